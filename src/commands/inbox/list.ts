@@ -1,0 +1,105 @@
+import { Command } from 'clipanion';
+import type { Context } from '../../context.ts';
+import { EXIT } from '../../core/errors.ts';
+import type { Incoming } from '../../core/turn.ts';
+import type { Desk } from '../../runner/turn.ts';
+import { readJson } from '../../store/json-file.ts';
+import {
+  type FailedMessage,
+  listPendingAgents,
+  listWaitingFiles,
+  pendingOverview,
+} from '../../store/pending.ts';
+import { ClawCommand } from '../base.ts';
+import { openDesk } from '../desk.ts';
+import { age, table } from '../format.ts';
+import { printJson, printOut } from '../output.ts';
+
+/** A message that waits for its turn, or whose agent failed. */
+export interface InboxRow {
+  state: 'waiting' | 'failed' | 'interrupted';
+  messageId: string;
+  agentId: string;
+  sessionKey: string;
+  text: string;
+  since: string;
+  ageMs: number;
+  error: string | null;
+}
+
+export class InboxListCommand extends ClawCommand {
+  static override paths = [['inbox', 'list']];
+  static override usage = Command.Usage({
+    description: 'Messages that wait for their session, and messages whose agent failed, with their text.',
+    examples: [['What is left', 'claw inbox list']],
+  });
+
+  override async run(context: Context): Promise<number> {
+    const desk = await openDesk(context);
+    const { rows, problems } = inboxRows(desk);
+    if (this.json) printJson({ count: rows.length, messages: rows });
+    else if (rows.length === 0) printOut('The inbox is empty.\n');
+    else
+      printOut(
+        table(
+          ['TEXT', 'STATE', 'SESSION', 'AGE', 'WHY'],
+          rows.map(row => [row.text, row.state, row.sessionKey, age(row.ageMs), row.error ?? '']),
+        ),
+      );
+    for (const { file, reason } of problems) this.warn(`${file}: ${reason}; it is left in place`);
+    return problems.length > 0 ? EXIT.data : EXIT.ok;
+  }
+}
+
+/** What waits and what has failed, oldest first. Reads only. */
+export function inboxRows(desk: Desk): { rows: InboxRow[]; problems: { file: string; reason: string }[] } {
+  const now = desk.context.now();
+  const rows: InboxRow[] = [];
+  const problems: { file: string; reason: string }[] = [];
+  for (const agentId of listPendingAgents(desk.layout)) {
+    for (const file of [
+      ...listWaitingFiles(desk.layout, agentId),
+      ...pendingOverview(desk.layout, agentId).failed,
+    ]) {
+      const read = readJson(file);
+      if (read.state === 'unreadable') problems.push({ file, reason: read.reason });
+      if (read.state !== 'ok') continue;
+      rows.push(
+        file.endsWith('.failed')
+          ? failedRow(read.value as FailedMessage, now)
+          : waitingRow(read.value as Incoming, now),
+      );
+    }
+  }
+  return { rows: rows.sort((a, b) => b.ageMs - a.ageMs), problems };
+}
+
+function waitingRow(incoming: Incoming, now: number): InboxRow {
+  const { messageId, agentId, key, message, acceptedAt } = incoming;
+  return {
+    state: 'waiting',
+    messageId,
+    agentId,
+    sessionKey: key,
+    text: message.text,
+    ...since(acceptedAt, now),
+    error: null,
+  };
+}
+
+function failedRow(failed: FailedMessage, now: number): InboxRow {
+  const { messageIds, agentId, key, text, failedAt, status, error } = failed;
+  return {
+    state: status,
+    messageId: messageIds.at(-1) ?? '',
+    agentId,
+    sessionKey: key,
+    text,
+    ...since(failedAt, now),
+    error: error.message,
+  };
+}
+
+function since(time: number, now: number): { since: string; ageMs: number } {
+  return { since: new Date(time).toISOString(), ageMs: Math.max(0, now - time) };
+}

@@ -1,0 +1,230 @@
+import { Command, Option } from 'clipanion';
+import type { Context } from '../context.ts';
+import { ClawError, EXIT } from '../core/errors.ts';
+import { decideRoute } from '../core/routing/route.ts';
+import { parseDuration } from '../core/schedule/duration.ts';
+import { deliver } from '../runner/deliver.ts';
+import { type IngestOptions, type IngestResult, ingest } from '../runner/ingest.ts';
+import type { Desk } from '../runner/turn.ts';
+import { openDesk } from './desk.ts';
+import { decodeText, parseJson, type RawMessage, readLines } from './input.ts';
+import { MessageCommand } from './message-options.ts';
+import { printError, printJson, printOut } from './output.ts';
+
+export class IngestCommand extends MessageCommand {
+  static override paths = [['ingest']];
+  static override usage = Command.Usage({
+    description:
+      'Take one message (argument, or stdin: text, a JSON envelope, or NDJSON), run its turn, print the reply.',
+    examples: [
+      ['A message from a pipe', 'echo "What did we decide on Monday?" | claw ingest'],
+      ['From a chat adapter', 'claw ingest --channel telegram --from 111 --id 42 --json < text'],
+      ['Many at once', 'claw ingest --format ndjson < messages.ndjson'],
+    ],
+  });
+
+  noWait = Option.Boolean('--no-wait', false, {
+    description: 'accept it and return; a holder or the next tick answers',
+  });
+  wait = Option.String('--wait', { description: 'seconds to stand in line for a busy session' });
+  noRun = Option.Boolean('--no-run', false, { description: 'keep it as context, start no agent' });
+  deliver = Option.Boolean('--deliver', false, {
+    description: "send the reply through the channel's sender too",
+  });
+  stream = Option.Boolean('--stream', false, {
+    description: 'print the reply as it comes; with --json as NDJSON events',
+  });
+
+  override async run(context: Context): Promise<number> {
+    const desk = await openDesk(context);
+    const control = new AbortController();
+    let bySignal: string | null = null;
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(name, () => {
+        bySignal ??= name;
+        control.abort();
+      });
+    }
+    const options: Omit<IngestOptions, 'print'> = {
+      wait: !this.noWait,
+      ...(this.wait === undefined ? {} : { waitMs: this.waitMs() }),
+      recordOnly: this.noRun,
+      deliver: this.deliver,
+      fromAgent: Boolean(context.env.CLAW_RUN_ID),
+      signal: control.signal,
+      stopped: () => bySignal === 'SIGINT',
+    };
+    const status =
+      this.inputFormat() === 'ndjson' && this.text === undefined
+        ? await this.stream_(desk, options)
+        : await this.whole(desk, options);
+    return bySignal === 'SIGINT' ? 130 : status;
+  }
+
+  private waitMs(): number {
+    const seconds = Number(this.wait);
+    if (this.wait !== '' && Number.isFinite(seconds) && seconds >= 0) return seconds * 1000;
+    const parsed = parseDuration(this.wait ?? '');
+    if (parsed === null)
+      throw new ClawError(
+        'usage',
+        'usage',
+        `--wait ${this.wait}: expected seconds or a duration such as 2m`,
+        'claw ingest --help',
+      );
+    return parsed;
+  }
+
+  /** Everything on stdin, then the answers. */
+  private async whole(desk: Desk, options: Omit<IngestOptions, 'print'>): Promise<number> {
+    const raws = await this.rawMessages(desk.config);
+    if (raws.length > 1)
+      return this.inOrder(
+        desk,
+        options,
+        raws.map(raw => () => raw),
+      );
+    const message = this.messageOf(raws[0]!, desk.config, desk.context);
+    const printer = this.stream ? new StreamPrinter(this.json) : null;
+    const result = await ingest(desk, this.routeOf(desk, message), message, {
+      ...options,
+      ...(printer ? { onStart: turn => printer.start(turn), onDelta: text => printer.delta(text) } : {}),
+      print: done => (printer ? printer.result(done) : this.json ? printJson(done) : printText(done)),
+    });
+    await this.send(desk, result);
+    return statusOf(result, this.json);
+  }
+
+  /** One line, one message, as they arrive; one result per line, in the order of the lines. */
+  private async stream_(desk: Desk, options: Omit<IngestOptions, 'print'>): Promise<number> {
+    const lines = readLines(process.stdin, this.limit(desk.config));
+    const raws = (async function* () {
+      for await (const line of lines) {
+        if (line instanceof ClawError) yield (): RawMessage => raise(line);
+        else if (line.toString('utf8').trim() !== '') yield () => parseJson(decodeText(line));
+      }
+    })();
+    return this.inOrder(desk, options, raws);
+  }
+
+  private async inOrder(
+    desk: Desk,
+    options: Omit<IngestOptions, 'print'>,
+    raws: Iterable<() => RawMessage> | AsyncIterable<() => RawMessage>,
+  ): Promise<number> {
+    let worst: number = EXIT.ok;
+    let printed = Promise.resolve();
+    const running = new Set<Promise<unknown>>();
+    let number = 0;
+    for await (const raw of raws) {
+      const line = ++number;
+      // Accepting begins here, in the order of the lines; only the runs overlap, and only between sessions.
+      const answer = this.one(desk, options, raw, line);
+      running.add(answer);
+      void answer.finally(() => running.delete(answer));
+      printed = printed.then(async () => {
+        const { document, status } = await answer;
+        worst = Math.max(worst, status);
+        printOut(`${JSON.stringify(document)}\n`);
+      });
+      if (running.size >= AT_ONCE) await Promise.race(running);
+    }
+    await printed;
+    return worst;
+  }
+
+  private async one(
+    desk: Desk,
+    options: Omit<IngestOptions, 'print'>,
+    raw: () => RawMessage,
+    line: number,
+  ): Promise<{ document: object; status: number }> {
+    try {
+      const message = this.messageOf(raw(), desk.config, desk.context);
+      const result = await ingest(desk, this.routeOf(desk, message), message, {
+        ...options,
+        print: () => true,
+      });
+      await this.send(desk, result);
+      return { document: result, status: statusOf(result, true) };
+    } catch (error) {
+      if (!(error instanceof ClawError)) throw error;
+      const { code, message, hint } = error;
+      return {
+        document: { error: { code, message, ...(hint ? { hint } : {}) }, line },
+        status: EXIT[error.exit],
+      };
+    }
+  }
+
+  private routeOf(desk: Desk, message: Parameters<typeof decideRoute>[0]) {
+    return decideRoute(message, desk.config);
+  }
+
+  private async send(desk: Desk, result: IngestResult): Promise<void> {
+    if (!this.deliver || (result.status !== 'replied' && result.status !== 'command')) return;
+    const report = await deliver(desk);
+    for (const { reason } of report.waiting) this.warn(`a reply was not sent: ${reason}`);
+  }
+}
+
+const AT_ONCE = 8;
+
+function raise(error: Error): never {
+  throw error;
+}
+
+/** The exit status of a result; a failure is also told on stderr. */
+function statusOf(result: IngestResult, json: boolean): number {
+  if (result.status !== 'failed') return EXIT.ok;
+  const error = result.error!;
+  if (json) printError(`${JSON.stringify({ error })}\n`);
+  else printError(`claw: ${error.message}\n  try: ${error.hint ?? 'send the message again'}\n`);
+  return EXIT.unavailable;
+}
+
+/** Text mode: notices, then the reply. What has no reply yet says so, so that a pipe is not left with nothing. */
+function printText(result: IngestResult): boolean {
+  return printOut(textOf(result));
+}
+
+function textOf(result: IngestResult): string {
+  const lines = result.notices.map(notice => `(${notice})`);
+  if (result.reply) lines.push(result.reply.text);
+  else if (result.status === 'queued')
+    lines.push(`(Your message is kept; the answer follows: ${result.reason ?? 'the session is busy'}.)`);
+  else if (result.status === 'failed')
+    lines.push('(The agent failed. Your message is kept; send it again to try once more.)');
+  return lines.length > 0 ? `${lines.join('\n')}\n` : '';
+}
+
+/** `--stream`: pieces of the reply as they come. What was streamed is not printed a second time. */
+class StreamPrinter {
+  private streamed = '';
+
+  constructor(private readonly json: boolean) {}
+
+  start(turn: { runId: string; notices: string[] }): void {
+    if (this.json)
+      printOut(`${JSON.stringify({ type: 'start', runId: turn.runId, notices: turn.notices })}\n`);
+    else for (const notice of turn.notices) printOut(`(${notice})\n`);
+  }
+
+  delta(text: string): void {
+    this.streamed += text;
+    printOut(this.json ? `${JSON.stringify({ type: 'delta', text })}\n` : text);
+  }
+
+  result(result: IngestResult): boolean {
+    if (this.json) return printOut(`${JSON.stringify({ type: 'result', ...result })}\n`);
+    if (this.streamed === '')
+      return printText(result.status === 'replied' ? { ...result, notices: [] } : result);
+    const reply = result.reply?.text ?? '';
+    const rest = reply.startsWith(this.streamed)
+      ? reply.slice(this.streamed.length)
+      : result.reply
+        ? `\n${reply}`
+        : '';
+    return printOut(`${rest}\n`);
+  }
+}

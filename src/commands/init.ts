@@ -1,0 +1,186 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { Command } from 'clipanion';
+import type { Context } from '../context.ts';
+import { ClawError, EXIT } from '../core/errors.ts';
+import { Layout } from '../store/layout.ts';
+import { ClawCommand } from './base.ts';
+import { printJson, printOut } from './output.ts';
+
+/** Agent command lines people have, and how each takes one prompt on stdin and prints one reply. */
+const KNOWN_AGENTS: {
+  name: string;
+  program: string;
+  args: string[];
+  output: 'text' | 'json' | 'jsonl';
+  pick?: string;
+}[] = [
+  {
+    name: 'claude',
+    program: 'claude',
+    args: ['-p', '--output-format', 'json', '--no-session-persistence'],
+    output: 'json',
+  },
+  {
+    name: 'codex',
+    program: 'codex',
+    args: ['exec', '--ephemeral', '--skip-git-repo-check', '--json', '-'],
+    output: 'jsonl',
+    pick: 'item.text',
+  },
+  { name: 'gemini', program: 'gemini', args: ['--skip-trust', '-o', 'json'], output: 'json' },
+  {
+    name: 'opencode',
+    program: 'opencode',
+    args: ['run', '--format', 'json'],
+    output: 'jsonl',
+    pick: 'part.text',
+  },
+  { name: 'llm', program: 'llm', args: ['--no-stream', '-n'], output: 'text' },
+  { name: 'goose', program: 'goose', args: ['run', '-q', '--no-session', '-i', '-'], output: 'text' },
+  {
+    name: 'ollama',
+    program: 'ollama',
+    args: ['run', 'llama3.2', '--nowordwrap', '--hidethinking'],
+    output: 'text',
+  },
+  { name: 'pi', program: 'pi', args: ['-p', '--no-session'], output: 'text' },
+];
+
+export class InitCommand extends ClawCommand {
+  static override paths = [['init']];
+  static override usage = Command.Usage({
+    description:
+      'Create the config and the workspace, find installed agent command lines, say what to do next. Never overwrites.',
+    examples: [['Once, on a new machine', 'claw init']],
+  });
+
+  override async run(context: Context): Promise<number> {
+    const layout = new Layout(context.home);
+    const workspace = layout.workspace('main');
+    const found = KNOWN_AGENTS.flatMap(agent => {
+      const file = onPath(context.env.PATH, agent.program);
+      return file ? [{ ...agent, file }] : [];
+    });
+    const created: string[] = [];
+    const kept: string[] = [];
+    try {
+      fs.mkdirSync(workspace, { recursive: true, mode: 0o700 });
+      fs.chmodSync(context.home, 0o700);
+      await createFile(context.configFile, configText(found.map(agent => agent.name)), created, kept);
+    } catch (error) {
+      throw new ClawError(
+        'cannotCreate',
+        'cannot-create',
+        `cannot set up ${context.home}: ${(error as Error).message}`,
+        'check the folder, or set CLAW_HOME',
+      );
+    }
+    if (this.json) {
+      printJson({
+        home: context.home,
+        configFile: context.configFile,
+        workspace,
+        created,
+        kept,
+        agents: found.map(({ name, file }) => ({ name, path: file })),
+      });
+    } else {
+      printOut(describe(context, workspace, created, found));
+    }
+    return EXIT.ok;
+  }
+}
+
+/** Writes a file only where there is none, whatever happens between the look and the write. */
+async function createFile(file: string, text: string, created: string[], kept: string[]): Promise<void> {
+  if (fs.existsSync(file)) {
+    kept.push(file);
+    return;
+  }
+  fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  const { default: writeFileAtomic } = await import('write-file-atomic');
+  await writeFileAtomic(file, text, { mode: 0o600 });
+  created.push(file);
+}
+
+function onPath(pathList: string | undefined, program: string): string | null {
+  for (const folder of (pathList ?? '').split(path.delimiter)) {
+    if (folder === '' || !path.isAbsolute(folder)) continue;
+    const file = path.join(folder, program);
+    try {
+      fs.accessSync(file, fs.constants.X_OK);
+      if (fs.statSync(file).isFile()) return file;
+    } catch {
+      // Not here; the next folder may have it.
+    }
+  }
+  return null;
+}
+
+function configText(found: string[]): string {
+  const runners = KNOWN_AGENTS.map(({ name, program, args, output, pick }) => {
+    const parts = [
+      `command: ${JSON.stringify(program)}`,
+      `args: ${JSON.stringify(args)}`,
+      `output: ${JSON.stringify(output)}`,
+    ];
+    if (pick) parts.push(`pick: { text: ${JSON.stringify(pick)} }`);
+    const line = `    ${name}: { ${parts.join(', ')} },`;
+    return found.includes(name) ? line : line.replace(/^ {4}/, '    // ');
+  });
+  return `// Configuration of claw (JSON5). Every key: claw config schema. Check it: claw config validate
+{
+  agents: {
+    defaults: {
+      // "recall" needs no model: it answers from the session's own history. A runner from below makes it an assistant.
+      runner: "recall",
+    },
+  },
+
+  // How an agent's command is started: the conversation so far and the message come on its stdin.
+  // Those that were found on this machine are active, the others are commented out.
+  runners: {
+${runners.join('\n')}
+  },
+
+  session: {
+    // Who shares a session in private chats: main (all of them), per-peer, per-channel-peer, per-account-channel-peer.
+    dmScope: "main",
+    reset: { mode: "daily", atHour: 4 },
+  },
+
+  // Who may write, per channel. Without an entry anybody whose messages you pipe in is answered.
+  channels: {
+    // telegram: { dmPolicy: "allowlist", allowFrom: ["123456789"] },
+  },
+}
+`;
+}
+
+function describe(
+  context: Context,
+  workspace: string,
+  created: string[],
+  found: { name: string; file: string }[],
+): string {
+  const agents =
+    found.length > 0
+      ? found.map(({ name, file }) => `  ${name.padEnd(9)} ${file}`).join('\n')
+      : '  none found on the PATH';
+  const first = found[0]?.name;
+  return `${created.length > 0 ? `Created ${created.join(', ')}` : `Kept ${context.configFile} as it is`}
+Workspace ${workspace}
+
+Agent command lines on this machine
+${agents}
+
+Who can talk to it: anybody whose messages you pipe into claw ingest. Set channels.<name>.allowFrom before you connect
+a chat to a runner that has tools.
+
+Next
+  echo "Remember: the spare key is with Ada" | claw ingest
+  echo "Where is the spare key?" | claw ingest
+  ${first ? `set agents.defaults.runner to "${first}" in ${context.configFile}` : `install an agent command line, or describe your own under runners in ${context.configFile}`}
+`;
+}

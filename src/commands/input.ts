@@ -1,0 +1,112 @@
+/** Standard input as messages: plain text, one JSON envelope, or a stream of them, one per line. */
+import { ClawError } from '../core/errors.ts';
+
+export type InputFormat = 'auto' | 'text' | 'json' | 'ndjson';
+
+/** One message as it came in: plain text, or a parsed envelope that is still to be checked. */
+export type RawMessage = { kind: 'text'; text: string } | { kind: 'envelope'; value: unknown };
+
+/** Default of `messages.maxBytes`. */
+export const MAX_BYTES = 4 * 1024 * 1024;
+
+/** Reads all of stdin as bytes, up to a limit. @throws ClawError data `too-large` naming the limit */
+export async function readInput(stdin: AsyncIterable<Buffer>, limit: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of stdin) {
+    length += chunk.length;
+    if (length > limit) throw tooLarge(limit);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Lines of stdin as they arrive; a line over the limit is yielded as an error and skipped. */
+export async function* readLines(
+  stdin: AsyncIterable<Buffer>,
+  limit: number,
+): AsyncGenerator<Buffer | ClawError> {
+  let parts: Buffer[] = [];
+  let length = 0;
+  let skipping = false;
+  for await (const chunk of stdin) {
+    let start = 0;
+    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
+      parts.push(chunk.subarray(start, end));
+      length += end - start;
+      yield skipping || length > limit ? tooLarge(limit) : Buffer.concat(parts);
+      parts = [];
+      length = 0;
+      skipping = false;
+      start = end + 1;
+    }
+    if (!skipping) parts.push(chunk.subarray(start));
+    length += chunk.length - start;
+    if (length > limit) {
+      skipping = true;
+      parts = [];
+    }
+  }
+  if (skipping) yield tooLarge(limit);
+  else if (length > 0) yield Buffer.concat(parts);
+}
+
+/** The refusal of a text that is too long, with the limit and the key that moves it. */
+export function tooLarge(limit: number): ClawError {
+  return new ClawError(
+    'data',
+    'too-large',
+    `the message is larger than ${limit} bytes (messages.maxBytes)`,
+    'send a file instead of its text, or raise messages.maxBytes in the config',
+  );
+}
+
+/** Bytes as text. Invalid UTF-8 becomes U+FFFD; the one newline that `echo` and editors add at the end is dropped. */
+export function decodeText(bytes: Buffer): string {
+  return bytes
+    .toString('utf8')
+    .replace(/^\uFEFF/, '')
+    .replace(/\r?\n$/, '');
+}
+
+/**
+ * What stdin holds, where nobody said: one JSON object with a `text` is an envelope; several lines that each are one
+ * are a stream; all else is plain text.
+ */
+export function detect(text: string): RawMessage[] {
+  const trimmed = text.trim();
+  if (!trimmed.startsWith('{')) return [{ kind: 'text', text }];
+  const whole = envelopeOf(trimmed);
+  if (whole) return [whole];
+  const lines = trimmed.split('\n').filter(line => line.trim() !== '');
+  const each = lines.map(envelopeOf);
+  return each.every(item => item !== null) ? (each as RawMessage[]) : [{ kind: 'text', text }];
+}
+
+function envelopeOf(text: string): RawMessage | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    const isEnvelope =
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      ('text' in value || 'attachments' in value);
+    return isEnvelope ? { kind: 'envelope', value } : null;
+  } catch {
+    return null;
+  }
+}
+
+/** One JSON document that must be an envelope. @throws ClawError data `not-json` */
+export function parseJson(text: string): RawMessage {
+  try {
+    return { kind: 'envelope', value: JSON.parse(text) };
+  } catch (error) {
+    throw new ClawError(
+      'data',
+      'not-json',
+      `the message is not JSON: ${(error as Error).message}`,
+      'claw ingest --format text',
+    );
+  }
+}

@@ -1,0 +1,125 @@
+/** The commands by the words a user types; each is loaded only when it runs. */
+import { nearest } from '../config/nearest.ts';
+
+export interface CommandEntry {
+  /** words, e.g. `sessions list` */
+  path: string;
+  summary: string;
+  load: () => Promise<unknown[]>;
+}
+
+export const COMMANDS: CommandEntry[] = [
+  {
+    path: 'ingest',
+    summary: 'take a message, run the turn of its session, print the reply',
+    load: async () => [(await import('./ingest.ts')).IngestCommand],
+  },
+  {
+    path: 'route',
+    summary: 'the same input, touching nothing: where it would go and why',
+    load: async () => [(await import('./route.ts')).RouteCommand],
+  },
+  {
+    path: 'sessions list',
+    summary: 'sessions with ages and tokens',
+    load: async () => [(await import('./sessions/list.ts')).SessionsListCommand],
+  },
+  {
+    path: 'sessions show',
+    summary: 'one session: record, reset policy and verdict, settings with their sources',
+    load: async () => [(await import('./sessions/show.ts')).SessionsShowCommand],
+  },
+  {
+    path: 'sessions history',
+    summary: 'what was said in a session',
+    load: async () => [(await import('./sessions/history.ts')).SessionsHistoryCommand],
+  },
+  {
+    path: 'inbox list',
+    summary: 'messages that wait or whose agent failed',
+    load: async () => [(await import('./inbox/list.ts')).InboxListCommand],
+  },
+  {
+    path: 'delivery list',
+    summary: 'replies that wait to be sent',
+    load: async () => [(await import('./delivery/list.ts')).DeliveryListCommand],
+  },
+  {
+    path: 'config show',
+    summary: 'the configuration; --effective with value and source per key',
+    load: async () => [(await import('./config/show.ts')).ConfigShowCommand],
+  },
+  {
+    path: 'config validate',
+    summary: 'every problem of the config file in one report',
+    load: async () => [(await import('./config/validate.ts')).ConfigValidateCommand],
+  },
+  {
+    path: 'config schema',
+    summary: 'the JSON Schema of the config file',
+    load: async () => [(await import('./config/schema.ts')).ConfigSchemaCommand],
+  },
+  {
+    path: 'init',
+    summary: 'create config and workspace, find installed agents',
+    load: async () => [(await import('./init.ts')).InitCommand],
+  },
+  {
+    path: 'status',
+    summary: 'store, recent sessions, last tick, pending work',
+    load: async () => [(await import('./status.ts')).StatusCommand],
+  },
+  {
+    path: 'tick',
+    summary: 'finish what was left over; for an OS timer',
+    load: async () => [(await import('./tick.ts')).TickCommand],
+  },
+];
+
+export type Chosen =
+  | { kind: 'help'; all: boolean }
+  | { kind: 'unknown'; name: string; nearest: string | undefined }
+  | { kind: 'command'; path: string; argv: string[]; load: () => Promise<unknown[]> };
+
+/** Spellings that mean the same command. */
+function canonical(argv: string[]): string[] {
+  const [first, second, ...rest] = argv;
+  if (first === 'session' || first === 'sessions') {
+    if (second === 'status') return ['sessions', 'show', ...rest];
+    if (second === undefined || second.startsWith('-')) return ['sessions', 'list', ...argv.slice(1)];
+    return ['sessions', ...argv.slice(1)];
+  }
+  return argv;
+}
+
+/** Which command these words mean. */
+export function commandFor(typed: string[]): Chosen {
+  if (typed.length === 0 || ['help', '--help', '-h'].includes(typed[0]!))
+    return { kind: 'help', all: typed.includes('--all') };
+  const argv = canonical(typed);
+  const found = COMMANDS.find(({ path }) => path.split(' ').every((word, index) => argv[index] === word));
+  if (found) return { kind: 'command', path: found.path, argv, load: found.load };
+  const words = argv.filter(word => !word.startsWith('-'));
+  const group = COMMANDS.filter(({ path }) => path.split(' ')[0] === words[0]);
+  if (group.length > 0 && (words.length === 1 || group[0]!.path.includes(' '))) {
+    const name = words.slice(0, 2).join(' ');
+    return {
+      kind: 'unknown',
+      name,
+      nearest:
+        nearest(
+          name,
+          group.map(({ path }) => path),
+        ) ?? group[0]!.path,
+    };
+  }
+  const name = words[0] ?? argv[0]!;
+  return {
+    kind: 'unknown',
+    name,
+    nearest: nearest(
+      name,
+      COMMANDS.map(({ path }) => path),
+    ),
+  };
+}

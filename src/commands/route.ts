@@ -1,0 +1,138 @@
+import { Command, Option } from 'clipanion';
+import type { Context } from '../context.ts';
+import { ClawError, EXIT } from '../core/errors.ts';
+import { isOwner } from '../core/routing/access.ts';
+import type { Message } from '../core/routing/message.ts';
+import { decideRoute, type Route } from '../core/routing/route.ts';
+import { type ResetReport, reportReset, resetType, resolveResetPolicy } from '../core/session/reset.ts';
+import type { TriggerMatch } from '../core/session/trigger.ts';
+import { type Incoming, judgeFreshness, originOf, triggerOf } from '../core/turn.ts';
+import { senderOf } from '../runner/deliver.ts';
+import { identityOf } from '../runner/ingest.ts';
+import type { Desk } from '../runner/turn.ts';
+import { findMessageId } from '../store/message-ids.ts';
+import { loadRecord } from '../store/sessions.ts';
+import { openDesk } from './desk.ts';
+import { MessageCommand } from './message-options.ts';
+import { printJson, printOut } from './output.ts';
+import { timeOption } from './time-option.ts';
+
+/** The document of contract §3.2. */
+export interface RouteReport extends Omit<Route, 'access'> {
+  access: Route['access'];
+  trigger: TriggerMatch | null;
+  reset: ResetReport | null;
+  directives: Record<string, never>;
+  body: string;
+  delivery: { decision: 'sender' | 'stdout'; rule: string };
+  action: 'run' | 'command' | 'record' | 'drop';
+  duplicateOf: { sessionId: string; at: string } | null;
+}
+
+export class RouteCommand extends MessageCommand {
+  static override paths = [['route']];
+  static override usage = Command.Usage({
+    description: 'Say where a message would go and why. Takes the same input as ingest and touches nothing.',
+    examples: [
+      ['Which session is this?', 'claw route --channel telegram --group -100123 --thread 7 hello --json'],
+    ],
+  });
+
+  at = Option.String('--at', { description: 'answer as of this time (ISO 8601 or a duration such as +20m)' });
+
+  override async run(context: Context): Promise<number> {
+    const desk = await openDesk(context);
+    const raws = await this.rawMessages(desk.config);
+    const now = timeOption(this.at, desk);
+    const reports = raws.map(raw => routeReport(desk, this.messageOf(raw, desk.config, context), now));
+    if (this.json) for (const report of reports) printJson(report);
+    else for (const report of reports) printOut(describe(report));
+    return EXIT.ok;
+  }
+}
+
+/** Every verdict about one message, as of `now` (epoch ms). Reads only. */
+export function routeReport(desk: Desk, message: Message, now: number): RouteReport {
+  const { config, layout, context } = desk;
+  const route = decideRoute(message, config);
+  const identity = identityOf(message);
+  const fromAgent = Boolean(context.env.CLAW_RUN_ID);
+  const incoming: Incoming = {
+    agentId: route.agentId,
+    key: route.sessionKey,
+    messageId: message.id ?? '',
+    message,
+    acceptedAt: now,
+    via: 'stdout',
+    respond: route.activation.respond,
+    owner: !fromAgent && isOwner(message, config),
+    fromAgent,
+  };
+  const trigger = route.access.allowed ? triggerOf(config, incoming) : null;
+  const hit = identity && findMessageId(layout, identity, now, desk.idRetention);
+  const sender = senderOf(config, originOf(message));
+  return {
+    ...route,
+    trigger,
+    reset: resetReport(desk, incoming),
+    directives: {},
+    body: trigger ? trigger.remainder : message.text,
+    delivery: sender
+      ? {
+          decision: 'sender',
+          rule: `channels.${message.channel}.send (when the caller is gone, or with --deliver)`,
+        }
+      : { decision: 'stdout', rule: `channels.${message.channel}.send is not set` },
+    action: actionOf(route, trigger),
+    duplicateOf: hit ? { sessionId: hit.sessionId, at: new Date(hit.time).toISOString() } : null,
+  };
+}
+
+function actionOf(route: Route, trigger: TriggerMatch | null): RouteReport['action'] {
+  if (!route.access.allowed) return 'drop';
+  if (!route.activation.respond) return 'record';
+  return trigger && trigger.remainder.trim() === '' ? 'command' : 'run';
+}
+
+function resetReport(desk: Desk, incoming: Incoming): ResetReport | null {
+  const read = loadRecord(desk.layout, incoming.agentId, incoming.key);
+  if (read.state === 'unreadable') {
+    throw new ClawError('data', 'state-unreadable', `${read.file}: ${read.reason}`, 'claw doctor --fix');
+  }
+  if (read.state === 'missing') return null;
+  const { record } = read;
+  const type = resetType({
+    sessionKey: record.key,
+    chatType: record.chatType,
+    ...(incoming.message.threadId ? { threadId: incoming.message.threadId } : {}),
+  });
+  const policy = resolveResetPolicy({
+    session: desk.config.session,
+    type,
+    channel: incoming.message.channel,
+  });
+  return reportReset(
+    type,
+    policy,
+    desk.zone,
+    judgeFreshness(desk.config, record, incoming.message, incoming.acceptedAt, desk.zone),
+  );
+}
+
+function describe(report: RouteReport): string {
+  const lines = [
+    `agent     ${report.agentId} (${report.matchedBy})`,
+    `session   ${report.sessionKey}`,
+    `access    ${report.access.allowed ? 'allowed' : 'denied'} (${report.access.reason})`,
+    `respond   ${report.activation.respond ? 'yes' : 'no'} (${report.activation.mode})`,
+    `action    ${report.action}${report.trigger ? ` (${report.trigger.trigger})` : ''}`,
+    `delivery  ${report.delivery.decision} (${report.delivery.rule})`,
+  ];
+  if (report.reset)
+    lines.push(
+      `reset     ${report.reset.fresh ? 'fresh' : `stale (${report.reset.reason})`}, policy ${report.reset.policy.mode}`,
+    );
+  else lines.push('reset     the session does not exist yet');
+  if (report.duplicateOf) lines.push(`duplicate of a message accepted ${report.duplicateOf.at}`);
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,41 @@
+/** Where in a configuration something stands, and how that is written for people: `agents.list[0].id`. */
+
+export type ConfigPath = readonly (string | number)[];
+
+/** A complaint about one place of the configuration. */
+export interface Problem {
+  path: ConfigPath;
+  message: string;
+}
+
+/** `['channels', 'a.b', 0]` → `channels["a.b"][0]`; the top is "the top level". */
+export function formatPath(path: ConfigPath): string {
+  if (path.length === 0) return 'the top level';
+  let written = '';
+  for (const step of path) {
+    if (typeof step === 'number') written += `[${step}]`;
+    else if (/^[\p{L}_$*][\p{L}\p{N}_$*-]*$/u.test(step)) written += written === '' ? step : `.${step}`;
+    else written += `[${JSON.stringify(step)}]`;
+  }
+  return written;
+}
+
+/** The value at a path, undefined where there is none. Only own members count: `constructor` is nobody's key. */
+export function valueAt(value: unknown, path: ConfigPath): unknown {
+  let current = value;
+  for (const step of path) {
+    if (typeof current !== 'object' || current === null || !Object.hasOwn(current, step)) return undefined;
+    current = (current as Record<string | number, unknown>)[step];
+  }
+  return current;
+}
+
+/** Whether `path` is `prefix` or lies below it. */
+export function isWithin(path: ConfigPath, prefix: ConfigPath): boolean {
+  return prefix.length <= path.length && prefix.every((step, i) => step === path[i]);
+}
+
+/** An object with named members: neither null nor a list. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

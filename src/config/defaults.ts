@@ -1,0 +1,58 @@
+/**
+ * What holds where the configuration says nothing. Plain data, so that a start without a config file loads no schema;
+ * a test holds it to the schema and to what the schema's descriptions promise.
+ */
+import { DEFAULT_IDLE_MINUTES, DEFAULT_RESET_HOUR } from '../core/session/reset.ts';
+import { RESET_TRIGGERS } from '../core/session/trigger.ts';
+import type { ChannelConfig, ConfigInput, RunnerConfig, SenderConfig } from './schema.ts';
+
+/** Runners that need no entry under `runners`. */
+export const BUILT_IN_RUNNERS: readonly string[] = ['recall'];
+
+const MIB = 1024 * 1024;
+
+export const DEFAULTS = {
+  /** keys that stand at one place */
+  config: {
+    agents: { defaults: { runner: 'recall', contextTokens: 200_000 } },
+    session: {
+      scope: 'per-sender',
+      dmScope: 'main',
+      mainKey: 'main',
+      reset: { mode: 'daily', atHour: DEFAULT_RESET_HOUR, preserveSettings: true, notifyUser: true },
+      resetTriggers: [...RESET_TRIGGERS],
+      resetBy: 'anyone',
+      dmHistoryLimit: 50,
+    },
+    messages: {
+      queue: { mode: 'collect', debounceMs: 0, cap: 20 },
+      groupChat: { activation: 'mention' },
+      inlineDirectives: 'turn',
+      maxBytes: 4 * MIB,
+    },
+    cron: { enabled: true, maxConcurrentRuns: 1, catchUp: 'once' },
+    memory: { store: 'local', retrieveCount: 5 },
+    retention: { messageIds: '90d' },
+  } satisfies ConfigInput,
+
+  /** every entry of `runners` */
+  runner: {
+    input: 'text',
+    output: 'text',
+    context: 'claw',
+    timeoutSeconds: 600,
+    idleTimeoutSeconds: 120,
+    killGraceSeconds: 5,
+    maxOutputBytes: 16 * MIB,
+    silentTokens: ['NO_REPLY'],
+  } satisfies Partial<RunnerConfig>,
+
+  /** every entry of `channels`; `dmPolicy` follows from `allowFrom` */
+  channel: { groupPolicy: 'open', defaultAccount: 'default' } satisfies ChannelConfig,
+
+  /** every sender command */
+  sender: { timeoutSeconds: 60 } satisfies Partial<Exclude<SenderConfig, 'none'>>,
+
+  /** minutes of an idle reset that names none */
+  idleMinutes: DEFAULT_IDLE_MINUTES,
+};

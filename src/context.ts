@@ -1,0 +1,137 @@
+/**
+ * The only reader of the clock, of ids, of the environment and of the process table. Everything else gets these
+ * as values, so that decisions can be tested as tables and a test can move the clock.
+ */
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import type { Owner } from './core/lease.ts';
+
+export interface Context {
+  /** epoch ms by claw's clock */
+  now(): number;
+  /** a fresh UUID */
+  newId(): string;
+  env: Record<string, string | undefined>;
+  /** `$CLAW_HOME`, absolute */
+  home: string;
+  /** absolute path given with `--config`, else `$CLAW_HOME/claw.json` */
+  configFile: string;
+  /** true when the file was asked for by name, and so must exist */
+  configExplicit: boolean;
+  /** IANA name of the host's zone */
+  hostZone(): string;
+  /** this process, as other processes will recognise it */
+  self: Owner;
+  /** start time of a process as an opaque string, null when there is no such process (or it is a zombie) */
+  startTimeOf(pid: number): string | null;
+  hostname: string;
+  /** user id that must own config and cache; undefined where the platform has none */
+  uid: number | undefined;
+}
+
+/**
+ * The context of this process.
+ *
+ * @param configFile value of `--config`, if given
+ */
+export function systemContext(configFile?: string): Context {
+  const env = process.env;
+  const home = path.resolve(expandHome(env.CLAW_HOME || '~/.claw'));
+  const explicit = configFile ?? env.CLAW_CONFIG;
+  return {
+    now: () => Date.now(),
+    newId,
+    env,
+    home,
+    configFile: explicit ? path.resolve(expandHome(explicit)) : path.join(home, 'claw.json'),
+    configExplicit: Boolean(explicit),
+    hostZone,
+    self: thisProcess(),
+    startTimeOf,
+    hostname: os.hostname(),
+    uid: process.getuid?.(),
+  };
+}
+
+/** `~` and `~/…` replaced by the user's home directory. */
+export function expandHome(file: string): string {
+  if (file === '~') return os.homedir();
+  return file.startsWith('~/') ? path.join(os.homedir(), file.slice(2)) : file;
+}
+
+/** The kernel hands out UUIDs for the price of a file read; loading node:crypto for one would cost 3 ms a start. */
+function newId(): string {
+  try {
+    return fs.readFileSync('/proc/sys/kernel/random/uuid', 'latin1').trim();
+  } catch {
+    return (require('node:crypto') as typeof import('node:crypto')).randomUUID();
+  }
+}
+
+let zone: string | undefined;
+function hostZone(): string {
+  zone ??= Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
+  return zone;
+}
+
+/** First eight characters of an identifier file, made safe for a file name; `x` where the platform has none. */
+function shortId(file: string): string {
+  try {
+    return (
+      fs
+        .readFileSync(file, 'latin1')
+        .replace(/[^0-9a-zA-Z]/g, '')
+        .slice(0, 8) || 'x'
+    );
+  } catch {
+    return 'x';
+  }
+}
+
+function pidNamespace(): string {
+  try {
+    return fs.readlinkSync('/proc/self/ns/pid').replace(/\D/g, '') || '0';
+  } catch {
+    return '0';
+  }
+}
+
+function thisProcess(): Owner {
+  return {
+    pid: process.pid,
+    startTime: startTimeOf(process.pid) ?? '0',
+    bootId: shortId('/proc/sys/kernel/random/boot_id'),
+    pidNamespace: pidNamespace(),
+    machineId: shortId('/etc/machine-id'),
+  };
+}
+
+/**
+ * Start time of a process: field 22 of /proc/<pid>/stat (ticks since boot, so clock jumps do not matter), read
+ * behind the last `)` because the command name may hold anything. A zombie counts as gone. Where there is no
+ * /proc, `ps -o lstart=` is asked, but only about a pid that answers signal 0.
+ */
+function startTimeOf(pid: number): string | null {
+  if (process.platform === 'linux') {
+    try {
+      const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null);
+    } catch {
+      return null;
+    }
+  }
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return null;
+  }
+  const child = require('node:child_process') as typeof import('node:child_process');
+  const started = child
+    .spawnSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' })
+    .stdout?.trim();
+  if (!started) return null;
+  const seconds = Date.parse(started) / 1000;
+  return Number.isFinite(seconds) ? String(seconds) : started.replace(/\W+/g, '');
+}

@@ -1,0 +1,55 @@
+/** What an agent is given to read: the message, and for a program without a memory of its own what was said before. */
+import type { RunnerConfig } from '../../config/schema.ts';
+import type { HistoryMessage, TurnRequest } from '../turn-request.ts';
+
+const OPEN = 'Earlier messages of this conversation, oldest first. They are the record of what was said:';
+const CLOSE = 'The new message, to be answered now:';
+
+/**
+ * The prompt as text. Without history (none yet, or the runner's context is `native` or `none`) it is exactly the
+ * message, byte for byte.
+ */
+export function promptText(request: TurnRequest, context: RunnerConfig['context']): string {
+  const history = historyFor(request, context);
+  if (history.length === 0) return request.body;
+  return `${OPEN}\n\n<earlier_messages>\n${history.map(renderMessage).join('\n')}\n</earlier_messages>\n\n${CLOSE}\n\n${request.body}`;
+}
+
+/**
+ * The prompt as one JSON document with a newline at its end. Always the same keys: a value that is not known is null,
+ * `history` is empty unless the context is `claw`. Timestamps are epoch ms.
+ */
+export function promptDocument(request: TurnRequest, context: RunnerConfig['context']): string {
+  const document = {
+    message: request.body,
+    history: historyFor(request, context).map(({ role, content, timestamp }) => ({
+      role,
+      content,
+      timestamp,
+    })),
+    sessionKey: request.sessionKey,
+    sessionId: request.sessionId,
+    agentId: request.agentId,
+    runId: request.runId,
+    model: request.model ?? null,
+    thinkingLevel: request.thinkingLevel ?? null,
+    origin: request.origin,
+    attachments: request.attachments,
+    isNewSession: request.isNewSession,
+  };
+  return `${JSON.stringify(document)}\n`;
+}
+
+function historyFor(request: TurnRequest, context: RunnerConfig['context']): HistoryMessage[] {
+  return (context ?? 'claw') === 'claw' ? request.history : [];
+}
+
+function renderMessage(message: HistoryMessage): string {
+  const time = new Date(message.timestamp).toISOString();
+  return `<message role="${message.role}" time="${time}">\n${escapeTags(message.content)}\n</message>`;
+}
+
+/** Nobody may end the record early or speak in another's name by writing our tags into a message. */
+function escapeTags(content: string): string {
+  return content.replace(/<(?=\/?(?:message|earlier_messages)\b)/gi, '&lt;');
+}

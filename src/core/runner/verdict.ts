@@ -1,0 +1,188 @@
+/**
+ * The judgement over a run: reply, silence or failure. Three things must agree before there is a reply: exit status 0,
+ * no error reported in the output, and a text. Each alone has been taken for success elsewhere and was not.
+ */
+import type { RunnerConfig } from '../../config/schema.ts';
+import type { Usage } from '../session/transcript.ts';
+import type { TurnError, TurnOutcome } from '../turn-request.ts';
+import { estimateUsage, parseOutput } from './output.ts';
+
+/** Every way a program can end, in one shape. At most one of the flags is true; a signal is never success. */
+export interface ExecOutcome {
+  /** null when it died by a signal or never started */
+  exitCode: number | null;
+  signal: string | null;
+  timedOut: boolean;
+  idleTimedOut: boolean;
+  aborted: boolean;
+  tooMuchOutput: boolean;
+  /** the lease folder vanished before or during the run: another process owns the session now */
+  leaseLost: boolean;
+  /** a background process kept the output open after the program had ended */
+  outputHeldOpen: boolean;
+  /** it could not be started; `code` is an errno name, or UNREGISTERED */
+  spawnError: { code: string; message: string } | null;
+  stdout: string;
+  /** the last 64 KiB */
+  stderr: string;
+  durationMs: number;
+  /** stdout had bytes that are no UTF-8; they are U+FFFD now */
+  invalidUtf8: boolean;
+}
+
+/** Limits of a run where the config says nothing. */
+export const RUNNER_DEFAULTS = {
+  timeoutSeconds: 600,
+  idleTimeoutSeconds: 120,
+  killGraceSeconds: 5,
+  maxOutputBytes: 16 * 1024 * 1024,
+  silentTokens: ['NO_REPLY'],
+} as const;
+
+const STDERR_CHARACTERS = 500;
+/** What a failed run keeps of its output; the transcript is no place for megabytes that answer nobody. */
+const FAILED_OUTPUT_CHARACTERS = 64 * 1024;
+
+export interface VerdictInput {
+  runnerName: string;
+  runner: RunnerConfig;
+  /** what the program was given, for the estimate of tokens */
+  prompt: string;
+  /** values of the configured environment, which must not appear in an error */
+  secrets: readonly string[];
+}
+
+/** Judges a finished run. `failed` keeps what was printed as `output`; it is never a reply. */
+export function judge(run: ExecOutcome, input: VerdictInput): TurnOutcome {
+  const parsed = parseOutput(input.runner.output, run.stdout, input.runner.pick);
+  const error = failureOf(run, input) ?? outputFailure(parsed, run, input);
+  const base = { durationMs: run.durationMs, warnings: warningsOf(run, input) };
+  if (error !== null) {
+    const output = clip(mask(parsed.text ?? run.stdout, input.secrets), FAILED_OUTPUT_CHARACTERS);
+    return { status: 'failed', error, output, usage: parsed.usage, ...base };
+  }
+  const text = parsed.text ?? '';
+  const usage: Usage = parsed.usage ?? estimateUsage(input.prompt, text);
+  if (isSilent(text, input.runner.silentTokens)) return { status: 'silent', usage, ...base };
+  return { status: 'replied', text, usage, ...base };
+}
+
+/** Whether a whole reply is one of the tokens that mean "say nothing". */
+export function isSilent(text: string, tokens: readonly string[] = RUNNER_DEFAULTS.silentTokens): boolean {
+  return tokens.includes(text.trim());
+}
+
+/** How the process itself failed; the loss of the session outranks everything, because its new owner decides now. */
+function failureOf(run: ExecOutcome, input: VerdictInput): TurnError | null {
+  const name = `runner "${input.runnerName}"`;
+  const setting = `runners.${input.runnerName}`;
+  const seconds = (key: 'timeoutSeconds' | 'idleTimeoutSeconds') => input.runner[key] ?? RUNNER_DEFAULTS[key];
+  if (run.leaseLost) {
+    return failure('lease-lost', `${name} was stopped: another process took over this session`, run, input);
+  }
+  if (run.spawnError !== null) {
+    const hint = '`claw config show` shows how the runner is started; is the program installed and on PATH?';
+    return { code: 'spawn', message: `${name} could not be started: ${run.spawnError.message}`, hint };
+  }
+  if (run.aborted) return failure('aborted', `${name} was stopped on request`, run, input);
+  if (run.timedOut) {
+    const message = `${name} did not finish within ${seconds('timeoutSeconds')} s and was stopped`;
+    return failure('timeout', message, run, input, `raise ${setting}.timeoutSeconds if it needs longer`);
+  }
+  if (run.idleTimedOut) {
+    const message = `${name} printed nothing for ${seconds('idleTimeoutSeconds')} s and was stopped`;
+    const hint = `raise ${setting}.idleTimeoutSeconds (0 = no limit) if it thinks in silence`;
+    return failure('idle-timeout', message, run, input, hint);
+  }
+  if (run.tooMuchOutput) {
+    const limit = input.runner.maxOutputBytes ?? RUNNER_DEFAULTS.maxOutputBytes;
+    const message = `${name} printed more than ${limit} bytes and was stopped`;
+    return failure(
+      'too-much-output',
+      message,
+      run,
+      input,
+      `raise ${setting}.maxOutputBytes if that is meant`,
+    );
+  }
+  if (run.signal !== null) return failure('signal', `${name} was killed by ${run.signal}`, run, input);
+  return null;
+}
+
+function outputFailure(
+  parsed: ReturnType<typeof parseOutput>,
+  run: ExecOutcome,
+  input: VerdictInput,
+): TurnError | null {
+  const name = `runner "${input.runnerName}"`;
+  const setting = `runners.${input.runnerName}`;
+  const reported =
+    parsed.error === null ? '' : `: ${clip(mask(parsed.error, input.secrets), STDERR_CHARACTERS)}`;
+  if (run.exitCode !== 0) {
+    const hint = 'run the command by hand in the workspace: `claw config show` shows how it is started';
+    return failure('exit', `${name} exited with status ${run.exitCode}${reported}`, run, input, hint);
+  }
+  if (parsed.error !== null) {
+    const hint = `if this is no failure, set ${setting}.pick.error`;
+    return failure('agent-error', `${name} reported an error${reported}`, run, input, hint);
+  }
+  if (parsed.malformed !== null) {
+    const hint = `set ${setting}.output to what it prints: text, json or jsonl`;
+    return failure('output', `${name} exited with status 0, but ${parsed.malformed}`, run, input, hint);
+  }
+  if (parsed.text !== null) return null;
+  const said = run.stdout.trim() === '' ? 'printed nothing' : 'printed no reply';
+  const hint =
+    said === 'printed no reply' && input.runner.output !== undefined && input.runner.output !== 'text'
+      ? `set ${setting}.pick.text to where the reply is in its output`
+      : `an agent that has nothing to say prints ${input.runner.silentTokens?.[0] ?? RUNNER_DEFAULTS.silentTokens[0]}`;
+  return failure('empty', `${name} exited with status 0, but ${said}`, run, input, hint);
+}
+
+function failure(
+  code: TurnError['code'],
+  message: string,
+  run: ExecOutcome,
+  input: VerdictInput,
+  hint?: string,
+): TurnError {
+  const stderr = lastOf(mask(run.stderr.trim(), input.secrets), STDERR_CHARACTERS);
+  const whole = stderr === '' ? message : `${message}; it said: ${stderr}`;
+  return hint === undefined ? { code, message: whole } : { code, message: whole, hint };
+}
+
+function warningsOf(run: ExecOutcome, input: VerdictInput): string[] {
+  const warnings: string[] = [];
+  if (run.invalidUtf8) {
+    warnings.push(`runner "${input.runnerName}" printed bytes that are not UTF-8; they are shown as U+FFFD`);
+  }
+  if (run.outputHeldOpen) {
+    warnings.push(`runner "${input.runnerName}" left a background process that kept its output open`);
+  }
+  return warnings;
+}
+
+/**
+ * Programs like to print the key that was refused. Done before any clipping, which could leave half a key; longest
+ * first, because one value may hold another. Short values are left: hiding every "1" would hide the error.
+ */
+function mask(text: string, secrets: readonly string[]): string {
+  return secrets
+    .filter(secret => secret.length >= 8)
+    .sort((a, b) => b.length - a.length)
+    .reduce((masked, secret) => masked.replaceAll(secret, '***'), text);
+}
+
+function clip(text: string, characters: number): string {
+  if (text.length <= characters) return text;
+  return `${withoutHalves(text.slice(0, characters))}… (${text.length - characters} more characters)`;
+}
+
+function lastOf(text: string, characters: number): string {
+  return text.length <= characters ? text : `…${withoutHalves(text.slice(-characters))}`;
+}
+
+/** A cut may split a surrogate pair; what is left of it is no character. */
+function withoutHalves(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, '');
+}

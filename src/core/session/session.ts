@@ -1,0 +1,127 @@
+/** The session record: the one small file that says which transcript a session key means now. */
+
+import type { ChatType } from '../routing/message.ts';
+import {
+  type Entry,
+  isAssistantEntry,
+  isCommandEntry,
+  isTurnEndEntry,
+  isUserEntry,
+  type Usage,
+} from './transcript.ts';
+
+/** Settings a user gave to this session; they outlive resets unless `preserveSettings` is false. */
+export interface SessionSettings {
+  model?: string;
+  thinkingLevel?: string;
+  verboseLevel?: string;
+  reasoningLevel?: string;
+  elevated?: string;
+  sendPolicy?: string;
+  groupActivation?: string;
+  ttsMode?: string;
+  queueMode?: string;
+}
+
+/** Where a message came from; a reply goes back there. */
+export interface Origin {
+  channel: string;
+  accountId: string;
+  chatType: ChatType;
+  from?: string;
+  fromName?: string;
+  groupId?: string;
+  groupName?: string;
+  guildId?: string;
+  teamId?: string;
+  parentId?: string;
+  threadId?: string;
+  surface?: string;
+  to?: string;
+}
+
+/** Tokens of the session: sums over its turns, and the size of the newest context. */
+export interface TokenCounts {
+  inputTokens: number;
+  outputTokens: number;
+  totalTokens: number;
+  contextTokens?: number;
+  /** true where claw estimated because the runner did not report */
+  estimated?: boolean;
+}
+
+/** Why and when a session began anew. `previousSessionId` is the archived transcript. */
+export interface ResetInfo {
+  reason: 'daily' | 'idle' | 'user' | 'missing' | 'operator';
+  /** epoch ms */
+  at: number;
+  previousSessionId: string;
+}
+
+/** All times are epoch ms by claw's clock. */
+export interface SessionRecord {
+  version: 1;
+  key: string;
+  agentId: string;
+  sessionId: string;
+  /** when the key was first seen */
+  createdAt: number;
+  /** when this session id began */
+  startedAt: number;
+  /** last message of a real user; absent until there is one */
+  lastUserAt?: number;
+  updatedAt: number;
+  /** transcript bytes whose effects this record already holds; what lies beyond is redone after a crash */
+  bytes: number;
+  chatType: ChatType;
+  channel: string;
+  lastRoute?: Origin;
+  settings: SessionSettings;
+  tokens?: TokenCounts;
+  /** model of the last turn */
+  model?: string;
+  /** user and assistant messages in this transcript */
+  messageCount: number;
+  previousSessionId?: string;
+  /** a reset the user has not been told of yet */
+  untoldReset?: ResetInfo;
+}
+
+/**
+ * The record after one more transcript line. The same reduction serves a running turn and the redo after a crash,
+ * so a record is always what its transcript says up to `bytes`.
+ *
+ * @param end offset behind the line
+ */
+export function reduceRecord(record: SessionRecord, entry: Entry, end: number): SessionRecord {
+  const next: SessionRecord = { ...record, bytes: end };
+  if (isUserEntry(entry)) {
+    next.messageCount++;
+    next.updatedAt = Math.max(next.updatedAt, entry.timestamp);
+    if (entry.recorded) return next;
+    next.lastUserAt = Math.max(next.lastUserAt ?? 0, entry.timestamp);
+    next.lastRoute = entry.origin;
+  } else if (isAssistantEntry(entry)) {
+    next.messageCount++;
+    next.updatedAt = Math.max(next.updatedAt, entry.timestamp);
+    if (entry.model) next.model = entry.model;
+  } else if (isTurnEndEntry(entry)) {
+    const { status, usage } = entry;
+    if (usage) next.tokens = addUsage(record.tokens, usage);
+    if (status === 'replied' || status === 'silent') delete next.untoldReset;
+  } else if (isCommandEntry(entry)) {
+    next.updatedAt = Math.max(next.updatedAt, entry.timestamp);
+    delete next.untoldReset;
+  }
+  return next;
+}
+
+function addUsage(tokens: TokenCounts | undefined, usage: Usage): TokenCounts {
+  return {
+    inputTokens: (tokens?.inputTokens ?? 0) + usage.inputTokens,
+    outputTokens: (tokens?.outputTokens ?? 0) + usage.outputTokens,
+    totalTokens: (tokens?.totalTokens ?? 0) + usage.totalTokens,
+    contextTokens: usage.contextTokens ?? usage.inputTokens + usage.outputTokens,
+    ...(usage.estimated || tokens?.estimated ? { estimated: true } : {}),
+  };
+}

@@ -1,0 +1,55 @@
+/** What a runner is asked, and the one shape of every way it can end. */
+import type { RunnerConfig } from '../config/schema.ts';
+import type { Attachment } from './routing/message.ts';
+import type { Origin } from './session/session.ts';
+import type { Usage } from './session/transcript.ts';
+
+export interface HistoryMessage {
+  role: 'user' | 'assistant';
+  content: string;
+  /** epoch ms */
+  timestamp: number;
+}
+
+/** One start of an agent, with everything it may see. */
+export interface TurnRequest {
+  runId: string;
+  agentId: string;
+  sessionKey: string;
+  sessionId: string;
+  /** the text of this turn (already without triggers and directives) */
+  body: string;
+  /** earlier messages of the session, oldest first, already limited */
+  history: HistoryMessage[];
+  origin: Origin;
+  attachments: Attachment[];
+  isNewSession: boolean;
+  model?: string;
+  thinkingLevel?: string;
+  runnerName: string;
+  /** absent for the built-in recall */
+  runner?: RunnerConfig;
+  /** agent-level environment from the config */
+  env: Record<string, string>;
+  /** absolute paths */
+  workspace: string;
+  transcript: string;
+  /** the lock's token folder: the agent registers itself in it before it starts, and is stopped when it vanishes */
+  leaseFolder: string;
+  /** abort (SIGTERM to claw, /stop): the whole process group ends */
+  signal?: AbortSignal;
+  /** called with each piece of reply text as the agent prints it */
+  onDelta?: (text: string) => void;
+}
+
+export interface TurnError {
+  code: 'spawn' | 'exit' | 'signal' | 'timeout' | 'idle-timeout' | 'empty' | 'output' | 'too-much-output' | 'prompt-too-long' | 'aborted' | 'lease-lost' | 'agent-error';
+  message: string;
+  hint?: string;
+}
+
+/** How a run ended. A `failed` run may still carry what was printed, for the record; it is never a reply. */
+export type TurnOutcome =
+  | { status: 'replied'; text: string; usage: Usage | null; durationMs: number; warnings: string[] }
+  | { status: 'silent'; usage: Usage | null; durationMs: number; warnings: string[] }
+  | { status: 'failed'; error: TurnError; output: string; usage: Usage | null; durationMs: number; warnings: string[] };

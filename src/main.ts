@@ -1,0 +1,91 @@
+/** argv → command → exit status. Loads only the command that runs, and turns every failure into text in one place. */
+import type { CommandClass } from 'clipanion';
+import { printError, printOut } from './commands/output.ts';
+import { COMMANDS, commandFor } from './commands/registry.ts';
+import { ClawError, EXIT } from './core/errors.ts';
+
+declare const CLAW_VERSION: string;
+
+async function main(argv: string[]): Promise<number> {
+  if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-v')) {
+    printOut(`${CLAW_VERSION}\n`);
+    return EXIT.ok;
+  }
+  const words = commandFor(argv);
+  if (words.kind === 'help') return help(words.all);
+  if (words.kind === 'unknown')
+    throw usage(`there is no command ${JSON.stringify(words.name)}`, words.nearest);
+
+  const { Cli } = await import('clipanion');
+  const cli = new Cli({
+    binaryName: 'claw',
+    binaryLabel: 'claw',
+    binaryVersion: CLAW_VERSION,
+    enableColors: false,
+  });
+  for (const command of await words.load()) cli.register(command as CommandClass);
+  if (words.argv.includes('--help') || words.argv.includes('-h')) return printHelp(cli, words.argv);
+  let command: ReturnType<typeof cli.process>;
+  try {
+    command = cli.process(words.argv, {});
+  } catch (error) {
+    throw usage((error as Error).message.split('\n')[0]!, words.path);
+  }
+  return command.validateAndExecute();
+}
+
+/** Clipanion puts every error on stdout; a script must find none there, so usage errors take the way of all others. */
+function usage(message: string, command: string | undefined): ClawError {
+  return new ClawError('usage', 'usage', message, command ? `claw ${command} --help` : 'claw --help');
+}
+
+async function help(all: boolean): Promise<number> {
+  const { helpText } = await import('./commands/help.ts');
+  printOut(helpText(all));
+  return EXIT.ok;
+}
+
+function printHelp(cli: import('clipanion').Cli, argv: string[]): number {
+  const path = argv.filter(word => !word.startsWith('-'));
+  const registered = [...cli.definitions()];
+  const wanted = registered.filter(definition => {
+    const parts = definition.path.split(' ').slice(1);
+    return parts.every((part, index) => path[index] === part);
+  });
+  const best = wanted.sort((a, b) => b.path.length - a.path.length)[0] ?? registered[0];
+  if (!best) return EXIT.ok;
+  const lines = [best.usage.replace(/^\$ /, ''), '', best.description ?? '', best.details ?? ''];
+  for (const option of best.options)
+    lines.push(`  ${option.definition.padEnd(24)} ${option.description ?? ''}`);
+  for (const [what, how] of best.examples ?? []) lines.push('', `${what}`, `  ${how}`);
+  printOut(
+    `${lines
+      .join('\n')
+      .replace(/\n{3,}/g, '\n\n')
+      .trim()}\n`,
+  );
+  return EXIT.ok;
+}
+
+/** The one switch from failure to text, and from code to exit status. */
+export function report(error: unknown, json: boolean): number {
+  const known = error instanceof ClawError;
+  const code = known ? error.code : 'internal';
+  const message = known ? error.message : `internal error: ${(error as Error)?.stack ?? String(error)}`;
+  const hint = known ? error.hint : 'this is a bug in claw; please report it with the text above';
+  if (json) printError(`${JSON.stringify({ error: { code, message, ...(hint ? { hint } : {}) } })}\n`);
+  else printError(`claw: ${message}\n${hint ? `  try: ${hint}\n` : ''}`);
+  return known ? EXIT[error.exit] : EXIT.internal;
+}
+
+const argv = process.argv.slice(2);
+main(argv).then(
+  status => {
+    process.exitCode = status;
+  },
+  error => {
+    process.exitCode = report(error, argv.includes('--json'));
+  },
+);
+
+export { COMMANDS };

@@ -1,0 +1,427 @@
+/**
+ * Runs one program to whatever end it comes, and reports that end in one shape. The only importer of execa, and only
+ * when a program is started: loading it costs as much as starting node.
+ *
+ * What has gone wrong elsewhere and decides the form here: children of the agent survived it and ate a core for hours
+ * (openclaw #133062, #121049), so the whole process group is ended, and those that left the group; a background
+ * process kept the pipe open and the run hung; a killed agent was taken for a successful one.
+ */
+import { isUtf8 } from 'node:buffer';
+import type { ChildProcess } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import type { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { registrationPrefix, SHIM_NAME, SHIM_REFUSED, SHIM_SCRIPT } from '../core/runner/shim.ts';
+import type { ExecOutcome } from '../core/runner/verdict.ts';
+
+const STDERR_BYTES = 64 * 1024;
+/** Where programs are looked for when the environment names no PATH. */
+const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin';
+
+/** 24.8 days; a longer timer would fire at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+export interface ExecRequest {
+  /** a name on the PATH of `env`, an absolute path, or a path with a slash relative to `cwd` */
+  command: string;
+  args: readonly string[];
+  /** the whole environment; must hold CLAW_RUN_ID=<runId>, by which stray descendants are found */
+  env: Readonly<Record<string, string>>;
+  cwd: string;
+  /** written in full, then closed; null = stdin is /dev/null */
+  stdin: string | null;
+  runId: string;
+  /** the lock's token folder; when it vanishes the run is ended */
+  leaseFolder: string;
+  timeoutMs: number;
+  /** longest time without a byte on stdout or stderr; 0 = no limit */
+  idleTimeoutMs: number;
+  /** between SIGTERM and SIGKILL */
+  killGraceMs: number;
+  /** of stdout */
+  maxOutputBytes: number;
+  signal?: AbortSignal;
+  /** decoded pieces of stdout as they come; a character is never split */
+  onText?: (text: string) => void;
+  /** epoch ms */
+  now(): number;
+  /** how long the pipes may stay open after the program has ended; default 2000 */
+  pipeGraceMs?: number;
+  /** how often the lease folder is looked at; default 1000 */
+  leasePollMs?: number;
+  /** how often its mtime is renewed; default 30000 */
+  heartbeatMs?: number;
+}
+
+type Ending = 'timedOut' | 'idleTimedOut' | 'aborted' | 'tooMuchOutput' | 'leaseLost';
+
+/**
+ * Runs the program and waits until it is gone. Never throws for anything the program, the limits or the caller's
+ * signal do. When it did not succeed, nothing of its process group, and on Linux nothing that carries its run id,
+ * lives on; after success background processes are left alone.
+ */
+export async function exec(request: ExecRequest): Promise<ExecOutcome> {
+  const startedAt = request.now();
+  const finish = (part: Partial<ExecOutcome>): ExecOutcome => ({
+    ...NOTHING_HAPPENED,
+    ...part,
+    durationMs: Math.max(0, request.now() - startedAt),
+  });
+
+  const found = await findProgram(request.command, request.cwd, request.env.PATH);
+  if ('message' in found) return finish({ spawnError: found });
+  const { execa } = await import('execa');
+  if (request.signal?.aborted) return finish({ aborted: true });
+  const child = execa(
+    '/bin/sh',
+    ['-c', SHIM_SCRIPT, SHIM_NAME, request.leaseFolder, found.file, ...request.args],
+    {
+      cwd: request.cwd,
+      env: { ...request.env },
+      extendEnv: false,
+      detached: true,
+      stdin: request.stdin === null ? 'ignore' : 'pipe',
+      stdout: 'pipe',
+      stderr: 'pipe',
+      buffer: false,
+      reject: false,
+    },
+  );
+  const pid = child.pid;
+  if (pid === undefined) {
+    const { cause } = await child;
+    return finish({ spawnError: startFailure(found.file, cause) });
+  }
+
+  let ending: Ending | null = null;
+  let killing: Promise<void> | null = null;
+  let succeeded = false;
+  const end = (reason: Ending) => {
+    if (killing !== null) return;
+    // A program that has succeeded stays a success: what is stopped then is the wait for those who hold its output.
+    if (!succeeded || reason === 'tooMuchOutput') ending = reason;
+    killing = endRun(pid, request.runId, request.killGraceMs);
+  };
+  const watches = startWatches(request, end);
+  const stdout = collect(child.stdout, request, watches.activity, () => end('tooMuchOutput'));
+  const stderr = keepEnd(child.stderr, STDERR_BYTES, watches.activity);
+  feed(child, request.stdin);
+
+  const exit = await exitOf(child);
+  watches.stopTimers();
+  succeeded = exit.code === 0 && ending === null;
+  if (!succeeded) await (killing ?? endRun(pid, request.runId, request.killGraceMs));
+  const outputHeldOpen = !(await settledWithin([stdout.ended, stderr.ended], request.pipeGraceMs ?? 2000));
+  watches.stop();
+  if (killing !== null) await killing;
+  for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
+  await child;
+
+  const registration = takeRegistration(request.leaseFolder, pid);
+  // Lost between two looks: whoever owns the session now must not share it with what this run left behind.
+  if (registration === 'no-folder' && succeeded) await endRun(pid, request.runId, request.killGraceMs);
+  const refused = exit.code === SHIM_REFUSED && registration === 'absent';
+  const flags =
+    registration === 'no-folder' ? { leaseLost: true } : ending === null ? {} : { [ending]: true };
+  return finish({
+    ...flags,
+    exitCode: exit.code,
+    signal: exit.signal,
+    spawnError: refused
+      ? { code: 'UNREGISTERED', message: `nothing can be written in ${request.leaseFolder}` }
+      : shellFailure(exit.code, stderr.text(), request.command),
+    outputHeldOpen,
+    stdout: stdout.text(),
+    stderr: stderr.text(),
+    invalidUtf8: stdout.invalidUtf8(),
+  });
+}
+
+const NOTHING_HAPPENED: ExecOutcome = {
+  exitCode: null,
+  signal: null,
+  timedOut: false,
+  idleTimedOut: false,
+  aborted: false,
+  tooMuchOutput: false,
+  leaseLost: false,
+  outputHeldOpen: false,
+  spawnError: null,
+  stdout: '',
+  stderr: '',
+  durationMs: 0,
+  invalidUtf8: false,
+};
+
+/**
+ * Finds the file that a command means, as `execvp` would with this PATH. Looked up before the start, so that a missing
+ * program is told apart from a program that exits with 127 itself. Empty and relative parts of PATH are passed over:
+ * they mean the workspace, where agents write.
+ *
+ * @returns the absolute path, or why there is none
+ */
+export async function findProgram(
+  command: string,
+  cwd: string,
+  searchPath: string = DEFAULT_PATH,
+): Promise<{ file: string } | { code: string; message: string }> {
+  if (command.includes('/')) {
+    const file = path.resolve(cwd, command);
+    const problem = await programProblem(file);
+    return problem === null ? { file } : { ...problem, message: `"${file}" ${problem.message}` };
+  }
+  for (const folder of searchPath.split(':').filter(part => path.isAbsolute(part))) {
+    const file = path.join(folder, command);
+    if ((await programProblem(file)) === null) return { file };
+  }
+  return { code: 'ENOENT', message: `there is no program "${command}" on PATH` };
+}
+
+async function programProblem(file: string): Promise<{ code: string; message: string } | null> {
+  try {
+    if (!(await fs.promises.stat(file)).isFile()) return { code: 'EACCES', message: 'is not a file' };
+    await fs.promises.access(file, fs.constants.X_OK);
+    return null;
+  } catch (error) {
+    const code = errorCode(error);
+    if (isAbsence(error)) return { code: 'ENOENT', message: 'does not exist' };
+    return { code, message: code === 'EACCES' ? 'is not executable' : `cannot be read (${code})` };
+  }
+}
+
+/** execa's own messages quote the command line, and with it the message of a user; only the code is taken. */
+function startFailure(file: string, cause: unknown): { code: string; message: string } {
+  const code = errorCode(cause);
+  const reason =
+    code === 'E2BIG'
+      ? 'arguments and environment are larger than the system allows'
+      : `the system said ${code}`;
+  return { code, message: `"${file}": ${reason}` };
+}
+
+/** The shell could not become the program, e.g. because the interpreter in its first line is missing. */
+function shellFailure(code: number | null, stderr: string, command: string): ExecOutcome['spawnError'] {
+  if ((code !== 126 && code !== 127) || !stderr.startsWith(`${SHIM_NAME}:`)) return null;
+  const reason = stderr.split('\n', 1)[0]!.slice(0, 300);
+  return { code: code === 127 ? 'ENOENT' : 'EACCES', message: `"${command}" cannot be executed (${reason})` };
+}
+
+function errorCode(error: unknown): string {
+  return (error as NodeJS.ErrnoException | undefined)?.code ?? 'UNKNOWN';
+}
+
+function isAbsence(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes(errorCode(error));
+}
+
+/** The event, not the pipes: those may be held open by others. */
+function exitOf(child: ChildProcess): Promise<{ code: number | null; signal: string | null }> {
+  return new Promise(resolve => child.once('exit', (code, signal) => resolve({ code, signal })));
+}
+
+/** A program may ignore its input and end (EPIPE, ECONNRESET): its right, not an error of the run. */
+function feed(child: ChildProcess, text: string | null): void {
+  child.stdin?.on('error', () => {});
+  child.stdin?.end(text ?? '', 'utf8');
+}
+
+interface Collected {
+  ended: Promise<void>;
+  text(): string;
+}
+
+/** Keeps stdout up to the limit and decodes it; what is no UTF-8 becomes U+FFFD. */
+function collect(
+  stream: Readable,
+  request: ExecRequest,
+  activity: () => void,
+  onTooMuch: () => void,
+): Collected & { invalidUtf8(): boolean } {
+  const chunks: Buffer[] = [];
+  const decoder = new TextDecoder();
+  const tell = (text: string) => {
+    if (text !== '') request.onText?.(text);
+  };
+  let size = 0;
+  stream.on('data', (chunk: Buffer) => {
+    activity();
+    const kept = chunk.subarray(0, request.maxOutputBytes - size);
+    size += kept.length;
+    if (kept.length > 0) chunks.push(kept);
+    tell(decoder.decode(kept, { stream: true }));
+    if (kept.length < chunk.length) onTooMuch();
+  });
+  const ended = endOf(stream).then(() => tell(decoder.decode()));
+  const whole = () => Buffer.concat(chunks);
+  return { ended, text: () => new TextDecoder().decode(whole()), invalidUtf8: () => !isUtf8(whole()) };
+}
+
+/** Keeps the last `bytes` of a stream: the end of stderr is where a program says why it gave up. */
+function keepEnd(stream: Readable, bytes: number, activity: () => void): Collected {
+  let kept: Buffer = Buffer.alloc(0);
+  stream.on('data', (chunk: Buffer) => {
+    activity();
+    kept = Buffer.concat([kept, chunk]).subarray(-bytes);
+  });
+  return { ended: endOf(stream), text: () => new TextDecoder().decode(kept) };
+}
+
+function endOf(stream: Readable): Promise<void> {
+  return new Promise(resolve => {
+    stream.once('close', resolve);
+    stream.on('error', () => resolve());
+  });
+}
+
+async function settledWithin(promises: Promise<void>[], ms: number): Promise<boolean> {
+  const timer = new AbortController();
+  const all = Promise.all(promises).then(() => true);
+  const late = delay(ms, false, { signal: timer.signal }).catch(() => false);
+  const settled = await Promise.race([all, late]);
+  timer.abort();
+  return settled;
+}
+
+interface Watches {
+  /** a byte arrived */
+  activity(): void;
+  /** the program has ended: no time limit applies any longer */
+  stopTimers(): void;
+  stop(): void;
+}
+
+/** Everything from outside that can end a run: both time limits, the caller's signal, the loss of the lease. */
+function startWatches(request: ExecRequest, end: (reason: Ending) => void): Watches {
+  const total = setTimeout(() => end('timedOut'), Math.min(request.timeoutMs, LONGEST_TIMER));
+  const idle =
+    request.idleTimeoutMs > 0
+      ? setTimeout(() => end('idleTimedOut'), Math.min(request.idleTimeoutMs, LONGEST_TIMER))
+      : undefined;
+  const abort = () => end('aborted');
+  request.signal?.addEventListener('abort', abort, { once: true });
+  const lease = setInterval(() => {
+    fs.promises.stat(request.leaseFolder).catch(error => {
+      // Only absence is a loss; a disk that stutters is none.
+      if (isAbsence(error)) end('leaseLost');
+    });
+  }, request.leasePollMs ?? 1000).unref();
+  const heartbeat = setInterval(() => {
+    const seconds = request.now() / 1000;
+    // It only delays the patience others have with an owner they cannot judge; the check above decides.
+    fs.promises.utimes(request.leaseFolder, seconds, seconds).catch(() => {});
+  }, request.heartbeatMs ?? 30_000).unref();
+  const stopTimers = () => {
+    clearTimeout(total);
+    clearTimeout(idle);
+  };
+  return {
+    activity: () => idle?.refresh(),
+    stopTimers,
+    stop: () => {
+      stopTimers();
+      clearInterval(lease);
+      clearInterval(heartbeat);
+      request.signal?.removeEventListener('abort', abort);
+    },
+  };
+}
+
+/**
+ * Ends everything that belongs to a run: SIGTERM, and after the grace SIGKILL to whoever is left. Resolves when nobody
+ * is left, or when SIGKILL has been sent for two seconds in vain (a process inside a stuck system call).
+ *
+ * @param group the process group, which is the pid of the program claw started
+ */
+async function endRun(group: number, runId: string, graceMs: number): Promise<void> {
+  const members = () => membersOf(group, runId);
+  for (const member of members()) send(member, 'SIGTERM');
+  if (await noneWithin(members, graceMs, () => {})) return;
+  await noneWithin(members, 2000, member => send(member, 'SIGKILL'));
+}
+
+/**
+ * Looks every 25 ms until nobody is left, telling `each` of those that are. Only twice nobody counts: a process in the
+ * middle of exec has no environment for a moment.
+ */
+async function noneWithin(
+  members: () => number[],
+  ms: number,
+  each: (member: number) => void,
+): Promise<boolean> {
+  const step = 25;
+  let none = 0;
+  for (let waited = 0; waited <= ms; waited += step) {
+    const left = members();
+    left.forEach(each);
+    none = left.length === 0 ? none + 1 : 0;
+    if (none === 2) return true;
+    await delay(step);
+  }
+  return false;
+}
+
+/**
+ * The living processes of a run as targets for `kill`: the group as a whole (negative), then those that left it with
+ * `setsid` but still carry the run id in their environment. Without /proc only the group can be asked.
+ */
+function membersOf(group: number, runId: string): number[] {
+  if (process.platform !== 'linux') return canSignal(-group) ? [-group] : [];
+  const mark = Buffer.from(`CLAW_RUN_ID=${runId}\0`);
+  const targets = new Set<number>();
+  for (const name of fs.readdirSync('/proc')) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    const stat = readProc(`/proc/${name}/stat`).toString('latin1');
+    // Behind the command name, which may hold anything: state, parent, group.
+    const [state, , pgrp] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    if (stat === '' || state === 'Z' || state === 'X') continue;
+    if (Number(pgrp) === group) targets.add(-group);
+    else if (readProc(`/proc/${name}/environ`).includes(mark)) targets.add(pid);
+  }
+  return [...targets];
+}
+
+/** Empty when the process is gone or belongs to somebody else: then it is not ours to end either. */
+function readProc(file: string): Buffer {
+  try {
+    return fs.readFileSync(file);
+  } catch (error) {
+    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(errorCode(error))) return Buffer.alloc(0);
+    throw error;
+  }
+}
+
+function canSignal(target: number): boolean {
+  try {
+    process.kill(target, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** ESRCH: it went by itself. EPERM: it changed its user; nothing claw may do about that. */
+function send(target: number, signal: 'SIGTERM' | 'SIGKILL'): void {
+  try {
+    process.kill(target, signal);
+  } catch (error) {
+    if (!['ESRCH', 'EPERM'].includes(errorCode(error))) throw error;
+  }
+}
+
+/**
+ * Removes what the shim registered; the process it names is gone.
+ *
+ * @returns `absent`: it never registered; `no-folder`: the session was taken over
+ */
+function takeRegistration(leaseFolder: string, pid: number): 'removed' | 'absent' | 'no-folder' {
+  try {
+    const names = fs.readdirSync(leaseFolder).filter(name => name.startsWith(registrationPrefix(pid)));
+    for (const name of names) fs.rmSync(path.join(leaseFolder, name), { force: true });
+    return names.length > 0 ? 'removed' : 'absent';
+  } catch (error) {
+    // What cannot be removed goes with the folder when the session is released.
+    return isAbsence(error) ? 'no-folder' : 'absent';
+  }
+}

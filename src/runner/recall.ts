@@ -1,0 +1,215 @@
+/**
+ * The built-in runner: with no model at all it answers from what this session has already said, and from the notes in
+ * the workspace. Reads the session's own transcript and those it was reset from, and no other session's.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import {
+  conversationPassages,
+  mayQuoteNotes,
+  notePassages,
+  type Passage,
+  rankPassages,
+  recallReply,
+} from '../core/recall.ts';
+import { isKnownZone } from '../core/schedule/zone.ts';
+import type { Entry, HeaderEntry } from '../core/session/transcript.ts';
+import type { TurnOutcome, TurnRequest } from '../core/turn-request.ts';
+import { parseLine } from '../store/jsonl-file.ts';
+import { SAFE_SESSION_ID } from '../store/layout.ts';
+
+/** Most that is read for one answer, notes and transcripts together. */
+const BUDGET = 16 * 1024 * 1024;
+const NOTES_BUDGET = 4 * 1024 * 1024;
+/** A first line longer than this is no header of ours. */
+const HEADER_BYTES = 64 * 1024;
+const NEWLINE = 10;
+
+export interface RecallOptions {
+  /** IANA zone of the dates; default: the host's */
+  zone?: string;
+  /** epoch ms */
+  now(): number;
+}
+
+/** What was read so far, and what could not be. */
+interface Reading {
+  /** bytes that may still be read */
+  budget: number;
+  /** false once something older was left out */
+  complete: boolean;
+  /** `name (CODE)` of files that are there and cannot be read */
+  unreadable: string[];
+}
+
+/**
+ * Answers a turn by quoting. Never throws for files that are missing (they hold nothing) or unreadable (the reply and a
+ * warning name them). The only failure is `aborted`.
+ */
+export async function runRecall(request: TurnRequest, options: RecallOptions): Promise<TurnOutcome> {
+  const startedAt = options.now();
+  const reading: Reading = { budget: BUDGET, complete: true, unreadable: [] };
+  const notes = mayQuoteNotes(request) ? await readNotes(request.workspace, reading) : [];
+  const entries = await readConversation(request, reading);
+  const ended = () => ({
+    usage: null,
+    durationMs: Math.max(0, options.now() - startedAt),
+    warnings: reading.unreadable.map(file => `cannot be read: ${file}`),
+  });
+  if (request.signal?.aborted) {
+    const error = { code: 'aborted' as const, message: 'recall was stopped on request' };
+    return { status: 'failed', error, output: '', ...ended() };
+  }
+
+  const { default: MiniSearch } = await import('minisearch');
+  const passages = [...notes, ...conversationPassages(entries, request)];
+  const hits = rankPassages(MiniSearch, passages, request.body);
+  const name = options.zone !== undefined && isKnownZone(options.zone) ? options.zone : hostZone();
+  const text = recallReply({ ...reading, hits, notes: notes.length > 0 }, { name, isHost: false });
+  request.onDelta?.(text);
+  return { status: 'replied', text, ...ended() };
+}
+
+function hostZone(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
+}
+
+/** Entries of the session, newest first, through the chain of its archived transcripts as far as the budget goes. */
+async function readConversation(request: TurnRequest, reading: Reading): Promise<Entry[]> {
+  const folder = path.dirname(request.transcript);
+  const entries: Entry[] = [];
+  const seen = new Set<string>();
+  let file: string | null = request.transcript;
+  let id = request.sessionId;
+  while (file !== null && !request.signal?.aborted) {
+    seen.add(id);
+    const header = await readHeader(file, reading);
+    // An archived file that says it belongs to another session is not this one's past, whatever points at it.
+    if (file !== request.transcript && !belongs(header, id, request.sessionKey)) break;
+    const bytes = await readEnd(file, reading.budget, reading);
+    if (bytes === null) break;
+    entries.push(...newestFirst(bytes));
+    const previous = header?.previousSessionId;
+    if (typeof previous !== 'string' || !SAFE_SESSION_ID.test(previous) || seen.has(previous)) break;
+    if (reading.budget <= 0) {
+      reading.complete = false;
+      break;
+    }
+    id = previous;
+    file = path.join(folder, `${previous}.jsonl`);
+  }
+  return entries;
+}
+
+function belongs(header: HeaderEntry | null, id: string, sessionKey: string): boolean {
+  if (header === null || header.id !== id) return false;
+  return header.sessionKey === undefined || header.sessionKey === sessionKey;
+}
+
+async function readHeader(file: string, reading: Reading): Promise<HeaderEntry | null> {
+  const bytes = await readPart(file, reading, size => ({ start: 0, length: Math.min(size, HEADER_BYTES) }));
+  const end = bytes === null ? -1 : bytes.indexOf(NEWLINE);
+  if (bytes === null || end < 0) return null;
+  const value = parseLine(bytes.subarray(0, end));
+  return typeof value !== 'string' && value.type === 'session' ? (value as unknown as HeaderEntry) : null;
+}
+
+/** The last bytes of a file, from the beginning of a line on; null when there are none to be had. */
+async function readEnd(file: string, most: number, reading: Reading): Promise<Buffer | null> {
+  let cut = false;
+  const bytes = await readPart(file, reading, size => {
+    cut = size > most;
+    return { start: Math.max(0, size - most), length: Math.min(size, most) };
+  });
+  if (bytes === null) return null;
+  reading.budget -= bytes.length;
+  if (!cut) return bytes;
+  reading.complete = false;
+  return bytes.subarray(bytes.indexOf(NEWLINE) + 1);
+}
+
+/** Reads a part of a regular file; null when it is missing, or (then noted) unreadable. A pipe would never end. */
+async function readPart(
+  file: string,
+  reading: Reading,
+  choose: (size: number) => { start: number; length: number },
+): Promise<Buffer | null> {
+  try {
+    const stat = await fs.promises.lstat(file);
+    if (!stat.isFile()) return null;
+    const handle = await fs.promises.open(file, 'r');
+    try {
+      const { start, length } = choose(stat.size);
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, start);
+      return buffer.subarray(0, bytesRead);
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    note(error, file, reading);
+    return null;
+  }
+}
+
+/** Missing is empty; anything else is told, because unreadable is not empty. */
+function note(error: unknown, file: string, reading: Reading): void {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === undefined) throw error;
+  const problem = `${path.basename(file)} (${code})`;
+  if (code !== 'ENOENT' && code !== 'ENOTDIR' && !reading.unreadable.includes(problem))
+    reading.unreadable.push(problem);
+}
+
+/** Lines that are no entries are passed over; whoever shows or mends a transcript reports them. */
+function newestFirst(bytes: Buffer): Entry[] {
+  const entries: Entry[] = [];
+  for (let end = bytes.length; end > 0; ) {
+    const start = end < 2 ? 0 : bytes.lastIndexOf(NEWLINE, end - 2) + 1;
+    const line = bytes.subarray(start, bytes[end - 1] === NEWLINE ? end - 1 : end);
+    const value = parseLine(line);
+    if (typeof value !== 'string' && typeof value.type === 'string') entries.push(value);
+    end = start;
+  }
+  return entries;
+}
+
+/** MEMORY.md and memory/*.md, newest first. */
+async function readNotes(workspace: string, reading: Reading): Promise<Passage[]> {
+  const passages: Passage[] = [];
+  const kept = reading.budget - NOTES_BUDGET;
+  for (const name of ['MEMORY.md', ...(await dailyNotes(workspace, reading))]) {
+    const file = path.join(workspace, name);
+    const taken = await takenAt(file, reading);
+    const bytes = taken === null ? null : await readEnd(file, reading.budget - kept, reading);
+    if (taken !== null && bytes !== null) passages.push(...notePassages(name, bytes.toString('utf8'), taken));
+  }
+  return passages;
+}
+
+async function dailyNotes(workspace: string, reading: Reading): Promise<string[]> {
+  const folder = path.join(workspace, 'memory');
+  try {
+    const names = await fs.promises.readdir(folder);
+    return names
+      .filter(name => name.endsWith('.md'))
+      .sort()
+      .reverse()
+      .map(name => path.join('memory', name));
+  } catch (error) {
+    note(error, folder, reading);
+    return [];
+  }
+}
+
+/** Daily notes are named by their day; of others the last change is known. Null when the file is gone meanwhile. */
+async function takenAt(file: string, reading: Reading): Promise<{ at: number; day?: string } | null> {
+  const day = /^(\d{4}-\d{2}-\d{2})/.exec(path.basename(file))?.[1];
+  const at = day === undefined ? Number.NaN : Date.parse(`${day}T12:00:00Z`);
+  if (day !== undefined && !Number.isNaN(at)) return { at, day };
+  try {
+    return { at: (await fs.promises.stat(file)).mtimeMs };
+  } catch (error) {
+    note(error, file, reading);
+    return null;
+  }
+}

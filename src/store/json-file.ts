@@ -1,0 +1,102 @@
+/**
+ * Small files that hold one JSON document, replaced whole. The order is the promise: unique temporary, every byte
+ * written, fsync, rename, fsync of the folder. (write-file-atomic resolves after a short write and does not sync the
+ * folder, so state does not go through it.)
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+
+export type Read<T> =
+  | { state: 'ok'; value: T }
+  | { state: 'missing' }
+  | { state: 'unreadable'; file: string; reason: string };
+
+/** The document in a file. Unreadable is not empty: a broken file is reported, never taken for a missing one. */
+export function readJson(file: string): Read<unknown> {
+  let text: string;
+  try {
+    text = fs.readFileSync(file, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT') return { state: 'missing' };
+    return { state: 'unreadable', file, reason: (error as Error).message };
+  }
+  if (text.length === 0) return { state: 'unreadable', file, reason: 'the file is empty (0 bytes)' };
+  try {
+    return { state: 'ok', value: JSON.parse(text) };
+  } catch (error) {
+    return { state: 'unreadable', file, reason: `not JSON: ${(error as Error).message}` };
+  }
+}
+
+/** Writes all of `bytes`; a short write (disk nearly full, file size limit) is continued until it ends or throws. */
+export function writeAll(fd: number, bytes: Buffer): void {
+  let offset = 0;
+  while (offset < bytes.length) offset += fs.writeSync(fd, bytes, offset, bytes.length - offset);
+}
+
+/** Makes the names in a folder durable. */
+export function syncFolder(folder: string): void {
+  const fd = fs.openSync(folder, 'r');
+  try {
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** A folder (0700) and its parents; each new name is made durable in its parent. */
+export function makeFolder(folder: string): void {
+  if (fs.existsSync(folder)) return;
+  makeFolder(path.dirname(folder));
+  try {
+    fs.mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  syncFolder(path.dirname(folder));
+}
+
+/**
+ * Replaces a file by one JSON document. When it returns, the content is durable; with `folder: true` the name is too.
+ * On any error the temporary is removed and the old file stands.
+ *
+ * @param token names the writer, so that a temporary left by a dead one can be swept
+ */
+export function putJson(file: string, value: unknown, token: string, options: { folder: boolean }): void {
+  const folder = path.dirname(file);
+  const temporary = path.join(folder, `.tmp-${token}`);
+  const bytes = Buffer.from(`${JSON.stringify(value)}\n`, 'utf8');
+  const fd = fs.openSync(temporary, 'wx', 0o600);
+  try {
+    try {
+      writeAll(fd, bytes);
+      fs.fsyncSync(fd);
+    } finally {
+      fs.closeSync(fd);
+    }
+    fs.renameSync(temporary, file);
+  } catch (error) {
+    fs.rmSync(temporary, { force: true });
+    throw error;
+  }
+  if (options.folder) syncFolder(folder);
+}
+
+/** Removes temporaries of dead writers. `isDead` gets the token behind `.tmp-`. */
+export function sweepTemporaries(folder: string, isDead: (token: string) => boolean): void {
+  for (const name of listNames(folder)) {
+    if (name.startsWith('.tmp-') && isDead(name.slice(5)))
+      fs.rmSync(path.join(folder, name), { force: true });
+  }
+}
+
+/** Names in a folder; none when it does not exist. */
+export function listNames(folder: string): string[] {
+  try {
+    return fs.readdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}

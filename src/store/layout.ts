@@ -1,0 +1,97 @@
+/** Every path below `$CLAW_HOME`, and the injective file name of a session key. */
+import path from 'node:path';
+
+/** Session ids become file names, so only these are believed when read from a file. */
+export const SAFE_SESSION_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+/** Longest encoded name used as it is; beyond, a prefix and a hash (file names end at 255 bytes on common systems). */
+const LONGEST_NAME = 180;
+
+const PLAIN_KEY = /^[a-z0-9_+@=:-](?:[a-z0-9._+@=:-]*[a-z0-9_+@=:-])?$/;
+
+/**
+ * A session key (without its `agent:<id>:` part) as a file name: readable, and no two keys share one, also on
+ * file systems that fold case or normalise Unicode. `:` becomes `~`; lower-case letters, digits and `.-_+@=` stay;
+ * every other byte of the UTF-8 form is `%xx`. A leading or trailing dot is escaped too.
+ */
+export function encodeKey(rest: string): string {
+  // Nearly every key is plain; a listing of 100,000 records encodes each of them.
+  if (PLAIN_KEY.test(rest) && rest.length <= LONGEST_NAME) return rest.replaceAll(':', '~');
+  let name = '';
+  for (const byte of Buffer.from(rest, 'utf8')) {
+    const char = String.fromCharCode(byte);
+    if (char === ':') name += '~';
+    else if (/[a-z0-9._+@=-]/.test(char)) name += char;
+    else name += escapeByte(byte);
+  }
+  name = name.replace(/^\./, '%2e').replace(/\.$/, '%2e');
+  if (name.length <= LONGEST_NAME) return name;
+  // `%%` cannot come out of the escaping above, so a shortened name never equals a whole one.
+  const crypto = require('node:crypto') as typeof import('node:crypto');
+  const hash = crypto.createHash('sha256').update(rest, 'utf8').digest('hex').slice(0, 40);
+  return `${name.slice(0, 100).replace(/%.?$/, '')}%%${hash}`;
+}
+
+function escapeByte(byte: number): string {
+  return `%${byte.toString(16).padStart(2, '0')}`;
+}
+
+/** The part of a key behind `agent:<id>:`. */
+export function restOfKey(key: string): string {
+  const [, , ...rest] = key.split(':');
+  return rest.join(':');
+}
+
+/** All places under one `$CLAW_HOME`. */
+export class Layout {
+  constructor(readonly home: string) {}
+
+  agents(): string {
+    return path.join(this.home, 'agents');
+  }
+  sessions(agentId: string): string {
+    return path.join(this.home, 'agents', agentId, 'sessions');
+  }
+  records(agentId: string): string {
+    return path.join(this.sessions(agentId), 'records');
+  }
+  record(agentId: string, key: string): string {
+    return path.join(this.records(agentId), `${encodeKey(restOfKey(key))}.json`);
+  }
+  transcript(agentId: string, sessionId: string): string {
+    return path.join(this.sessions(agentId), `${sessionId}.jsonl`);
+  }
+  torn(agentId: string, sessionId: string, now: number): string {
+    return path.join(this.sessions(agentId), `${sessionId}.torn-${now}`);
+  }
+  workspace(agentId: string): string {
+    return path.join(this.home, 'agents', agentId, 'workspace');
+  }
+  lock(agentId: string, key: string): string {
+    return path.join(this.home, 'locks', agentId, encodeKey(restOfKey(key)));
+  }
+  locks(agentId: string): string {
+    return path.join(this.home, 'locks', agentId);
+  }
+  pendingRoot(): string {
+    return path.join(this.home, 'pending');
+  }
+  pending(agentId: string): string {
+    return path.join(this.home, 'pending', agentId);
+  }
+  ids(): string {
+    return path.join(this.home, 'ids');
+  }
+  outbox(): string {
+    return path.join(this.home, 'outbox');
+  }
+  sent(): string {
+    return path.join(this.home, 'outbox', 'sent');
+  }
+  cache(): string {
+    return path.join(this.home, 'cache');
+  }
+  tickStamp(): string {
+    return path.join(this.home, 'logs', 'tick');
+  }
+}

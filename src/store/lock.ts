@@ -1,0 +1,154 @@
+/**
+ * The lock of one session, a folder that holds at most one folder named by its owner's token:
+ *
+ *     L/            absent or empty = free
+ *     L/<token>/    held; inside: owner.json, and c-<pid>-<start> for each running agent
+ *
+ * Every step is one atomic system call. Taking renames a prepared folder onto L (refused while L is not empty);
+ * taking over a dead owner renames its unique token to ours, so exactly one contender wins; releasing removes only
+ * our own token. A late child of the old owner registers itself inside the old token's folder and fails, because
+ * that path is gone. Source: the directory lock of git-like lockfiles, with the owner's identity in the name.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import type { Context } from '../context.ts';
+import { formatToken, judgeOwner, type OwnerState, parseToken } from '../core/lease.ts';
+import { listNames, makeFolder } from './json-file.ts';
+
+/** After so long without a heartbeat an owner that cannot be judged (other host or container) is given up, in ms. */
+const UNKNOWN_OWNER_PATIENCE = 10 * 60_000;
+
+export interface Lock {
+  /** the token's folder; anything that must not happen after the lock is lost goes through a path inside it */
+  folder: string;
+  token: string;
+  /** token of the dead owner this lock was taken from */
+  takenFrom: string | null;
+  held(): boolean;
+  release(): void;
+}
+
+/** A fresh token of this process. */
+export function newToken(context: Context): string {
+  return formatToken(context.self, context.newId().slice(-12));
+}
+
+/** Whether the process a token names still lives. A name that is no token is unknown. */
+export function tokenState(context: Context, token: string): OwnerState {
+  const owner = parseToken(token);
+  return owner ? judgeOwner(owner, context.self, pid => context.startTimeOf(pid)) : 'unknown';
+}
+
+/**
+ * Takes the lock if it is free or its owner is dead; null when somebody living (or unknown) holds it.
+ *
+ * @param lockFolder L
+ * @param sessionKey written into owner.json, for people
+ */
+export function tryLock(context: Context, lockFolder: string, sessionKey: string): Lock | null {
+  const token = newToken(context);
+  const held = listNames(lockFolder);
+  if (held.length > 0) {
+    for (const name of held) {
+      if (!mayTakeOver(context, path.join(lockFolder, name), name)) continue;
+      try {
+        fs.renameSync(path.join(lockFolder, name), path.join(lockFolder, token));
+        return hold(context, lockFolder, token, name, sessionKey);
+      } catch (error) {
+        // ENOENT: another contender won this very token.
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      }
+    }
+    return null;
+  }
+  const parent = path.dirname(lockFolder);
+  makeFolder(parent);
+  const attempt = path.join(parent, `.try-${token}`);
+  fs.mkdirSync(attempt, { mode: 0o700 });
+  fs.mkdirSync(path.join(attempt, token), { mode: 0o700 });
+  try {
+    fs.renameSync(attempt, lockFolder);
+  } catch (error) {
+    fs.rmSync(attempt, { recursive: true, force: true });
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOTEMPTY' || code === 'EEXIST') return null;
+    throw error;
+  }
+  return hold(context, lockFolder, token, null, sessionKey);
+}
+
+/** Ages are read on the file system's own clock, so a wrong clock here cannot make a living owner look old. */
+function mayTakeOver(context: Context, folder: string, token: string): boolean {
+  const state = tokenState(context, token);
+  if (state !== 'unknown') return state === 'dead';
+  const probe = path.join(path.dirname(path.dirname(folder)), `.try-${newToken(context)}`);
+  try {
+    const heartbeat = fs.statSync(folder).mtimeMs;
+    fs.mkdirSync(probe, { mode: 0o700 });
+    return fs.statSync(probe).mtimeMs - heartbeat > UNKNOWN_OWNER_PATIENCE;
+  } catch {
+    // Gone meanwhile, or nothing can be written here: not ours to take.
+    return false;
+  } finally {
+    fs.rmSync(probe, { recursive: true, force: true });
+  }
+}
+
+function hold(
+  context: Context,
+  lockFolder: string,
+  token: string,
+  takenFrom: string | null,
+  sessionKey: string,
+): Lock {
+  const folder = path.join(lockFolder, token);
+  const { pid, startTime } = context.self;
+  const owner = { sessionKey, pid, startTime, hostname: context.hostname, token, since: context.now() };
+  try {
+    fs.writeFileSync(
+      path.join(folder, 'owner.json'),
+      `${JSON.stringify(owner)}
+`,
+      { mode: 0o600 },
+    );
+  } catch {
+    // It informs people; the lock is the folder's name. A full disk must not decide who holds a session.
+  }
+  return {
+    folder,
+    token,
+    takenFrom,
+    held: () => fs.existsSync(folder),
+    release: () => {
+      fs.rmSync(folder, { recursive: true, force: true });
+      try {
+        fs.rmdirSync(lockFolder);
+      } catch (error) {
+        // Taken by the next one already, or removed by it: both mean it is no longer ours to remove.
+        if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? ''))
+          throw error;
+      }
+    },
+  };
+}
+
+/** Token of the present holder, or null. Reads only. */
+export function holderOf(lockFolder: string): string | null {
+  return listNames(lockFolder)[0] ?? null;
+}
+
+/** Removes what dead contenders left beside the locks of an agent: prepared folders, and empty locks. */
+export function sweepLocks(context: Context, folder: string): void {
+  for (const name of listNames(folder)) {
+    const place = path.join(folder, name);
+    if (!name.startsWith('.try-')) {
+      try {
+        fs.rmdirSync(place);
+      } catch {
+        // Held, so not litter: only an empty folder can be removed this way.
+      }
+    } else if (tokenState(context, name.slice(5)) === 'dead') {
+      fs.rmSync(place, { recursive: true, force: true });
+    }
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * Replies on their way out. `outbox/<id>.json` waits or has failed; `outbox/sent/<id>.json` went out. The id is the
+ * run's, or the command message's, so writing an item twice is the same item, and it is the sender's idempotency key.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import type { Context } from '../context.ts';
+import type { Origin } from '../core/session/session.ts';
+import { listNames, makeFolder, putJson, readJson, syncFolder } from './json-file.ts';
+import type { Layout } from './layout.ts';
+import { newToken } from './lock.ts';
+
+export interface OutboxItem {
+  id: string;
+  agentId: string;
+  sessionKey: string;
+  sessionId: string;
+  messageId: string;
+  /** where the message came from and the reply goes */
+  origin: Origin;
+  text: string;
+  /** `waiting` is tried again; `dead` only by hand */
+  state: 'waiting' | 'dead';
+  /** why it is still here, for people */
+  reason: string;
+  /** true when the reply was meant for a caller on stdout that was gone */
+  callerGone: boolean;
+  createdAt: number;
+  attempts: { at: number; error: string }[];
+  sentAt?: number;
+}
+
+function itemFile(layout: Layout, id: string): string {
+  return path.join(layout.outbox(), `${id}.json`);
+}
+
+function sentFile(layout: Layout, id: string): string {
+  return path.join(layout.sent(), `${id}.json`);
+}
+
+/** Puts a reply in the outbox, durably. One that is there already, or was sent, is left as it is. */
+export function putOutbox(context: Context, layout: Layout, item: OutboxItem): void {
+  makeFolder(layout.outbox());
+  if (fs.existsSync(itemFile(layout, item.id)) || fs.existsSync(sentFile(layout, item.id))) return;
+  putJson(itemFile(layout, item.id), item, newToken(context), { folder: true });
+}
+
+export function updateOutbox(context: Context, layout: Layout, item: OutboxItem): void {
+  putJson(itemFile(layout, item.id), item, newToken(context), { folder: true });
+}
+
+/** Records that the sender succeeded. */
+export function markSent(context: Context, layout: Layout, item: OutboxItem): void {
+  makeFolder(layout.sent());
+  putJson(sentFile(layout, item.id), { ...item, reason: 'sent' }, newToken(context), { folder: true });
+  fs.rmSync(itemFile(layout, item.id), { force: true });
+  syncFolder(layout.outbox());
+}
+
+/** The caller got this reply after all; it needs no sending. Only items no sender was asked about are removed. */
+export function settleOutbox(layout: Layout, id: string): void {
+  const read = readJson(itemFile(layout, id));
+  if (read.state !== 'ok') return;
+  const item = read.value as OutboxItem;
+  if (item.callerGone && item.attempts.length === 0) fs.rmSync(itemFile(layout, id), { force: true });
+}
+
+/** Items not yet sent, oldest first, and files that could not be read. */
+export function listOutbox(layout: Layout): {
+  items: OutboxItem[];
+  unreadable: { file: string; reason: string }[];
+} {
+  const items: OutboxItem[] = [];
+  const unreadable: { file: string; reason: string }[] = [];
+  for (const name of listNames(layout.outbox())) {
+    if (!name.endsWith('.json') || name.startsWith('.')) continue;
+    const file = path.join(layout.outbox(), name);
+    const read = readJson(file);
+    if (read.state === 'ok') items.push(read.value as OutboxItem);
+    else if (read.state === 'unreadable') unreadable.push({ file, reason: read.reason });
+  }
+  return { items: items.sort((a, b) => a.createdAt - b.createdAt), unreadable };
+}

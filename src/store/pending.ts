@@ -1,0 +1,221 @@
+/**
+ * What is left to do, so that nobody reads every session to find it. `ls pending/<agent>/` is the to-do list:
+ *
+ *     <key>.turn             a turn of this session was begun and is not settled
+ *     <key>.<seq>-<id>.json  a message accepted while the session was busy, not yet answered
+ *     <key>.<seq>-<id>.reply answered; the process that brought the message has to fetch its reply
+ *     <key>.<runId>.failed   messages whose agent failed; they wait for `inbox retry` or for the same message again
+ *
+ * `<key>` is the encoded key, the same as the record's file name.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import type { Context } from '../context.ts';
+import type { Incoming } from '../core/turn.ts';
+import { listNames, makeFolder, putJson, readJson, syncFolder } from './json-file.ts';
+import type { Layout } from './layout.ts';
+import { newToken } from './lock.ts';
+
+/** A waiting message with the name that the waiter and the answerer both know it by. */
+export interface Waiting {
+  stem: string;
+  file: string;
+  incoming: Incoming;
+}
+
+export interface UnreadableWaiting {
+  file: string;
+  reason: string;
+}
+
+const WAITING = /^(.+)\.(\d{16}-[0-9a-f]{8})\.json$/;
+const REPLY = /^(.+)\.(\d{16}-[0-9a-f]{8})\.reply$/;
+const FAILED = /^(.+)\.([0-9a-f-]{36})\.failed$/;
+const TURN = /^(.+)\.turn$/;
+
+function encodedKey(layout: Layout, agentId: string, key: string): string {
+  return path.basename(layout.record(agentId, key), '.json');
+}
+
+/** Marks a session as having an unsettled turn; durable when it returns. */
+export function markTurn(layout: Layout, agentId: string, key: string): void {
+  const folder = layout.pending(agentId);
+  makeFolder(folder);
+  fs.closeSync(fs.openSync(path.join(folder, `${encodedKey(layout, agentId, key)}.turn`), 'a', 0o600));
+  syncFolder(folder);
+}
+
+/** The turn is settled. Not synced: a marker that comes back after a power cut costs one look. */
+export function clearTurn(layout: Layout, agentId: string, key: string): void {
+  fs.rmSync(path.join(layout.pending(agentId), `${encodedKey(layout, agentId, key)}.turn`), { force: true });
+}
+
+/**
+ * Accepts a message for a busy session; durable when it returns. The sequence is claw's clock in ms, but never below
+ * one that is already waiting, so a clock set back does not reorder a conversation.
+ *
+ * @returns the stem the message is known by
+ */
+export function putWaiting(context: Context, layout: Layout, incoming: Incoming): string {
+  const folder = layout.pending(incoming.agentId);
+  makeFolder(folder);
+  const encoded = encodedKey(layout, incoming.agentId, incoming.key);
+  let sequence = incoming.acceptedAt;
+  for (const name of listNames(folder)) {
+    const match = WAITING.exec(name);
+    if (match?.[1] === encoded) sequence = Math.max(sequence, Number(match[2]!.slice(0, 16)) + 1);
+  }
+  const stem = `${String(sequence).padStart(16, '0')}-${context.newId().slice(0, 8)}`;
+  putJson(path.join(folder, `${encoded}.${stem}.json`), incoming, newToken(context), { folder: true });
+  return stem;
+}
+
+/** Messages waiting for a session, in order of arrival, and files that could not be read. */
+export function listWaiting(
+  layout: Layout,
+  agentId: string,
+  key: string,
+): { waiting: Waiting[]; unreadable: UnreadableWaiting[] } {
+  const folder = layout.pending(agentId);
+  const encoded = encodedKey(layout, agentId, key);
+  const waiting: Waiting[] = [];
+  const unreadable: UnreadableWaiting[] = [];
+  for (const name of listNames(folder).sort()) {
+    const match = WAITING.exec(name);
+    if (match?.[1] !== encoded) continue;
+    const file = path.join(folder, name);
+    const read = readJson(file);
+    if (read.state === 'unreadable') unreadable.push({ file, reason: read.reason });
+    else if (read.state === 'ok') waiting.push({ stem: match[2]!, file, incoming: read.value as Incoming });
+  }
+  return { waiting, unreadable };
+}
+
+/** Is this message still waiting? */
+export function isWaiting(layout: Layout, agentId: string, key: string, stem: string): boolean {
+  return fs.existsSync(waitingFile(layout, agentId, key, stem, 'json'));
+}
+
+function waitingFile(
+  layout: Layout,
+  agentId: string,
+  key: string,
+  stem: string,
+  kind: 'json' | 'reply',
+): string {
+  return path.join(layout.pending(agentId), `${encodedKey(layout, agentId, key)}.${stem}.${kind}`);
+}
+
+/** Hands an answered message to the living process that waits for it. */
+export function offerReply(layout: Layout, agentId: string, key: string, stem: string): void {
+  rename(waitingFile(layout, agentId, key, stem, 'json'), waitingFile(layout, agentId, key, stem, 'reply'));
+}
+
+/** Fetches an offered reply; true for exactly one caller. */
+export function claimReply(layout: Layout, agentId: string, key: string, stem: string): boolean {
+  return unlink(waitingFile(layout, agentId, key, stem, 'reply'));
+}
+
+/** The message is answered and nobody waits for it here any more. */
+export function dropWaiting(layout: Layout, agentId: string, key: string, stem: string): void {
+  unlink(waitingFile(layout, agentId, key, stem, 'json'));
+}
+
+/** Makes removals and renames in an agent's pending folder durable. */
+export function syncPending(layout: Layout, agentId: string): void {
+  syncFolder(layout.pending(agentId));
+}
+
+/** A message whose agent failed, kept with its text where `inbox list` finds it. */
+export interface FailedMessage {
+  key: string;
+  agentId: string;
+  sessionId: string;
+  runId: string;
+  /** offset of the message's line in the transcript */
+  at: number;
+  messageIds: string[];
+  text: string;
+  status: 'failed' | 'interrupted';
+  error: { code: string; message: string; hint?: string };
+  /** epoch ms */
+  failedAt: number;
+}
+
+export function putFailed(context: Context, layout: Layout, failed: FailedMessage): void {
+  const folder = layout.pending(failed.agentId);
+  makeFolder(folder);
+  const file = path.join(folder, `${encodedKey(layout, failed.agentId, failed.key)}.${failed.runId}.failed`);
+  putJson(file, failed, newToken(context), { folder: true });
+}
+
+/** Forgets the failure of these messages, because one of them was answered or dropped. */
+export function dropFailed(layout: Layout, agentId: string, key: string, messageIds: string[]): void {
+  const encoded = encodedKey(layout, agentId, key);
+  for (const name of listNames(layout.pending(agentId))) {
+    if (FAILED.exec(name)?.[1] !== encoded) continue;
+    const file = path.join(layout.pending(agentId), name);
+    const read = readJson(file);
+    if (read.state === 'ok' && (read.value as FailedMessage).messageIds.some(id => messageIds.includes(id)))
+      unlink(file);
+  }
+}
+
+export interface PendingOverview {
+  /** encoded keys with an unsettled turn */
+  turns: string[];
+  /** encoded keys with waiting messages */
+  waiting: string[];
+  /** offered replies: encoded key and stem */
+  replies: { encoded: string; stem: string }[];
+  failed: string[];
+}
+
+/** Everything left to do for one agent, by file name alone. */
+export function pendingOverview(layout: Layout, agentId: string): PendingOverview {
+  const overview: PendingOverview = { turns: [], waiting: [], replies: [], failed: [] };
+  for (const name of listNames(layout.pending(agentId)).sort()) {
+    if (name.startsWith('.')) continue;
+    const turn = TURN.exec(name);
+    const waiting = WAITING.exec(name);
+    const reply = REPLY.exec(name);
+    if (turn) overview.turns.push(turn[1]!);
+    else if (waiting) overview.waiting.push(waiting[1]!);
+    else if (reply) overview.replies.push({ encoded: reply[1]!, stem: reply[2]! });
+    else if (FAILED.test(name)) overview.failed.push(path.join(layout.pending(agentId), name));
+  }
+  return overview;
+}
+
+/** Files of messages that wait, of any session of an agent, in order of arrival within a session. */
+export function listWaitingFiles(layout: Layout, agentId: string): string[] {
+  return listNames(layout.pending(agentId))
+    .filter(name => WAITING.test(name) && !name.startsWith('.'))
+    .sort()
+    .map(name => path.join(layout.pending(agentId), name));
+}
+
+/** Agents that have something pending. */
+export function listPendingAgents(layout: Layout): string[] {
+  return listNames(layout.pendingRoot())
+    .filter(name => !name.startsWith('.'))
+    .sort();
+}
+
+function unlink(file: string): boolean {
+  try {
+    fs.unlinkSync(file);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+function rename(from: string, to: string): void {
+  try {
+    fs.renameSync(from, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}

@@ -1,0 +1,94 @@
+/** Session records: one small file per session, named after its key. Deleting a session is deleting its file. */
+import fs from 'node:fs';
+import path from 'node:path';
+import type { SessionRecord } from '../core/session/session.ts';
+import { listNames, makeFolder, putJson, readJson } from './json-file.ts';
+import { type Layout, SAFE_SESSION_ID } from './layout.ts';
+
+export type RecordRead =
+  | { state: 'ok'; record: SessionRecord }
+  | { state: 'missing' }
+  | { state: 'unreadable'; file: string; reason: string };
+
+/** The record of a key. A file that holds another key, or no usable session id, is unreadable, not missing. */
+export function loadRecord(layout: Layout, agentId: string, key: string): RecordRead {
+  return readRecord(layout.record(agentId, key), key);
+}
+
+function readRecord(file: string, key: string | null): RecordRead {
+  const read = readJson(file);
+  if (read.state !== 'ok') return read;
+  const reason = whyUnusable(read.value, key);
+  if (reason !== null) return { state: 'unreadable', file, reason };
+  return { state: 'ok', record: read.value as SessionRecord };
+}
+
+function whyUnusable(value: unknown, key: string | null): string | null {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'not a JSON object';
+  const record = value as Record<string, unknown>;
+  if (record.version !== 1)
+    return `unknown version ${JSON.stringify(record.version ?? null)}; this claw reads version 1`;
+  if (typeof record.key !== 'string') return 'it has no session key';
+  if (key !== null && record.key !== key) return `it belongs to another key, ${JSON.stringify(record.key)}`;
+  if (typeof record.sessionId !== 'string' || !SAFE_SESSION_ID.test(record.sessionId))
+    return 'its sessionId is not usable';
+  for (const name of ['createdAt', 'startedAt', 'updatedAt', 'bytes', 'messageCount'] as const) {
+    if (typeof record[name] !== 'number' || !Number.isFinite(record[name]))
+      return `its ${name} is not a number`;
+  }
+  if (typeof record.settings !== 'object' || record.settings === null) return 'its settings are missing';
+  return null;
+}
+
+/**
+ * Saves a record durably. The folder is synced only when the name is new or the session id changed: otherwise the
+ * old content after a power cut is as good, since what it lacks is redone from the transcript.
+ */
+export function saveRecord(
+  layout: Layout,
+  record: SessionRecord,
+  token: string,
+  options: { folder: boolean },
+): void {
+  const file = layout.record(record.agentId, record.key);
+  if (options.folder) makeFolder(path.dirname(file));
+  putJson(file, record, token, options);
+}
+
+/** Removes the record of a session that never got its first line. */
+export function removeRecord(layout: Layout, agentId: string, key: string): void {
+  fs.rmSync(layout.record(agentId, key), { force: true });
+}
+
+export interface RecordProblem {
+  file: string;
+  reason: string;
+}
+
+/** All records of an agent, in no order, and the files that could not be read. Opens no transcript. */
+export function listRecords(
+  layout: Layout,
+  agentId: string,
+): { records: SessionRecord[]; problems: RecordProblem[] } {
+  const folder = layout.records(agentId);
+  const records: SessionRecord[] = [];
+  const problems: RecordProblem[] = [];
+  for (const name of listNames(folder)) {
+    if (!name.endsWith('.json') || name.startsWith('.')) continue;
+    const file = path.join(folder, name);
+    const read = readRecord(file, null);
+    if (read.state === 'unreadable') problems.push({ file, reason: read.reason });
+    else if (read.state === 'ok') {
+      if (path.basename(layout.record(agentId, read.record.key)) === name) records.push(read.record);
+      else problems.push({ file, reason: `it belongs to another key, ${JSON.stringify(read.record.key)}` });
+    }
+  }
+  return { records, problems };
+}
+
+/** Agents that have state on disk. */
+export function listAgents(layout: Layout): string[] {
+  return listNames(layout.agents())
+    .filter(name => !name.startsWith('.'))
+    .sort();
+}

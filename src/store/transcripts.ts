@@ -1,0 +1,114 @@
+/** Transcripts: `<sessionId>.jsonl`, one per session id, append-only. Nothing here reads a whole one. */
+import fs from 'node:fs';
+import type { SessionRecord } from '../core/session/session.ts';
+import {
+  type AssistantEntry,
+  type CommandEntry,
+  type Entry,
+  isAssistantEntry,
+  isCommandEntry,
+  isTurnEndEntry,
+  isTurnEntry,
+  isUserEntry,
+  type TurnEndEntry,
+  type TurnEntry,
+  type UserEntry,
+} from '../core/session/transcript.ts';
+import type { TranscriptState } from '../core/turn.ts';
+import { parseLine, readBackward, readForward } from './jsonl-file.ts';
+import type { Layout } from './layout.ts';
+
+/** How it stands with one message. */
+export type MessageOutcome =
+  | { state: 'open' }
+  | { state: 'recorded'; user: UserEntry }
+  | { state: 'command'; command: CommandEntry }
+  | { state: 'ended'; user: UserEntry; turn: TurnEntry; end: TurnEndEntry; reply: AssistantEntry | null };
+
+/**
+ * Is the file that a record names there, and is it this session's? A file whose header names another session is
+ * foreign: nothing is ever appended to it. A record with no bytes and no file has simply not begun.
+ */
+export function transcriptState(layout: Layout, record: SessionRecord): TranscriptState {
+  const file = layout.transcript(record.agentId, record.sessionId);
+  let first: Buffer;
+  try {
+    first = firstLine(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return record.bytes === 0 ? 'not-started' : 'missing';
+  }
+  const header = parseLine(first);
+  if (typeof header !== 'string' && header.type === 'session' && header.id !== record.sessionId)
+    return 'foreign';
+  return first.length === 0 && record.bytes === 0 ? 'not-started' : 'present';
+}
+
+function firstLine(file: string): Buffer {
+  const fd = fs.openSync(file, 'r');
+  try {
+    const chunk = Buffer.allocUnsafe(4096);
+    const bytes = chunk.subarray(0, fs.readSync(fd, chunk, 0, chunk.length, 0));
+    const end = bytes.indexOf(10);
+    return end < 0 ? bytes : bytes.subarray(0, end);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** Entries of a transcript, newest first, back to its beginning. Unusable lines are told to `onBad` and passed over. */
+export function* newestFirst(
+  file: string,
+  onBad: (offset: number, reason: string) => void,
+): Generator<Entry> {
+  for (const line of readBackward(file)) {
+    const value = parseLine(line.bytes);
+    if (typeof value === 'string') onBad(line.offset, value);
+    else yield value;
+  }
+}
+
+/** The message whose line begins at `at`; null when another (or nothing usable) stands there. */
+export function messageAt(file: string, at: number, messageId: string): UserEntry | CommandEntry | null {
+  for (const line of readForward(file, at)) {
+    const value = parseLine(line.bytes);
+    if (typeof value === 'string') return null;
+    if (isUserEntry(value) && value.id === messageId) return value;
+    return isCommandEntry(value) && value.id === messageId ? value : null;
+  }
+  return null;
+}
+
+/**
+ * What became of a message, reading from its own line on; the newest start counts. Null when the transcript or the
+ * line is gone.
+ */
+export function messageOutcome(file: string, at: number, messageId: string): MessageOutcome | null {
+  if (!fs.existsSync(file)) return null;
+  let user: UserEntry | null = null;
+  let turn: TurnEntry | null = null;
+  let end: TurnEndEntry | null = null;
+  let reply: AssistantEntry | null = null;
+  for (const line of readForward(file, at)) {
+    const entry = parseLine(line.bytes);
+    if (typeof entry === 'string') continue;
+    if (user === null) {
+      if (isCommandEntry(entry) && entry.id === messageId) return { state: 'command', command: entry };
+      if (!isUserEntry(entry) || entry.id !== messageId) return null;
+      if (entry.recorded) return { state: 'recorded', user: entry };
+      user = entry;
+    } else if (isTurnEntry(entry) && entry.messageIds.includes(messageId)) {
+      turn = entry;
+      end = null;
+      reply = null;
+    } else if (turn && isAssistantEntry(entry) && entry.runId === turn.runId) {
+      reply = entry;
+    } else if (turn && isTurnEndEntry(entry) && entry.runId === turn.runId) {
+      end = entry;
+      // Answered is final; a failure may be followed by another start further on.
+      if (end.status === 'replied' || end.status === 'silent') break;
+    }
+  }
+  if (!user) return null;
+  return turn && end ? { state: 'ended', user, turn, end, reply } : { state: 'open' };
+}
