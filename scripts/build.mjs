@@ -1,5 +1,6 @@
-// Builds dist/: one CommonJS bundle that initialises only the modules a command touches, a loader before it, and the
-// V8 code cache of this Node beside it (a start without compiling; another Node version simply compiles).
+// Builds dist/: claw's own code as one CommonJS bundle that initialises only the modules a command touches, each library
+// in a file of its own (loaded when first needed), a loader before them, and V8's code cache for this Node beside each
+// (a start without compiling; another Node version simply compiles).
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -9,7 +10,7 @@ import { build } from 'esbuild';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const dist = path.join(root, 'dist');
-const { version } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));
+const { version, dependencies } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));
 
 fs.rmSync(dist, { recursive: true, force: true });
 const shared = {
@@ -20,29 +21,77 @@ const shared = {
   // Names stay readable in stack traces; white space and comments go.
   minifyWhitespace: true,
   minifySyntax: true,
+  charset: 'ascii',
+  // import() of a library becomes require, which the loader answers.
+  supported: { 'dynamic-import': false },
   legalComments: 'none',
   logLevel: 'warning',
-  define: { 'import.meta.url': '__moduleUrl', CLAW_VERSION: JSON.stringify(version) },
-  banner: { js: "const __moduleUrl=require('node:url').pathToFileURL(__filename).href;" },
 };
-await build({ ...shared, entryPoints: [path.join(root, 'src/main.ts')], outfile: path.join(dist, 'claw.js') });
-await build({ ...shared, banner: {}, entryPoints: [path.join(root, 'src/loader.ts')], outfile: path.join(dist, 'main.js') });
 
-// One real turn and one listing, in a home of their own, so that the cache holds the functions that a message needs.
+const libraries = {
+  name: 'libraries',
+  setup({ onResolve }) {
+    const names = new Set(Object.keys(dependencies));
+    onResolve({ filter: /^[a-z]/ }, ({ path: id }) => (names.has(id) ? { path: `./lib/${id}.js`, external: true } : undefined));
+  },
+};
+
+// The loader runs a bundle as one function; wrapped here, its text need not be copied at each start.
+const wrapped = (first = '') => ({
+  banner: { js: `(function(exports,require,module,__filename,__dirname){${first}` },
+  footer: { js: '})' },
+});
+
+// What single libraries need to be bundled well.
+const special = {
+  execa: {
+    define: { 'import.meta.url': '__moduleUrl' },
+    ...wrapped("const __moduleUrl=require('node:url').pathToFileURL(__filename).href;"),
+  },
+  // claw prints by itself; looking at the three standard streams, as clipanion does when it is loaded, costs 4 ms.
+  clipanion: {
+    define: { 'process.stdin': 'undefined', 'process.stdout': 'undefined', 'process.stderr': 'undefined' },
+    plugins: [
+      {
+        name: 'no-tty',
+        setup({ onResolve, onLoad }) {
+          onResolve({ filter: /^(node:)?tty$/ }, () => ({ path: 'tty', namespace: 'no-tty' }));
+          onLoad({ filter: /.*/, namespace: 'no-tty' }, () => ({ contents: 'exports.WriteStream = class {};' }));
+        },
+      },
+    ],
+  },
+};
+await Promise.all([
+  build({ ...shared, entryPoints: [path.join(root, 'src/loader.ts')], outfile: path.join(dist, 'main.js') }),
+  build({
+    ...shared,
+    entryPoints: [path.join(root, 'src/main.ts')],
+    outfile: path.join(dist, 'claw.js'),
+    define: { CLAW_VERSION: JSON.stringify(version) },
+    plugins: [libraries],
+    ...wrapped(),
+  }),
+  ...Object.keys(dependencies).map(name =>
+    build({
+      ...shared,
+      ...wrapped(),
+      ...special[name],
+      stdin: { contents: `module.exports = require(${JSON.stringify(name)});`, resolveDir: root },
+      outfile: path.join(dist, 'lib', `${name}.js`),
+    }),
+  ),
+]);
+
+// Real turns in a home of their own, so that the caches hold the functions that a message needs: the first run checks
+// the config too, the second is the everyday one.
 const home = fs.mkdtempSync(path.join(os.tmpdir(), 'claw-build-'));
 try {
-  fs.writeFileSync(
-    path.join(home, 'claw.json'),
-    '{agents:{defaults:{runner:"cat"}},runners:{cat:{command:"cat",context:"none"}}}',
-    { mode: 0o600 },
-  );
-  const env = { PATH: process.env.PATH, HOME: home, CLAW_HOME: home };
-  const bin = path.join(root, 'bin/claw.js');
-  for (const [args, extra] of [
-    [['ingest', '--json', 'hello'], {}],
-    [['ingest', '--json', '--id', '1', 'hello'], { CLAW_WRITE_CODE_CACHE: '1' }],
-  ]) {
-    const run = spawnSync(process.execPath, [bin, ...args], { env: { ...env, ...extra }, encoding: 'utf8' });
+  const config = '{agents:{defaults:{runner:"cat"}},runners:{cat:{command:"cat",context:"none"}}}';
+  fs.writeFileSync(path.join(home, 'claw.json'), config, { mode: 0o600 });
+  const env = { PATH: process.env.PATH, HOME: home, CLAW_HOME: home, CLAW_WRITE_CODE_CACHE: '1' };
+  for (const args of [['ingest', '--json', 'hello'], ['ingest', '--json', '--id', '1', 'hello']]) {
+    const run = spawnSync(process.execPath, [path.join(root, 'bin/claw.js'), ...args], { env, encoding: 'utf8' });
     if (run.status !== 0) throw new Error(`the built claw does not run: ${run.stderr || run.stdout || run.error}`);
   }
 } finally {

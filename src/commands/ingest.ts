@@ -37,6 +37,9 @@ export class IngestCommand extends MessageCommand {
 
   override async run(context: Context): Promise<number> {
     const desk = await openDesk(context);
+    const streaming = this.inputFormat() === 'ndjson' && this.text === undefined;
+    // Read before signals are caught: until something is accepted they may simply end the process.
+    const raws = streaming ? [] : await this.rawMessages(desk.config);
     const control = new AbortController();
     let bySignal: string | null = null;
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -54,10 +57,7 @@ export class IngestCommand extends MessageCommand {
       signal: control.signal,
       stopped: () => bySignal === 'SIGINT',
     };
-    const status =
-      this.inputFormat() === 'ndjson' && this.text === undefined
-        ? await this.stream_(desk, options)
-        : await this.whole(desk, options);
+    const status = streaming ? await this.lines(desk, options) : await this.whole(desk, options, raws);
     return bySignal === 'SIGINT' ? 130 : status;
   }
 
@@ -76,8 +76,7 @@ export class IngestCommand extends MessageCommand {
   }
 
   /** Everything on stdin, then the answers. */
-  private async whole(desk: Desk, options: Omit<IngestOptions, 'print'>): Promise<number> {
-    const raws = await this.rawMessages(desk.config);
+  private async whole(desk: Desk, options: Omit<IngestOptions, 'print'>, raws: RawMessage[]): Promise<number> {
     if (raws.length > 1)
       return this.inOrder(
         desk,
@@ -96,7 +95,7 @@ export class IngestCommand extends MessageCommand {
   }
 
   /** One line, one message, as they arrive; one result per line, in the order of the lines. */
-  private async stream_(desk: Desk, options: Omit<IngestOptions, 'print'>): Promise<number> {
+  private async lines(desk: Desk, options: Omit<IngestOptions, 'print'>): Promise<number> {
     const lines = readLines(process.stdin, this.limit(desk.config));
     const raws = (async function* () {
       for await (const line of lines) {

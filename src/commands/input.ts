@@ -1,4 +1,5 @@
 /** Standard input as messages: plain text, one JSON envelope, or a stream of them, one per line. */
+import fs from 'node:fs';
 import { ClawError } from '../core/errors.ts';
 
 export type InputFormat = 'auto' | 'text' | 'json' | 'ndjson';
@@ -9,15 +10,33 @@ export type RawMessage = { kind: 'text'; text: string } | { kind: 'envelope'; va
 /** Default of `messages.maxBytes`. */
 export const MAX_BYTES = 4 * 1024 * 1024;
 
-/** Reads all of stdin as bytes, up to a limit. @throws ClawError data `too-large` naming the limit */
-export async function readInput(stdin: AsyncIterable<Buffer>, limit: number): Promise<Buffer> {
+/**
+ * Reads all of stdin as bytes, up to a limit. Straight from the descriptor, since waking `process.stdin` costs more than
+ * the reading; only a descriptor that somebody made non-blocking is left to it.
+ *
+ * @throws ClawError data `too-large` naming the limit
+ */
+export async function readInput(limit: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of stdin) {
+  const take = (chunk: Buffer) => {
     length += chunk.length;
     if (length > limit) throw tooLarge(limit);
     chunks.push(chunk);
+  };
+  try {
+    for (;;) {
+      const chunk = Buffer.allocUnsafe(64 * 1024);
+      const read = fs.readSync(0, chunk);
+      if (read === 0) return Buffer.concat(chunks);
+      take(chunk.subarray(0, read));
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EOF') return Buffer.concat(chunks);
+    if (code !== 'EAGAIN') throw error;
   }
+  for await (const chunk of process.stdin) take(chunk);
   return Buffer.concat(chunks);
 }
 

@@ -1,5 +1,6 @@
 /** Where a message comes from, as flags: the envelope of `ingest` and `route`, spelled for a shell. */
 import { Option } from 'clipanion';
+import fs from 'node:fs';
 import type { ConfigInput } from '../config/schema.ts';
 import type { Context } from '../context.ts';
 import { ClawError } from '../core/errors.ts';
@@ -91,7 +92,7 @@ export abstract class MessageCommand extends ClawCommand {
         throw (await import('./input.ts')).tooLarge(this.limit(config));
       return format === 'json' ? [parseJson(this.text)] : [{ kind: 'text', text: this.text }];
     }
-    if (process.stdin.isTTY) {
+    if (fs.fstatSync(0).isCharacterDevice() && process.stdin.isTTY) {
       throw new ClawError(
         'usage',
         'no-message',
@@ -99,7 +100,7 @@ export abstract class MessageCommand extends ClawCommand {
         'echo hello | claw ingest',
       );
     }
-    const text = decodeText(await readInput(process.stdin, this.limit(config)));
+    const text = decodeText(await readInput(this.limit(config)));
     if (format === 'text') return [{ kind: 'text', text }];
     if (format === 'json') return [parseJson(text)];
     return detect(text);

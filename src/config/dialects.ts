@@ -44,6 +44,7 @@ export function translateDialects(raw: unknown): Translation {
 /** `inbound.reply.session.*` and `inbound.reply.agent.contextTokens`. */
 function translateClawdis(draft: Draft): void {
   if (!isRecord(draft.get(['inbound']))) return;
+  const hasReply = draft.get(['inbound', 'reply']) !== undefined;
   const session = ['inbound', 'reply', 'session'];
   for (const key of ['scope', 'idleMinutes', 'resetTriggers', 'mainKey']) {
     draft.move([...session, key], ['session', key]);
@@ -51,7 +52,7 @@ function translateClawdis(draft: Draft): void {
   draft.move([...session, 'store'], ['store']);
   draft.move(['inbound', 'reply', 'agent', 'contextTokens'], ['agents', 'defaults', 'contextTokens']);
   // Directives inside text stuck to the session in that system; its users rely on it.
-  if (draft.get(['messages', 'inlineDirectives']) === undefined && draft.get(['inbound', 'reply']) !== undefined) {
+  if (hasReply && draft.get(['messages', 'inlineDirectives']) === undefined) {
     draft.set(['messages', 'inlineDirectives'], 'sticky', ['inbound']);
     draft.notes.push('inbound.reply: messages.inlineDirectives is "sticky", as that system did it');
   }
@@ -66,11 +67,12 @@ function translateTopLevel(draft: Draft): void {
   for (const key of ['dmScope', 'identityLinks', 'sendPolicy']) draft.move([key], ['session', key]);
 }
 
-/** Blocks that stood inside `session.reset`. */
+/** Blocks that stood inside `session.reset`, and the newer word for private messages. */
 function translateBlocks(draft: Draft): void {
   for (const block of ['resetByType', 'resetByChannel']) {
     draft.moveMembers(['session', 'reset', block], ['session', block]);
   }
+  draft.move(['session', 'resetByType', 'direct'], ['session', 'resetByType', 'dm']);
 }
 
 function translateSession(draft: Draft): void {
@@ -97,7 +99,9 @@ function translateModeWord(draft: Draft, policy: ConfigPath): void {
   const mode = draft.get(policy);
   if (typeof mode !== 'string') return;
   const source = draft.sourceOf(policy);
-  draft.notes.push(`${formatPath(source)} ${JSON.stringify(mode)} is read as ${formatPath([...policy, 'mode'])}`);
+  draft.notes.push(
+    `${formatPath(source)} ${JSON.stringify(mode)} is read as ${formatPath([...policy, 'mode'])}`,
+  );
   draft.set(policy, { mode }, source, true);
 }
 
@@ -111,11 +115,13 @@ function translatePolicy(draft: Draft, policy: ConfigPath): void {
     // Sessions end lazily, at the next message, so the end of the window has nothing to say.
     if (window.end !== undefined) {
       draft.remove([...daily, 'end']);
-      draft.notes.push(`${formatPath([...daily, 'end'])} is left out: sessions reset at the start of the window`);
+      const end = formatPath(draft.sourceOf([...daily, 'end']));
+      draft.notes.push(`${end} is left out: sessions reset at the start of the window`);
     }
     translateResetTime(draft, [...daily, 'start'], policy);
     for (const path of leaves(draft.get(daily), daily)) {
-      draft.problems.push({ path, message: 'unknown key; a daily window has start and end' });
+      const message = 'unknown key; a daily window has start and end';
+      draft.problems.push({ path: draft.sourceOf(path), message });
     }
     draft.remove(daily);
   } else if (window !== undefined) {
@@ -178,7 +184,10 @@ function translateAgents(draft: Draft): void {
     if (!isRecord(model)) continue;
     draft.move([...agent, 'model', 'fallbacks'], [...agent, 'modelFallbacks']);
     for (const path of leaves(model, [...agent, 'model']).filter(path => path.at(-1) !== 'primary')) {
-      draft.problems.push({ path: draft.sourceOf(path), message: 'unknown key; a model has primary and fallbacks' });
+      draft.problems.push({
+        path: draft.sourceOf(path),
+        message: 'unknown key; a model has primary and fallbacks',
+      });
     }
     draft.remove([...agent, 'model']);
     if (model.primary === undefined) continue;
@@ -204,7 +213,8 @@ function aliasesOf(value: unknown): unknown {
 /** Queue modes of other systems. "concurrent" skipped the lock: two runs at once in one session are not offered. */
 function translateQueue(draft: Draft): void {
   const mode = ['messages', 'queue', 'mode'];
-  for (const from of [['queueMode'], ['session', 'queueMode'], ['messages', 'queueMode']]) draft.move(from, mode);
+  for (const from of [['queueMode'], ['session', 'queueMode'], ['messages', 'queueMode']])
+    draft.move(from, mode);
   const source = draft.sourceOf(mode);
   if (draft.get(mode) === 'sequential') {
     draft.notes.push(`${formatPath(source)} "sequential" is read as "followup"`);
@@ -247,7 +257,8 @@ function foldChannelNames(draft: Draft): void {
     for (const [name, value] of Object.entries(channels)) {
       const channel = name.trim().toLowerCase();
       const source = draft.sourceOf([...map, name]);
-      if (folded.has(channel)) draft.problems.push({ path: source, message: `the channel "${channel}" is there twice` });
+      if (folded.has(channel))
+        draft.problems.push({ path: source, message: `the channel "${channel}" is there twice` });
       else folded.set(channel, value);
       if (channel !== name) draft.trace([...map, channel], [...map, name]);
     }
@@ -292,7 +303,12 @@ class Draft {
    * @param convert makes the canonical value; what it cannot read it hands on, for the schema to complain about
    * @param unit said in the note when the number is another one than was written
    */
-  move(from: ConfigPath, to: ConfigPath, convert: (value: unknown) => unknown = value => value, unit?: string): void {
+  move(
+    from: ConfigPath,
+    to: ConfigPath,
+    convert: (value: unknown) => unknown = value => value,
+    unit?: string,
+  ): void {
     const value = this.get(from);
     if (value === undefined) return;
     const source = this.sourceOf(from);
@@ -301,14 +317,19 @@ class Draft {
       this.notes.push(`${formatPath(source)} is left out: ${formatPath(to)} is set too`);
       return;
     }
-    this.notes.push(`${formatPath(source)} is read as ${formatPath(to)}${unit === undefined ? '' : ` (${unit})`}`);
+    this.notes.push(
+      `${formatPath(source)} is read as ${formatPath(to)}${unit === undefined ? '' : ` (${unit})`}`,
+    );
     this.set(to, convert(value), source);
   }
 
   /** Moves the members of an object one by one, so that two half-filled objects become one. */
   moveMembers(from: ConfigPath, to: ConfigPath): void {
     const value = this.get(from);
-    if (!isRecord(value)) return this.move(from, to);
+    if (!isRecord(value)) {
+      this.move(from, to);
+      return;
+    }
     for (const key of Object.keys(value)) this.move([...from, key], [...to, key]);
     this.remove(from);
   }
@@ -333,12 +354,17 @@ class Draft {
     if (value !== undefined) (current as Record<string | number, unknown>)[last] = value;
   }
 
+  /**
+   * Takes a key away, and objects that it leaves empty: an empty `session.reset` would say "there is a reset block",
+   * which its writer did not.
+   */
   remove(path: ConfigPath): void {
-    const parent = valueAt(this.config, path.slice(0, -1));
+    const parent = this.get(path.slice(0, -1));
     const last = path.at(-1);
-    if (typeof parent === 'object' && parent !== null && last !== undefined) {
-      delete (parent as Record<string | number, unknown>)[last];
-    }
+    if (!isRecord(parent) || last === undefined || !Object.hasOwn(parent, last)) return;
+    delete parent[last];
+    const isMember = typeof path.at(-2) === 'string';
+    if (isMember && Object.keys(parent).length === 0) this.remove(path.slice(0, -1));
   }
 
   trace(to: ConfigPath, from: ConfigPath): void {

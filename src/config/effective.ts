@@ -22,7 +22,8 @@ export function effectiveConfig(config: ConfigInput, file: string | null): Recor
   const found = new Map<string, EffectiveValue>();
   const put = (value: unknown, source: string, base: ConfigPath = []) => {
     for (const [path, leaf] of flatten(value, base)) {
-      if (source !== 'default' || !isUnused(path)) found.set(formatPath(path), { value: shown(path, leaf), source });
+      if (source !== 'default' || !isUnused(path))
+        found.set(formatPath(path), { value: shown(path, leaf), source });
     }
   };
   put(DEFAULTS.config, 'default');

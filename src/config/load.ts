@@ -70,9 +70,15 @@ function readOwned({ file, explicit }: LoadConfigOptions): { text: string; stat:
   } catch (error) {
     const code = codeOf(error);
     if (code !== 'ENOENT') {
-      throw new ClawError('config', 'config-unreadable', `${file} cannot be read: ${code}`, `ls -l ${quoted(file)}`, {
-        cause: error,
-      });
+      throw new ClawError(
+        'config',
+        'config-unreadable',
+        `${file} cannot be read: ${code}`,
+        `ls -l ${quoted(file)}`,
+        {
+          cause: error,
+        },
+      );
     }
     if (!explicit) return null;
     throw new ClawError('config', 'config-missing', `${file} does not exist`, 'claw init', { cause: error });
@@ -118,7 +124,10 @@ function cacheFile(home: string): string {
 }
 
 /** What an earlier start found out about this very text; null when nothing trustworthy is kept. */
-function readCache({ home, version, uid }: LoadConfigOptions, text: string): Pick<CacheContent, 'config' | 'notes'> | null {
+function readCache(
+  { home, version, uid }: LoadConfigOptions,
+  text: string,
+): Pick<CacheContent, 'config' | 'notes'> | null {
   let descriptor: number | undefined;
   try {
     descriptor = fs.openSync(cacheFile(home), 'r');
@@ -143,7 +152,10 @@ function isCacheContent(value: unknown): value is CacheContent {
 }
 
 /** Best effort: on a full disk or a read-only home the next start is 40 ms slower, and that is all. */
-async function writeCache({ home, version, uid }: LoadConfigOptions, content: Omit<CacheContent, 'version'>): Promise<void> {
+async function writeCache(
+  { home, version, uid }: LoadConfigOptions,
+  content: Omit<CacheContent, 'version'>,
+): Promise<void> {
   try {
     fs.mkdirSync(path.dirname(cacheFile(home)), { mode: 0o700 });
   } catch (error) {

@@ -46,7 +46,11 @@ export function locate(text: string): Positions {
       const key = [...path, keyOf(token())];
       const id = JSON.stringify(key);
       const first = lines.get(id);
-      if (first !== undefined) repeated.push({ path: key, first, last: start });
+      if (first !== undefined) {
+        repeated.push({ path: key, first, last: start });
+        // What stood below the first is gone from the configuration.
+        for (const below of lines.keys()) if (below.startsWith(`${id.slice(0, -1)},`)) lines.delete(below);
+      }
       lines.set(id, start);
       space();
       if (text[at] === ':') at++;

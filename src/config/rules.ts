@@ -2,8 +2,7 @@
  * What a schema cannot say: checks across keys, and names that must mean something on this machine. Each rule reads a
  * configuration of the right shape and reports; none prints, throws or changes anything.
  */
-import { parseDuration } from '../core/schedule/duration.ts';
-import { isKnownZone } from '../core/schedule/zone.ts';
+
 import {
   isChannelName,
   isReservedAccount,
@@ -12,6 +11,8 @@ import {
   normaliseAgentId,
   slug,
 } from '../core/routing/slug.ts';
+import { parseDuration } from '../core/schedule/duration.ts';
+import { isKnownZone } from '../core/schedule/zone.ts';
 import { type ConfigPath, formatPath, isRecord, type Problem } from './config-path.ts';
 import { BUILT_IN_RUNNERS } from './defaults.ts';
 import { nearest } from './nearest.ts';
@@ -75,7 +76,8 @@ const runnerNames: Rule = {
       report.error(path, `there is no runner "${runner}"${meant(runner, known)}; known: ${known.join(', ')}`);
     };
     check(['agents', 'defaults', 'runner'], config.agents?.defaults?.runner);
-    for (const [index, agent] of agentsOf(config).entries()) check(['agents', 'list', index, 'runner'], agent.runner);
+    for (const [index, agent] of agentsOf(config).entries())
+      check(['agents', 'list', index, 'runner'], agent.runner);
     for (const name of BUILT_IN_RUNNERS) {
       if (config.runners !== undefined && Object.hasOwn(config.runners, name)) {
         report.error(['runners', name], `"${name}" is built in; give this runner another name`);
@@ -89,7 +91,8 @@ const channelNames: Rule = {
   check(config, report) {
     for (const [channel, { accounts = {} }] of Object.entries(config.channels ?? {})) {
       const path = ['channels', channel];
-      if (isReservedChannel(channel)) report.error(path, `"${channel}" has a meaning of its own in session keys`);
+      if (isReservedChannel(channel))
+        report.error(path, `"${channel}" has a meaning of its own in session keys`);
       else if (!isChannelName(channel)) report.error(path, `"${channel}" cannot be the name of a channel`);
       const seen = new Map<string, string>();
       for (const account of Object.keys(accounts)) {
@@ -98,7 +101,10 @@ const channelNames: Rule = {
         if (normal === '' || isReservedAccount(normal)) {
           report.error([...path, 'accounts', account], `"${account}" cannot be the id of an account`);
         } else if (other !== undefined) {
-          report.error([...path, 'accounts', account], `"${account}" and "${other}" are the same account, "${normal}"`);
+          report.error(
+            [...path, 'accounts', account],
+            `"${account}" and "${other}" are the same account, "${normal}"`,
+          );
         }
         seen.set(normal, account);
       }
@@ -111,7 +117,10 @@ const access: Rule = {
   check(config, report) {
     for (const [channel, settings] of Object.entries(config.channels ?? {})) {
       if (settings.dmPolicy === 'allowlist' && (settings.allowFrom ?? []).length === 0) {
-        report.warn(['channels', channel, 'dmPolicy'], 'allowlist without allowFrom: nobody can write in private');
+        report.warn(
+          ['channels', channel, 'dmPolicy'],
+          'allowlist without allowFrom: nobody can write in private',
+        );
       }
     }
   },
@@ -122,7 +131,10 @@ const mainKey: Rule = {
   check(config, report) {
     const key = config.session?.mainKey;
     if (key !== undefined && slug(key) !== key.trim().toLowerCase()) {
-      report.error(['session', 'mainKey'], `"${key}" becomes part of session keys; write "${slug(key) || 'main'}"`);
+      report.error(
+        ['session', 'mainKey'],
+        `"${key}" becomes part of session keys; write "${slug(key) || 'main'}"`,
+      );
     }
   },
 };
@@ -142,9 +154,13 @@ const durations: Rule = {
   reads: ['retention', 'session', 'cron'],
   check(config, report) {
     for (const block of ['retention', 'session', 'cron'] as const) {
-      for (const { path, value } of stringsAt(config[block], /(^|\.)(messageIds|deliveries|logs|archived|maxAge)$/)) {
+      for (const { path, value } of stringsAt(
+        config[block],
+        /(^|\.)(messageIds|deliveries|logs|archived|maxAge)$/,
+      )) {
         // Zero would mean "remove everything at once": never what a limit of 0 is meant to say (openclaw#119945).
-        if (parseDuration(value) === 0) report.error([block, ...path], 'expected a time above 0; leave the key out to keep everything');
+        if (parseDuration(value) === 0)
+          report.error([block, ...path], 'expected a time above 0; leave the key out to keep everything');
       }
     }
   },
@@ -175,7 +191,10 @@ const identityLinks: Rule = {
   check(config, report) {
     const links = config.session?.identityLinks ?? {};
     const people: [ConfigPath, readonly string[]][] = Array.isArray(links)
-      ? links.map((link, index) => [['session', 'identityLinks', index, 'ids'], link.sharedSession === false ? [] : link.ids])
+      ? links.map((link, index) => [
+          ['session', 'identityLinks', index, 'ids'],
+          link.sharedSession === false ? [] : link.ids,
+        ])
       : Object.entries(links).map(([name, ids]) => [['session', 'identityLinks', name], ids]);
     const owner = new Map<string, ConfigPath>();
     for (const [path, ids] of people) {
@@ -249,7 +268,11 @@ function meant(name: string, known: readonly string[]): string {
 }
 
 /** All strings whose dotted path ends as the pattern wants, with their paths. */
-function stringsAt(value: unknown, pattern: RegExp, path: ConfigPath = []): { path: ConfigPath; value: string }[] {
+function stringsAt(
+  value: unknown,
+  pattern: RegExp,
+  path: ConfigPath = [],
+): { path: ConfigPath; value: string }[] {
   if (typeof value === 'string') return pattern.test(path.join('.')) ? [{ path, value }] : [];
   if (Array.isArray(value)) return value.flatMap((item, index) => stringsAt(item, pattern, [...path, index]));
   if (!isRecord(value)) return [];

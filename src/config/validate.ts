@@ -42,17 +42,23 @@ export function validateConfig(text: string): Validation {
   const positions = locate(text);
   const translation = translateDialects(raw);
   const parsed = configSchema.safeParse(translation.config);
-  const shape = parsed.success ? [] : parsed.error.issues.flatMap(issue => problemsOf(issue, translation.config));
+  const shape = parsed.success
+    ? []
+    : parsed.error.issues.flatMap(issue => problemsOf(issue, translation.config));
   const rules = checkRulesOnWhatIsSound(translation.config, shape);
 
-  const located = [...shape, ...rules.errors].map(problem => ({ ...problem, path: translation.sourceOf(problem.path) }));
+  const located = [...shape, ...rules.errors].map(problem => ({
+    ...problem,
+    path: translation.sourceOf(problem.path),
+  }));
   const problems = [...forbiddenKeys(raw), ...translation.problems, ...located]
     .map(({ path, message }) => ({ path: formatPath(path), line: positions.lineOf(path), message }))
     .sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
   const notes = [
     ...translation.notes,
     ...positions.repeated.map(
-      ({ path, first, last }) => `${formatPath(path)} is there twice (lines ${first} and ${last}); the last one counts`,
+      ({ path, first, last }) =>
+        `${formatPath(path)} is there twice (lines ${first} and ${last}); the last one counts`,
     ),
     ...rules.warnings.map(({ path, message }) => `${formatPath(translation.sourceOf(path))}: ${message}`),
     ...(parsed.success ? notesOnUnused(parsed.data) : []),
@@ -63,7 +69,10 @@ export function validateConfig(text: string): Validation {
 /** Problems as text, one a line: `line 4: session.reset.mod: unknown key; …`. */
 export function formatProblems(problems: readonly ConfigProblem[]): string {
   return problems
-    .map(({ path, line, message }) => `${line === null ? '' : `line ${line}: `}${path === '' ? '' : `${path}: `}${message}`)
+    .map(
+      ({ path, line, message }) =>
+        `${line === null ? '' : `line ${line}: `}${path === '' ? '' : `${path}: `}${message}`,
+    )
     .join('\n');
 }
 
@@ -93,7 +102,10 @@ function forbiddenKeys(value: unknown, path: ConfigPath = []): Problem[] {
  * The rules see the configuration without what the schema refused, so that one report holds both kinds of problems.
  * Top-level keys that lost something are named to them as broken.
  */
-function checkRulesOnWhatIsSound(config: unknown, refused: readonly Problem[]): ReturnType<typeof checkRules> {
+function checkRulesOnWhatIsSound(
+  config: unknown,
+  refused: readonly Problem[],
+): ReturnType<typeof checkRules> {
   if (!isRecord(config)) return { errors: [], warnings: [] };
   const broken = new Set(refused.map(({ path }) => String(path[0])));
   const sound = Object.fromEntries(Object.entries(config).filter(([key]) => !broken.has(key)));
@@ -103,12 +115,23 @@ function checkRulesOnWhatIsSound(config: unknown, refused: readonly Problem[]): 
 
 type Issue = z.core.$ZodIssue;
 
+let schemaTree: ReturnType<typeof jsonSchema> | undefined;
+
+/** Made for the first unknown key only. */
+function knownKeys(): ReturnType<typeof jsonSchema> {
+  schemaTree ??= jsonSchema();
+  return schemaTree;
+}
+
 /** A zod issue in plain words: one problem per unknown key, and of a union the alternative that was meant. */
 function problemsOf(issue: Issue, config: unknown, base: ConfigPath = []): Problem[] {
   const path: ConfigPath = [...base, ...(issue.path as (string | number)[])];
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map(key => ({ path: [...path, key], message: adviceForKey(jsonSchema(), [...path, key]) }));
+      return issue.keys.map(key => ({
+        path: [...path, key],
+        message: adviceForKey(knownKeys(), [...path, key]),
+      }));
     case 'invalid_union': {
       const meant = issue.errors.find(branch => branch.every(({ path: at }) => at.length > 0));
       if (meant !== undefined) return meant.flatMap(below => problemsOf(below, config, path));
@@ -124,11 +147,16 @@ function problemsOf(issue: Issue, config: unknown, base: ConfigPath = []): Probl
 
 /** "Invalid input: expected string, received number" → "expected string, received number" */
 function plain(issue: Issue): string {
-  return issue.message.replace(/^(Invalid input|Invalid option|Too small|Too big): /, '').replace(', received undefined', '');
+  return issue.message
+    .replace(/^(Invalid input|Invalid option|Too small|Too big): /, '')
+    .replace(', received undefined', '');
 }
 
 function wrongWord(value: unknown, allowed: readonly unknown[]): string {
   if (typeof value !== 'string') return '';
-  const near = nearest(value, allowed.filter(word => typeof word === 'string'));
+  const near = nearest(
+    value,
+    allowed.filter(word => typeof word === 'string'),
+  );
   return `, got ${JSON.stringify(value)}${near === undefined ? '' : `; did you mean "${near}"?`}`;
 }

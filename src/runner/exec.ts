@@ -113,7 +113,7 @@ export async function exec(request: ExecRequest): Promise<ExecOutcome> {
   succeeded = exit.code === 0 && ending === null;
   if (!succeeded) await (killing ?? endRun(pid, request.runId, request.killGraceMs));
   const outputHeldOpen = !(await settledWithin([stdout.ended, stderr.ended], request.pipeGraceMs ?? 2000));
-  watches.stop();
+  await watches.stop();
   if (killing !== null) await killing;
   for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
   await child;
@@ -288,7 +288,8 @@ interface Watches {
   activity(): void;
   /** the program has ended: no time limit applies any longer */
   stopTimers(): void;
-  stop(): void;
+  /** resolves when nothing more will be written in the lease folder */
+  stop(): Promise<void>;
 }
 
 /** Everything from outside that can end a run: both time limits, the caller's signal, the loss of the lease. */
@@ -306,10 +307,9 @@ function startWatches(request: ExecRequest, end: (reason: Ending) => void): Watc
       if (isAbsence(error)) end('leaseLost');
     });
   }, request.leasePollMs ?? 1000).unref();
+  let beating = Promise.resolve();
   const heartbeat = setInterval(() => {
-    const seconds = request.now() / 1000;
-    // It only delays the patience others have with an owner they cannot judge; the check above decides.
-    fs.promises.utimes(request.leaseFolder, seconds, seconds).catch(() => {});
+    beating = beat(request.leaseFolder);
   }, request.heartbeatMs ?? 30_000).unref();
   const stopTimers = () => {
     clearTimeout(total);
@@ -323,8 +323,24 @@ function startWatches(request: ExecRequest, end: (reason: Ending) => void): Watc
       clearInterval(lease);
       clearInterval(heartbeat);
       request.signal?.removeEventListener('abort', abort);
+      return beating;
     },
   };
+}
+
+/**
+ * Renews the mtime of the lease folder by making and removing a file in it: the time is then the file system's own,
+ * as are the times it is compared with, however wrong the clock here is. A beat that fails only costs the patience
+ * others have with an owner they cannot judge; the look at the folder decides.
+ */
+async function beat(leaseFolder: string): Promise<void> {
+  const file = path.join(leaseFolder, `heartbeat-${process.pid}`);
+  try {
+    await fs.promises.writeFile(file, '', { mode: 0o600 });
+    await fs.promises.rm(file, { force: true });
+  } catch {
+    // See above: nothing depends on one beat.
+  }
 }
 
 /**

@@ -38,7 +38,7 @@ interface Reading {
   budget: number;
   /** false once something older was left out */
   complete: boolean;
-  /** `name (CODE)` of files that are there and cannot be read */
+  /** `name (reason)` of files that are there and cannot be read */
   unreadable: string[];
 }
 
@@ -128,15 +128,18 @@ async function readEnd(file: string, most: number, reading: Reading): Promise<Bu
   return bytes.subarray(bytes.indexOf(NEWLINE) + 1);
 }
 
-/** Reads a part of a regular file; null when it is missing, or (then noted) unreadable. A pipe would never end. */
+/** Reads a part of a regular file (reading a pipe would never end); null when it is missing, or, then noted, unreadable. */
 async function readPart(
   file: string,
   reading: Reading,
   choose: (size: number) => { start: number; length: number },
 ): Promise<Buffer | null> {
   try {
-    const stat = await fs.promises.lstat(file);
-    if (!stat.isFile()) return null;
+    const stat = await fs.promises.stat(file);
+    if (!stat.isFile()) {
+      note('not a file', file, reading);
+      return null;
+    }
     const handle = await fs.promises.open(file, 'r');
     try {
       const { start, length } = choose(stat.size);
@@ -146,18 +149,21 @@ async function readPart(
       await handle.close();
     }
   } catch (error) {
-    note(error, file, reading);
+    noteError(error, file, reading);
     return null;
   }
 }
 
 /** Missing is empty; anything else is told, because unreadable is not empty. */
-function note(error: unknown, file: string, reading: Reading): void {
+function noteError(error: unknown, file: string, reading: Reading): void {
   const { code } = error as NodeJS.ErrnoException;
   if (code === undefined) throw error;
-  const problem = `${path.basename(file)} (${code})`;
-  if (code !== 'ENOENT' && code !== 'ENOTDIR' && !reading.unreadable.includes(problem))
-    reading.unreadable.push(problem);
+  if (code !== 'ENOENT' && code !== 'ENOTDIR') note(code, file, reading);
+}
+
+function note(reason: string, file: string, reading: Reading): void {
+  const problem = `${path.basename(file)} (${reason})`;
+  if (!reading.unreadable.includes(problem)) reading.unreadable.push(problem);
 }
 
 /** Lines that are no entries are passed over; whoever shows or mends a transcript reports them. */
@@ -196,7 +202,7 @@ async function dailyNotes(workspace: string, reading: Reading): Promise<string[]
       .reverse()
       .map(name => path.join('memory', name));
   } catch (error) {
-    note(error, folder, reading);
+    noteError(error, folder, reading);
     return [];
   }
 }
@@ -209,7 +215,7 @@ async function takenAt(file: string, reading: Reading): Promise<{ at: number; da
   try {
     return { at: (await fs.promises.stat(file)).mtimeMs };
   } catch (error) {
-    note(error, file, reading);
+    noteError(error, file, reading);
     return null;
   }
 }

@@ -45,7 +45,11 @@ describe('which file', () => {
   });
 
   test('a file asked for by name must be there', async () => {
-    expect(await failure({ explicit: true })).toMatchObject({ exit: 'config', code: 'config-missing', hint: 'claw init' });
+    expect(await failure({ explicit: true })).toMatchObject({
+      exit: 'config',
+      code: 'config-missing',
+      hint: 'claw init',
+    });
   });
 
   test('a file that cannot be read is not taken for an absent one', async () => {
@@ -190,7 +194,9 @@ describe('the cache of validated text', () => {
 
 describe('openclaw#57391: an invalid configuration is refused once, with everything that is wrong', () => {
   test('in one report, with lines, and the command that checks it', async () => {
-    write('{\n  session: { rest: { mode: "daily" } },\n  agents: { list: [{ id: 7 }] },\n  bindings: [{ agentId: "nobody" }],\n}\n');
+    write(
+      '{\n  session: { rest: { mode: "daily" } },\n  agents: { list: [{ id: 7 }] },\n  bindings: [{ agentId: "nobody" }],\n}\n',
+    );
     const error = await failure();
     expect(error).toMatchObject({ exit: 'config', code: 'config-invalid', hint: 'claw config validate' });
     expect(error.message.split('\n')).toEqual([

@@ -1,3 +1,5 @@
+import fc from 'fast-check';
+import JSON5 from 'json5';
 import { describe, expect, test } from 'vitest';
 import { locate } from '../../src/config/locate.ts';
 import { nearest } from '../../src/config/nearest.ts';
@@ -9,8 +11,14 @@ describe('problems', () => {
   test.each([
     ['{ sesion: {} }', 'line 1: sesion: unknown key; did you mean "session"?'],
     ['{ session: { dmscope: "main" } }', 'line 1: session.dmscope: unknown key; did you mean "dmScope"?'],
-    ['{ idleMinutes: 5 }', /idleMinutes: unknown key here; it belongs to session.idleMinutes, session.reset.idleMinutes/],
-    ['{ messages: { queue: { zzzzzz: 1 } } }', /zzzzzz: unknown key; known here: mode, debounceMs, cap, drop/],
+    [
+      '{ idleMinutes: 5 }',
+      /idleMinutes: unknown key here; it belongs to session.idleMinutes, session.reset.idleMinutes/,
+    ],
+    [
+      '{ messages: { queue: { zzzzzz: 1 } } }',
+      /zzzzzz: unknown key; known here: mode, debounceMs, cap, drop/,
+    ],
     [
       '{ session: { reset: { mode: "dialy" } } }',
       'line 1: session.reset.mode: expected one of "daily"|"idle"|"off", got "dialy"; did you mean "daily"?',
@@ -18,8 +26,14 @@ describe('problems', () => {
     ['{ session: { reset: { atHour: 24 } } }', /session.reset.atHour: expected number to be <=23/],
     ['{ session: { reset: { at: "4:00" } } }', /session.reset.at: expected a local time such as "04:00"/],
     ['{ agents: { list: [{}] } }', 'line 1: agents.list[0].id: is missing: expected string'],
-    ['{ channels: { sms: { send: { args: [] } } } }', 'line 1: channels.sms.send.command: is missing: expected string'],
-    ['{ channels: { sms: { send: "nowhere" } } }', /channels.sms.send: .*expected "none", or expected object/],
+    [
+      '{ channels: { sms: { send: { args: [] } } } }',
+      'line 1: channels.sms.send.command: is missing: expected string',
+    ],
+    [
+      '{ channels: { sms: { send: "nowhere" } } }',
+      /channels.sms.send: .*expected "none", or expected object/,
+    ],
     ['{ channels: { "a.b": { send: 5 } } }', /channels\["a.b"\].send/],
     ['{ session: { identityLinks: [{ id: ["x"] }] } }', /session.identityLinks\[0\].ids: is missing/],
     ['{ session: { identityLinks: { ann: "telegram:1" } } }', /session.identityLinks.ann: expected array/],
@@ -28,7 +42,10 @@ describe('problems', () => {
     ['[]', 'the top level: expected object, received array'],
     ['null', 'the top level: expected object, received null'],
     ['{ "__proto__": { "polluted": true } }', /__proto__/],
-    ['{ session: { resetByChannel: { "__proto__": { mode: "off" } } } }', /this name cannot be used as a key/],
+    [
+      '{ session: { resetByChannel: { "__proto__": { mode: "off" } } } }',
+      /this name cannot be used as a key/,
+    ],
     ['{ session: { mode: constructor } }', "line 1: invalid character 'c' at column 20"],
   ])('%s', (text, message) => {
     const lines = report(text);
@@ -52,19 +69,22 @@ describe('problems', () => {
   });
 
   test('a mistake is not followed by what it causes elsewhere', () => {
-    expect(report('{ agents: { list: [{ id: 5 }] }, bindings: [{ agentId: "a", match: { channel: "x" } }] }')).toEqual([
-      'line 1: agents.list[0].id: expected string, received number',
-    ]);
+    expect(
+      report('{ agents: { list: [{ id: 5 }] }, bindings: [{ agentId: "a", match: { channel: "x" } }] }'),
+    ).toEqual(['line 1: agents.list[0].id: expected string, received number']);
   });
 
   test('limits of 0 or less are refused', () => {
     for (const limit of ['maxMessages', 'maxTokens', 'idleMinutes']) {
-      expect(report(`{ session: { ${limit}: 0 } }`).join()).toMatch(new RegExp(`session.${limit}: expected number to be >0`));
+      expect(report(`{ session: { ${limit}: 0 } }`).join()).toMatch(
+        new RegExp(`session.${limit}: expected number to be >0`),
+      );
     }
   });
 
   test('problems of an older key are told at the key that was written', () => {
-    const text = '{\n session: {\n  resetTime: "4 am",\n  idleTimeout: "1h",\n  reset: {\n   resetByType: {\n dm: "dayly" } } } }';
+    const text =
+      '{\n session: {\n  resetTime: "4 am",\n  idleTimeout: "1h",\n  reset: {\n   resetByType: {\n dm: "dayly" } } } }';
     expect(report(text)).toEqual([
       'line 3: session.resetTime: expected a local time such as "04:00"',
       'line 4: session.idleTimeout: expected number, received string',
@@ -73,8 +93,73 @@ describe('problems', () => {
   });
 
   test('secrets in the environment of a runner are not repeated in messages', () => {
-    expect(report('{ runners: { a: { command: "a", env: { KEY: 12345678 } } } }').join()).not.toContain('12345678');
+    expect(report('{ runners: { a: { command: "a", env: { KEY: 12345678 } } } }').join()).not.toContain(
+      '12345678',
+    );
   });
+});
+
+const keys = fc.constantFrom(
+  ...[
+    'inbound',
+    'reply',
+    'session',
+    'agent',
+    'agents',
+    'defaults',
+    'list',
+    'model',
+    'primary',
+    'fallbacks',
+    'models',
+  ],
+  ...[
+    'reset',
+    'resetTime',
+    'resetByType',
+    'resetByChannel',
+    'dm',
+    'direct',
+    'dailyWindow',
+    'start',
+    'end',
+    'mode',
+  ],
+  ...[
+    'idleTimeout',
+    'idleHours',
+    'bindings',
+    'channels',
+    'Telegram',
+    'telegram',
+    'sendPolicy',
+    'blocked',
+    'rules',
+  ],
+  ...[
+    'compaction',
+    'enabled',
+    'messages',
+    'queue',
+    'queueMode',
+    'identityLinks',
+    'dmScope',
+    'store',
+    'id',
+    '__proto__',
+  ],
+);
+const scalars = fc.oneof(fc.constantFrom('daily', 'concurrent', '04:00', '', null, true, 0, 5), fc.string());
+
+test('whatever the shape, the outcome is a configuration or a list of problems, and loads the same when written out', () => {
+  fc.assert(
+    fc.property(fc.object({ key: keys, values: [scalars], maxDepth: 5, maxKeys: 6 }), value => {
+      const { config, problems } = validateConfig(JSON.stringify(value));
+      expect(config === null).toBe(problems.length > 0);
+      if (config !== null) expect(validateConfig(JSON.stringify(config)).config).toEqual(config);
+    }),
+    { numRuns: 1000 },
+  );
 });
 
 describe('notes', () => {
@@ -129,8 +214,31 @@ describe('line numbers', () => {
     expect(repeated).toEqual([]);
   });
 
+  test('of every key and item of any object', () => {
+    fc.assert(
+      fc.property(fc.object({ key: fc.string(), maxDepth: 4 }), value => {
+        const { lineOf } = locate(JSON5.stringify(value, null, 1));
+        const lines = JSON5.stringify(value, null, 1).split('\n');
+        const visit = (below: unknown, path: (string | number)[]): void => {
+          if (path.length > 0) {
+            const key = path.at(-1);
+            const line = lines[(lineOf(path) ?? 0) - 1] ?? '';
+            if (typeof key === 'string')
+              expect(line.trim()).toContain(JSON5.stringify({ [key]: 0 }).slice(1, -2));
+          }
+          if (typeof below !== 'object' || below === null) return;
+          for (const [key, item] of Object.entries(below)) {
+            visit(item, [...path, Array.isArray(below) ? Number(key) : key]);
+          }
+        };
+        visit(JSON5.parse(JSON5.stringify(value, null, 1)), []);
+      }),
+    );
+  });
+
   test('odd text ends the scan, not the process', () => {
-    for (const text of ['', '{', '{a', '{a:', '[[[', '{"', '}', '/*', '{a:1 b:2}']) expect(locate(text).repeated).toEqual([]);
+    for (const text of ['', '{', '{a', '{a:', '[[[', '{"', '}', '/*', '{a:1 b:2}'])
+      expect(locate(text).repeated).toEqual([]);
   });
 });
 

@@ -58,7 +58,9 @@ describe('what the agent is given', () => {
 
   test('history goes along by default and stays at home for a program that keeps its own', async () => {
     const request = { history, body: 'and my dog?' };
-    expect(textOf(await run({ command: agent('read-stdin.sh') }, request))).toMatch(/Minka[^]*and my dog\?$/);
+    expect(textOf(await run({ command: agent('read-stdin.sh') }, request))).toMatch(
+      /Minka[\s\S]*and my dog\?$/,
+    );
     expect(textOf(await run({ command: agent('read-stdin.sh'), context: 'native' }, request))).toBe(
       'and my dog?',
     );

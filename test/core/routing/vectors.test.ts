@@ -102,9 +102,9 @@ function run({ op, config = {}, message = {}, input = {} }: Vector['given']): Re
 }
 
 describe('conformance vectors', () => {
-  const run_ = vectors.filter(vector => LEFT_OUT[vector.id] === undefined);
+  const toRun = vectors.filter(vector => LEFT_OUT[vector.id] === undefined);
 
-  it.each(run_.map(vector => [vector.id, vector.note, vector] as const))('%s %s', (_id, _note, vector) => {
+  it.each(toRun.map(vector => [vector.id, vector.note, vector] as const))('%s %s', (_id, _note, vector) => {
     expect(run(vector.given)).toMatchObject(vector.expect);
   });
 
@@ -113,6 +113,6 @@ describe('conformance vectors', () => {
     expect(ids.length).toBeGreaterThan(50);
     expect(new Set(ids).size).toBe(ids.length);
     expect(Object.keys(LEFT_OUT).filter(id => !ids.includes(id))).toEqual([]);
-    expect(run_.length + Object.keys(LEFT_OUT).length).toBe(ids.length);
+    expect(toRun.length + Object.keys(LEFT_OUT).length).toBe(ids.length);
   });
 });

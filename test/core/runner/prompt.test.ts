@@ -21,7 +21,7 @@ describe('text', () => {
   test('earlier messages come first, oldest on top, clearly apart from the new one', () => {
     const prompt = promptText(turnRequest({ body, history }), undefined);
     expect(prompt).toMatch(
-      /<earlier_messages>\n<message role="user" time="2026-03-01T08:00:00\.000Z">\nmy cat[^]*role="assistant"[^]*A fine name[^]*<\/earlier_messages>/,
+      /<earlier_messages>\n<message role="user" time="2026-03-01T08:00:00\.000Z">\nmy cat[\s\S]*role="assistant"[\s\S]*A fine name[\s\S]*<\/earlier_messages>/,
     );
     expect(prompt.endsWith(`to be answered now:\n\n${body}`)).toBe(true);
   });

@@ -12,7 +12,7 @@ import {
   resolveResetPolicy,
 } from '../../../src/core/session/reset.ts';
 
-const utc: Zone = { name: 'UTC', isHost: true };
+const utc: Zone = { name: 'UTC', isHost: false };
 const inZone = (name: string): Zone => ({ name, isHost: false });
 const ms = (iso: string) => Date.parse(iso);
 const daily: ResetPolicy = { mode: 'daily', atHour: 4 };
