@@ -11,16 +11,17 @@ declare const CLAW_VERSION: string;
 const ID_RETENTION = '90d';
 
 /** @throws ClawError config when the file is unsafe or invalid */
-export async function openDesk(context: Context): Promise<Desk> {
+export async function openDesk(context: Context, options: { allNotes?: boolean } = {}): Promise<Desk> {
   const warn = (text: string) => printError(`claw: ${text}\n`);
-  const { config, notes } = await loadConfig({
+  const { config, notes, warnings, source } = await loadConfig({
     file: context.configFile,
     explicit: context.configExplicit,
     home: context.home,
     version: CLAW_VERSION,
     uid: context.uid,
   });
-  for (const note of notes) warn(note);
+  // Said once per change of the file, not with every message.
+  for (const note of source === 'file' || options.allNotes ? notes : warnings) warn(note);
   return {
     context,
     layout: new Layout(context.home),

@@ -18,6 +18,8 @@ export interface LoadedConfig {
   file: string | null;
   /** what the user should know: translated and ineffective keys, doubtful settings, a loose file mode */
   notes: string[];
+  /** those of the notes that are about safety and must not be said only once */
+  warnings: string[];
   /** none: no file; cache: a text checked before; file: checked just now */
   source: 'none' | 'cache' | 'file';
 }
@@ -43,12 +45,12 @@ export interface LoadConfigOptions {
 export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConfig> {
   const { file, uid } = options;
   const opened = readOwned(options);
-  if (opened === null) return { config: {}, file: null, notes: [], source: 'none' };
+  if (opened === null) return { config: {}, file: null, notes: [], warnings: [], source: 'none' };
   const { text, stat } = opened;
   const looseness = uid === undefined ? [] : checkSafety(file, stat, uid);
 
   const cached = readCache(options, text);
-  if (cached !== null) return { ...cached, file, notes: [...looseness, ...cached.notes], source: 'cache' };
+  if (cached !== null) return { ...cached, file, notes: [...looseness, ...cached.notes], warnings: looseness, source: 'cache' };
 
   const { validateConfig, formatProblems } = await import('./validate.ts');
   const { config, problems, notes } = validateConfig(text);
@@ -58,7 +60,7 @@ export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConf
     throw new ClawError('config', 'config-invalid', `${file}: ${count}\n${report}`, validateCommand(options));
   }
   await writeCache(options, { text, config, notes });
-  return { config, file, notes: [...looseness, ...notes], source: 'file' };
+  return { config, file, notes: [...looseness, ...notes], warnings: looseness, source: 'file' };
 }
 
 /** Text and status of one and the same open file, so that what is checked is what is read. Null: no file, none asked for. */

@@ -95,6 +95,7 @@ export async function ingest(
   const messageId = message.id ?? context.newId();
   const { agentId, sessionKey: key } = route;
   const blank = {
+    status: 'queued' as IngestStatus,
     messageId,
     agentId,
     sessionKey: key,

@@ -151,10 +151,14 @@ describe('how it ends', () => {
 
   test('P03 openclaw#133062: when the caller aborts, the whole process group ends', async () => {
     const stop = new AbortController();
-    const run = await exec(
-      start(setting, 'hang-with-child.sh', { signal: stop.signal, onText: () => stop.abort() }),
-    );
+    let before: number[] = [];
+    const onText = (text: string) => {
+      before = groupMembers(Number(text.split(' ')[0]));
+      stop.abort();
+    };
+    const run = await exec(start(setting, 'hang-with-child.sh', { signal: stop.signal, onText }));
     const [group, child] = run.stdout.split(' ').map(Number);
+    expect(new Set(before)).toEqual(new Set([group, child]));
     expect(run.aborted).toBe(true);
     expect(groupMembers(group!)).toEqual([]);
     expect(lives(child!)).toBe(false);

@@ -17,7 +17,7 @@ export class ConfigShowCommand extends ClawCommand {
   effective = Option.Boolean('--effective', false, { description: 'every key with value and source' });
 
   override async run(context: Context): Promise<number> {
-    const desk = await openDesk(context);
+    const desk = await openDesk(context, { allNotes: true });
     const file = fs.existsSync(context.configFile) ? context.configFile : null;
     if (!this.effective) {
       if (this.json) printJson(desk.config);

@@ -14,7 +14,7 @@ export class ConfigValidateCommand extends ClawCommand {
   });
 
   override async run(context: Context): Promise<number> {
-    await openDesk(context);
+    await openDesk(context, { allNotes: true });
     const file = fs.existsSync(context.configFile) ? context.configFile : null;
     if (this.json) printJson({ valid: true, file });
     else printOut(file ? `${file} is valid.\n` : `There is no ${context.configFile}; the built-in defaults apply (claw init writes one).\n`);
