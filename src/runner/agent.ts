@@ -52,7 +52,8 @@ export async function runAgent(request: TurnRequest, options: AgentOptions): Pro
   const template = runner.args ?? [];
   let promptFolder: string | null = null;
   try {
-    await fs.promises.mkdir(request.workspace, { recursive: true, mode: 0o700 });
+    // Sync on purpose: waking libuv's thread pool for it would cost more than the call.
+    fs.mkdirSync(request.workspace, { recursive: true, mode: 0o700 });
     if (usesTemplate(template, 'PromptFile')) {
       promptFolder = await fs.promises.mkdtemp(path.join(os.tmpdir(), 'claw-prompt-'));
       await fs.promises.writeFile(promptIn(promptFolder), prompt, { mode: 0o600, flag: 'wx' });

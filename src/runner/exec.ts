@@ -14,6 +14,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { registrationPrefix, SHIM_NAME, SHIM_REFUSED, SHIM_SCRIPT } from '../core/runner/shim.ts';
 import type { ExecOutcome } from '../core/runner/verdict.ts';
+import { endRun } from './process-group.ts';
 
 const STDERR_BYTES = 64 * 1024;
 /** Where programs are looked for when the environment names no PATH. */
@@ -69,7 +70,7 @@ export async function exec(request: ExecRequest): Promise<ExecOutcome> {
     durationMs: Math.max(0, request.now() - startedAt),
   });
 
-  const found = await findProgram(request.command, request.cwd, request.env.PATH);
+  const found = findProgram(request.command, request.cwd, request.env.PATH);
   if ('message' in found) return finish({ spawnError: found });
   const { execa } = await import('execa');
   if (request.signal?.aborted) return finish({ aborted: true });
@@ -161,27 +162,27 @@ const NOTHING_HAPPENED: ExecOutcome = {
  *
  * @returns the absolute path, or why there is none
  */
-export async function findProgram(
+export function findProgram(
   command: string,
   cwd: string,
   searchPath: string = DEFAULT_PATH,
-): Promise<{ file: string } | { code: string; message: string }> {
+): { file: string } | { code: string; message: string } {
   if (command.includes('/')) {
     const file = path.resolve(cwd, command);
-    const problem = await programProblem(file);
+    const problem = programProblem(file);
     return problem === null ? { file } : { ...problem, message: `"${file}" ${problem.message}` };
   }
   for (const folder of searchPath.split(':').filter(part => path.isAbsolute(part))) {
     const file = path.join(folder, command);
-    if ((await programProblem(file)) === null) return { file };
+    if (programProblem(file) === null) return { file };
   }
   return { code: 'ENOENT', message: `there is no program "${command}" on PATH` };
 }
 
-async function programProblem(file: string): Promise<{ code: string; message: string } | null> {
+function programProblem(file: string): { code: string; message: string } | null {
   try {
-    if (!(await fs.promises.stat(file)).isFile()) return { code: 'EACCES', message: 'is not a file' };
-    await fs.promises.access(file, fs.constants.X_OK);
+    if (!fs.statSync(file).isFile()) return { code: 'EACCES', message: 'is not a file' };
+    fs.accessSync(file, fs.constants.X_OK);
     return null;
   } catch (error) {
     const code = errorCode(error);
@@ -340,89 +341,6 @@ async function beat(leaseFolder: string): Promise<void> {
     await fs.promises.rm(file, { force: true });
   } catch {
     // See above: nothing depends on one beat.
-  }
-}
-
-/**
- * Ends everything that belongs to a run: SIGTERM, and after the grace SIGKILL to whoever is left. Resolves when nobody
- * is left, or when SIGKILL has been sent for two seconds in vain (a process inside a stuck system call).
- *
- * @param group the process group, which is the pid of the program claw started
- */
-async function endRun(group: number, runId: string, graceMs: number): Promise<void> {
-  const members = () => membersOf(group, runId);
-  for (const member of members()) send(member, 'SIGTERM');
-  if (await noneWithin(members, graceMs, () => {})) return;
-  await noneWithin(members, 2000, member => send(member, 'SIGKILL'));
-}
-
-/**
- * Looks every 25 ms until nobody is left, telling `each` of those that are. Only twice nobody counts: a process in the
- * middle of exec has no environment for a moment.
- */
-async function noneWithin(
-  members: () => number[],
-  ms: number,
-  each: (member: number) => void,
-): Promise<boolean> {
-  const step = 25;
-  let none = 0;
-  for (let waited = 0; waited <= ms; waited += step) {
-    const left = members();
-    left.forEach(each);
-    none = left.length === 0 ? none + 1 : 0;
-    if (none === 2) return true;
-    await delay(step);
-  }
-  return false;
-}
-
-/**
- * The living processes of a run as targets for `kill`: the group as a whole (negative), then those that left it with
- * `setsid` but still carry the run id in their environment. Without /proc only the group can be asked.
- */
-function membersOf(group: number, runId: string): number[] {
-  if (process.platform !== 'linux') return canSignal(-group) ? [-group] : [];
-  const mark = Buffer.from(`CLAW_RUN_ID=${runId}\0`);
-  const targets = new Set<number>();
-  for (const name of fs.readdirSync('/proc')) {
-    const pid = Number(name);
-    if (!Number.isInteger(pid) || pid === process.pid) continue;
-    const stat = readProc(`/proc/${name}/stat`).toString('latin1');
-    // Behind the command name, which may hold anything: state, parent, group.
-    const [state, , pgrp] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    if (stat === '' || state === 'Z' || state === 'X') continue;
-    if (Number(pgrp) === group) targets.add(-group);
-    else if (readProc(`/proc/${name}/environ`).includes(mark)) targets.add(pid);
-  }
-  return [...targets];
-}
-
-/** Empty when the process is gone or belongs to somebody else: then it is not ours to end either. */
-function readProc(file: string): Buffer {
-  try {
-    return fs.readFileSync(file);
-  } catch (error) {
-    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(errorCode(error))) return Buffer.alloc(0);
-    throw error;
-  }
-}
-
-function canSignal(target: number): boolean {
-  try {
-    process.kill(target, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** ESRCH: it went by itself. EPERM: it changed its user; nothing claw may do about that. */
-function send(target: number, signal: 'SIGTERM' | 'SIGKILL'): void {
-  try {
-    process.kill(target, signal);
-  } catch (error) {
-    if (!['ESRCH', 'EPERM'].includes(errorCode(error))) throw error;
   }
 }
 

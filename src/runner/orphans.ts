@@ -7,64 +7,31 @@ import path from 'node:path';
 import type { Context } from '../context.ts';
 import { listNames } from '../store/json-file.ts';
 import type { Lock } from '../store/lock.ts';
+import { endRun } from './process-group.ts';
 
 const REGISTRATION = /^c-(\d+)-(.+)$/;
 
-/** Ends every agent registered in a taken-over lock (its whole process group), waits until it is gone, and forgets it. */
+/** Ends every agent registered in a taken-over lock, its whole process group, waits until it is gone, and forgets it. */
 export async function stopOrphans(context: Context, lock: Lock): Promise<void> {
   for (const name of listNames(lock.folder)) {
     const match = REGISTRATION.exec(name);
     if (!match) continue;
-    await stopGroup(context, Number(match[1]), startTime => startTime === match[2]);
+    const pid = Number(match[1]);
+    if (mayBeGroup(context, pid, match[2]!)) await endRun(pid, null, 0);
     fs.rmSync(path.join(lock.folder, name), { force: true });
   }
 }
 
 /**
- * Ends what carries a run's id in its environment but left the agent's process group (a grandchild that called
- * setsid). Linux only: elsewhere other processes' environments cannot be read.
+ * Is the process group of this number still the agent's? The number of a group is not given out again while anybody is
+ * in it; so a leader that is gone may have left members, and a leader with another start time proves that none is left.
  */
-export async function stopRun(context: Context, runId: string): Promise<void> {
-  for (const pid of processesOfRun(runId)) {
-    const startTime = context.startTimeOf(pid);
-    if (startTime !== null) await stopGroup(context, pid, current => current === startTime);
-  }
+function mayBeGroup(context: Context, pid: number, registeredStart: string): boolean {
+  const startTime = context.startTimeOf(pid);
+  return startTime === null || startTime === registeredStart || registeredStart === '0';
 }
 
-/** Pids whose environment has `CLAW_RUN_ID=<runId>`; this process is never among them. */
-export function processesOfRun(runId: string): number[] {
-  const needle = `\0CLAW_RUN_ID=${runId}\0`;
-  return listNames('/proc')
-    .filter(name => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter(name => {
-      try {
-        return `\0${fs.readFileSync(`/proc/${name}/environ`, 'latin1')}\0`.includes(needle);
-      } catch {
-        // Gone, or another user's: not ours to end.
-        return false;
-      }
-    })
-    .map(Number);
-}
-
-async function stopGroup(
-  context: Context,
-  pid: number,
-  isSame: (startTime: string) => boolean,
-): Promise<void> {
-  for (;;) {
-    const startTime = context.startTimeOf(pid);
-    if (startTime === null || !isSame(startTime)) return;
-    if (!kill(-pid)) kill(pid);
-    await new Promise(resolve => setTimeout(resolve, 5));
-  }
-}
-
-function kill(pid: number): boolean {
-  try {
-    process.kill(pid, 'SIGKILL');
-    return true;
-  } catch {
-    return false;
-  }
+/** Ends whoever carries a run's id in its environment but left the agent's process group. Linux only. */
+export async function stopRun(runId: string): Promise<void> {
+  await endRun(null, runId, 0);
 }

@@ -163,7 +163,11 @@ function collectOfferedReplies(desk: Desk, agentId: string): void {
 }
 
 /** The reply that belongs to this very acceptance of a message; null for a repetition, or when another message carries it. */
-function answerFor(outcome: MessageOutcome, messageId: string, stem: string): { runId: string; origin: Origin; text: string } | null {
+function answerFor(
+  outcome: MessageOutcome,
+  messageId: string,
+  stem: string,
+): { runId: string; origin: Origin; text: string } | null {
   if (outcome.state === 'command' && outcome.command.queuedAs === stem) {
     return { runId: outcome.command.runId, origin: outcome.command.origin, text: outcome.command.reply };
   }

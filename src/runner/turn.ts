@@ -325,7 +325,7 @@ async function resume(
   hooks: Hooks,
 ): Promise<State> {
   const users = tailUsers.filter(user => turn.messageIds.includes(user.id));
-  await stopRun(desk.context, turn.runId);
+  await stopRun(turn.runId);
   if (turn.attempt < MAX_ATTEMPTS && users.length > 0) {
     const again: TurnEntry = { ...turn, attempt: turn.attempt + 1, timestamp: desk.context.now() };
     return runTurn(desk, seat, append(desk, state, [again]).state, { turn: again, users }, hooks);
@@ -594,7 +594,12 @@ function requestOf(
   const defaults = config.agents?.defaults;
   const runner = turn.runner === 'recall' ? undefined : config.runners?.[turn.runner];
   if (turn.runner !== 'recall' && !runner) {
-    throw new ClawError('config', 'runner-unknown', `runner ${JSON.stringify(turn.runner)} is not configured`, 'claw config show');
+    throw new ClawError(
+      'config',
+      'runner-unknown',
+      `runner ${JSON.stringify(turn.runner)} is not configured`,
+      'claw config show',
+    );
   }
   const timeoutSeconds = runner?.timeoutSeconds ?? agent?.timeoutSeconds ?? defaults?.timeoutSeconds;
   const transcript = layout.transcript(seat.agentId, record.sessionId);
