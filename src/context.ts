@@ -97,7 +97,8 @@ function hostZone(): string {
 }
 
 function zoneFromEnvironment(): string | undefined {
-  const isZone = (name: string | undefined) => name !== undefined && /^[A-Za-z]+(?:[/_+-][A-Za-z0-9]+)*$/.test(name);
+  const isZone = (name: string | undefined) =>
+    name !== undefined && /^[A-Za-z]+(?:[/_+-][A-Za-z0-9]+)*$/.test(name);
   if (process.env.TZ !== undefined) return isZone(process.env.TZ) ? process.env.TZ : undefined;
   try {
     const [, name] = fs.readlinkSync('/etc/localtime').split('/zoneinfo/');

@@ -8,7 +8,13 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import vm from 'node:vm';
 
-type Wrapper = (exports: unknown, require: (id: string) => unknown, module: unknown, file: string, folder: string) => void;
+type Wrapper = (
+  exports: unknown,
+  require: (id: string) => unknown,
+  module: unknown,
+  file: string,
+  folder: string,
+) => void;
 
 /** Set by the build alone: at exit the functions this run used are compiled, and go into the caches. */
 const writeCache = Boolean(process.env.CLAW_WRITE_CODE_CACHE);

@@ -76,7 +76,11 @@ export class IngestCommand extends MessageCommand {
   }
 
   /** Everything on stdin, then the answers. */
-  private async whole(desk: Desk, options: Omit<IngestOptions, 'print'>, raws: RawMessage[]): Promise<number> {
+  private async whole(
+    desk: Desk,
+    options: Omit<IngestOptions, 'print'>,
+    raws: RawMessage[],
+  ): Promise<number> {
     if (raws.length > 1)
       return this.inOrder(
         desk,

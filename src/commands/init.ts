@@ -3,6 +3,7 @@ import path from 'node:path';
 import { Command } from 'clipanion';
 import type { Context } from '../context.ts';
 import { ClawError, EXIT } from '../core/errors.ts';
+import { probeVersion } from '../runner/probe.ts';
 import { Layout } from '../store/layout.ts';
 import { ClawCommand } from './base.ts';
 import { printJson, printOut } from './output.ts';
@@ -58,10 +59,14 @@ export class InitCommand extends ClawCommand {
   override async run(context: Context): Promise<number> {
     const layout = new Layout(context.home);
     const workspace = layout.workspace('main');
-    const found = KNOWN_AGENTS.flatMap(agent => {
+    const installed = KNOWN_AGENTS.flatMap(agent => {
       const file = onPath(context.env.PATH, agent.program);
       return file ? [{ ...agent, file }] : [];
     });
+    const env = { PATH: context.env.PATH ?? '', HOME: context.env.HOME ?? '' };
+    const found = await Promise.all(
+      installed.map(async agent => ({ ...agent, version: await probeVersion(agent.file, env) })),
+    );
     const created: string[] = [];
     const kept: string[] = [];
     try {
@@ -83,7 +88,7 @@ export class InitCommand extends ClawCommand {
         workspace,
         created,
         kept,
-        agents: found.map(({ name, file }) => ({ name, path: file })),
+        agents: found.map(({ name, file, version }) => ({ name, path: file, version })),
       });
     } else {
       printOut(describe(context, workspace, created, found));
@@ -162,11 +167,16 @@ function describe(
   context: Context,
   workspace: string,
   created: string[],
-  found: { name: string; file: string }[],
+  found: { name: string; file: string; version: string | null }[],
 ): string {
   const agents =
     found.length > 0
-      ? found.map(({ name, file }) => `  ${name.padEnd(9)} ${file}`).join('\n')
+      ? found
+          .map(
+            ({ name, file, version }) =>
+              `  ${name.padEnd(9)} ${file}  ${version ?? '(did not say its version)'}`,
+          )
+          .join('\n')
       : '  none found on the PATH';
   const first = found[0]?.name;
   return `${created.length > 0 ? `Created ${created.join(', ')}` : `Kept ${context.configFile} as it is`}

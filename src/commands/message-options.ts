@@ -1,6 +1,7 @@
 /** Where a message comes from, as flags: the envelope of `ingest` and `route`, spelled for a shell. */
-import { Option } from 'clipanion';
+
 import fs from 'node:fs';
+import { Option } from 'clipanion';
 import type { ConfigInput } from '../config/schema.ts';
 import type { Context } from '../context.ts';
 import { ClawError } from '../core/errors.ts';

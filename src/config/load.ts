@@ -50,7 +50,8 @@ export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConf
   const looseness = uid === undefined ? [] : checkSafety(file, stat, uid);
 
   const cached = readCache(options, text);
-  if (cached !== null) return { ...cached, file, notes: [...looseness, ...cached.notes], warnings: looseness, source: 'cache' };
+  if (cached !== null)
+    return { ...cached, file, notes: [...looseness, ...cached.notes], warnings: looseness, source: 'cache' };
 
   const { validateConfig, formatProblems } = await import('./validate.ts');
   const { config, problems, notes } = validateConfig(text);

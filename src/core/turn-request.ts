@@ -43,7 +43,19 @@ export interface TurnRequest {
 }
 
 export interface TurnError {
-  code: 'spawn' | 'exit' | 'signal' | 'timeout' | 'idle-timeout' | 'empty' | 'output' | 'too-much-output' | 'prompt-too-long' | 'aborted' | 'lease-lost' | 'agent-error';
+  code:
+    | 'spawn'
+    | 'exit'
+    | 'signal'
+    | 'timeout'
+    | 'idle-timeout'
+    | 'empty'
+    | 'output'
+    | 'too-much-output'
+    | 'prompt-too-long'
+    | 'aborted'
+    | 'lease-lost'
+    | 'agent-error';
   message: string;
   hint?: string;
 }
@@ -52,4 +64,11 @@ export interface TurnError {
 export type TurnOutcome =
   | { status: 'replied'; text: string; usage: Usage | null; durationMs: number; warnings: string[] }
   | { status: 'silent'; usage: Usage | null; durationMs: number; warnings: string[] }
-  | { status: 'failed'; error: TurnError; output: string; usage: Usage | null; durationMs: number; warnings: string[] };
+  | {
+      status: 'failed';
+      error: TurnError;
+      output: string;
+      usage: Usage | null;
+      durationMs: number;
+      warnings: string[];
+    };

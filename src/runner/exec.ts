@@ -1,13 +1,14 @@
 /**
- * Runs one program to whatever end it comes, and reports that end in one shape. The only importer of execa, and only
- * when a program is started: loading it costs as much as starting node.
+ * Runs one program to whatever end it comes, and reports that end in one shape. It stands on node:child_process: what a
+ * run needs (registration in the lease, the whole group, silence, those who hold the pipes) is its own, and a library
+ * around that cost every message 9 ms.
  *
  * What has gone wrong elsewhere and decides the form here: children of the agent survived it and ate a core for hours
  * (openclaw #133062, #121049), so the whole process group is ended, and those that left the group; a background
  * process kept the pipe open and the run hung; a killed agent was taken for a successful one.
  */
 import { isUtf8 } from 'node:buffer';
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
@@ -72,28 +73,12 @@ export async function exec(request: ExecRequest): Promise<ExecOutcome> {
 
   const found = findProgram(request.command, request.cwd, request.env.PATH);
   if ('message' in found) return finish({ spawnError: found });
-  const { execa } = await import('execa');
   if (request.signal?.aborted) return finish({ aborted: true });
-  const child = execa(
-    '/bin/sh',
-    ['-c', SHIM_SCRIPT, SHIM_NAME, request.leaseFolder, found.file, ...request.args],
-    {
-      cwd: request.cwd,
-      env: { ...request.env },
-      extendEnv: false,
-      detached: true,
-      stdin: request.stdin === null ? 'ignore' : 'pipe',
-      stdout: 'pipe',
-      stderr: 'pipe',
-      buffer: false,
-      reject: false,
-    },
-  );
-  const pid = child.pid;
-  if (pid === undefined) {
-    const { cause } = await child;
-    return finish({ spawnError: startFailure(found.file, cause) });
-  }
+  const started = await start(request, found.file);
+  if ('failure' in started) return finish({ spawnError: startFailure(found.file, started.failure) });
+  const { child, pid } = started;
+  // A signal that cannot be sent is told by an event too; what counts is who is left, and that is looked at.
+  child.on('error', () => undefined);
 
   let ending: Ending | null = null;
   let killing: Promise<void> | null = null;
@@ -105,8 +90,8 @@ export async function exec(request: ExecRequest): Promise<ExecOutcome> {
     killing = endRun(pid, request.runId, request.killGraceMs);
   };
   const watches = startWatches(request, end);
-  const stdout = collect(child.stdout, request, watches.activity, () => end('tooMuchOutput'));
-  const stderr = keepEnd(child.stderr, STDERR_BYTES, watches.activity);
+  const stdout = collect(child.stdout!, request, watches.activity, () => end('tooMuchOutput'));
+  const stderr = keepEnd(child.stderr!, STDERR_BYTES, watches.activity);
   feed(child, request.stdin);
 
   const exit = await exitOf(child);
@@ -117,7 +102,6 @@ export async function exec(request: ExecRequest): Promise<ExecOutcome> {
   await watches.stop();
   if (killing !== null) await killing;
   for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
-  await child;
 
   const registration = takeRegistration(request.leaseFolder, pid);
   // Lost between two looks: whoever owns the session now must not share it with what this run left behind.
@@ -191,7 +175,27 @@ function programProblem(file: string): { code: string; message: string } | null 
   }
 }
 
-/** execa's own messages quote the command line, and with it the message of a user; only the code is taken. */
+/** Starts the shim. Node throws some failures (E2BIG) and tells others by an event (ENOENT of the folder, EAGAIN). */
+async function start(
+  request: ExecRequest,
+  file: string,
+): Promise<{ child: ChildProcess; pid: number } | { failure: unknown }> {
+  let child: ChildProcess;
+  try {
+    child = spawn('/bin/sh', ['-c', SHIM_SCRIPT, SHIM_NAME, request.leaseFolder, file, ...request.args], {
+      cwd: request.cwd,
+      env: { ...request.env },
+      detached: true,
+      stdio: [request.stdin === null ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    });
+  } catch (failure) {
+    return { failure };
+  }
+  if (child.pid !== undefined) return { child, pid: child.pid };
+  return { failure: await new Promise(resolve => child.once('error', resolve)) };
+}
+
+/** The system's own message quotes the command line, and with it the message of a user; only the code is taken. */
 function startFailure(file: string, cause: unknown): { code: string; message: string } {
   const code = errorCode(cause);
   const reason =

@@ -1,3 +1,4 @@
+import fs from 'node:fs';
 import { Command, Option } from 'clipanion';
 import { effectiveConfig } from '../../config/effective.ts';
 import type { Context } from '../../context.ts';
@@ -5,12 +6,12 @@ import { EXIT } from '../../core/errors.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
 import { printJson, printOut } from '../output.ts';
-import fs from 'node:fs';
 
 export class ConfigShowCommand extends ClawCommand {
   static override paths = [['config', 'show']];
   static override usage = Command.Usage({
-    description: 'The configuration in canonical form; with --effective each key with its value and where it comes from.',
+    description:
+      'The configuration in canonical form; with --effective each key with its value and where it comes from.',
     examples: [['Why does it do that?', 'claw config show --effective']],
   });
 
@@ -28,7 +29,8 @@ export class ConfigShowCommand extends ClawCommand {
     if (this.json) printJson(values);
     else {
       const width = Math.max(...Object.keys(values).map(key => key.length));
-      for (const [key, { value, source }] of Object.entries(values)) printOut(`${key.padEnd(width)}  ${JSON.stringify(value)}  (${source})\n`);
+      for (const [key, { value, source }] of Object.entries(values))
+        printOut(`${key.padEnd(width)}  ${JSON.stringify(value)}  (${source})\n`);
     }
     return EXIT.ok;
   }

@@ -1,15 +1,16 @@
+import fs from 'node:fs';
 import { Command } from 'clipanion';
 import type { Context } from '../../context.ts';
 import { EXIT } from '../../core/errors.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
 import { printJson, printOut } from '../output.ts';
-import fs from 'node:fs';
 
 export class ConfigValidateCommand extends ClawCommand {
   static override paths = [['config', 'validate']];
   static override usage = Command.Usage({
-    description: 'Check the config file: every problem in one report, with its place and the nearest known name.',
+    description:
+      'Check the config file: every problem in one report, with its place and the nearest known name.',
     examples: [['Before a restart of nothing', 'claw config validate']],
   });
 
@@ -17,7 +18,12 @@ export class ConfigValidateCommand extends ClawCommand {
     await openDesk(context, { allNotes: true });
     const file = fs.existsSync(context.configFile) ? context.configFile : null;
     if (this.json) printJson({ valid: true, file });
-    else printOut(file ? `${file} is valid.\n` : `There is no ${context.configFile}; the built-in defaults apply (claw init writes one).\n`);
+    else
+      printOut(
+        file
+          ? `${file} is valid.\n`
+          : `There is no ${context.configFile}; the built-in defaults apply (claw init writes one).\n`,
+      );
     return EXIT.ok;
   }
 }
