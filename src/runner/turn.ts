@@ -8,7 +8,7 @@
  * between any two writes: the next one to hold the session finds what is beyond the record's `bytes` and goes on.
  */
 import fs from 'node:fs';
-import type { ConfigInput } from '../config/schema.ts';
+import type { ConfigInput, RunnerConfig } from '../config/schema.ts';
 import type { Context } from '../context.ts';
 import { historyLimits, selectHistory } from '../core/context/history.ts';
 import { ClawError } from '../core/errors.ts';
@@ -41,7 +41,7 @@ import {
   type TranscriptState,
   type TurnPlan,
 } from '../core/turn.ts';
-import type { TurnOutcome, TurnRequest } from '../core/turn-request.ts';
+import type { HistoryMessage, TurnOutcome, TurnRequest } from '../core/turn-request.ts';
 import { makeFolder } from '../store/json-file.ts';
 import { appendLines, lineNumber, mendTail, readTail } from '../store/jsonl-file.ts';
 import type { Layout } from '../store/layout.ts';
@@ -612,11 +612,8 @@ function requestOf(
     sessionKey: seat.key,
     sessionId: record.sessionId,
     body: turn.body ?? bodyOf(users.map(user => user.message.content)),
-    history: selectHistory(
-      earlier(),
-      historyLimits(config, { ...last.origin, agentId: seat.agentId }),
-      last.origin.chatType !== 'dm',
-    ),
+    // Only what is sent is read: a runner that keeps (or wants) no history costs the same behind a long transcript.
+    history: sendsHistory(runner) ? history() : [],
     origin: last.origin,
     attachments: users.flatMap(user => user.attachments ?? []),
     isNewSession: turn.isNewSession,
@@ -632,12 +629,22 @@ function requestOf(
     ...(hooks.onDelta ? { onDelta: hooks.onDelta } : {}),
   };
 
+  function history(): HistoryMessage[] {
+    const limits = historyLimits(config, { ...last.origin, agentId: seat.agentId });
+    return selectHistory(earlier(), limits, last.origin.chatType !== 'dm');
+  }
+
   function* earlier(): Generator<Entry> {
     const onBad = (offset: number, reason: string) =>
       desk.warn(`${transcript}:${lineNumber(transcript, offset)}: ${reason}; the line is left in place`);
     for (const entry of newestFirst(transcript, onBad))
       if (!isUserEntry(entry) || !own.has(entry.id)) yield entry;
   }
+}
+
+/** Recall searches the transcript itself. */
+function sendsHistory(runner: RunnerConfig | undefined): boolean {
+  return runner !== undefined && (runner.context ?? 'claw') === 'claw';
 }
 
 function expandWorkspace(desk: Desk, workspace: string): string {

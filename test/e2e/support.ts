@@ -147,9 +147,9 @@ export function snapshot(folder: string, leaveOut: string[] = []): Record<string
   const found: Record<string, string> = {};
   const walk = (inner: string) => {
     const place = path.join(folder, inner);
-    const stat = fs.lstatSync(place);
-    const about = [(stat.mode & 0o777).toString(8), stat.mtimeNs ?? stat.mtimeMs];
-    if (!stat.isDirectory()) about.push(stat.size, fs.readFileSync(place).toString('base64'));
+    const stat = fs.lstatSync(place, { bigint: true });
+    const about = [(Number(stat.mode) & 0o777).toString(8), String(stat.mtimeNs)];
+    if (!stat.isDirectory()) about.push(String(stat.size), fs.readFileSync(place).toString('base64'));
     found[inner || '.'] = about.join(' ');
     if (!stat.isDirectory()) return;
     for (const name of fs.readdirSync(place)) {

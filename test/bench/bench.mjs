@@ -1,0 +1,229 @@
+// Whole-process figures of the built claw, as ratios within one run: every measured start is paired with a start of bare
+// node right beside it, so that a machine that speeds up or slows down moves both. Prints a table; with --readme it also
+// replaces the one in README.md. Nothing here asserts.
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+const bin = path.join(root, 'bin/claw.js');
+const runs = Number(process.env.RUNS ?? 15);
+const work = fs.mkdtempSync(path.join(os.tmpdir(), 'claw-bench-'));
+const bare = path.join(work, 'bare.js');
+fs.writeFileSync(bare, '');
+
+const CAT = {
+  agents: { defaults: { runner: 'cat' } },
+  runners: { cat: { command: 'cat', context: 'none' } },
+};
+
+/** A clean environment: NODE_EXTRA_CA_CERTS alone adds more to a start of node than claw does. */
+const env = home => ({ PATH: process.env.PATH, HOME: work, CLAW_HOME: home, TZ: 'UTC' });
+
+function newHome(name, config = CAT) {
+  const home = path.join(work, name);
+  fs.mkdirSync(home, { mode: 0o700 });
+  fs.writeFileSync(path.join(home, 'claw.json'), JSON.stringify(config), { mode: 0o600 });
+  return home;
+}
+
+/** Wall time in ms and peak memory in MiB of one process; memory comes from the child's own last word where asked for. */
+function once(args, home) {
+  const begun = process.hrtime.bigint();
+  const run = spawnSync(process.execPath, args, { env: env(home), input: '', maxBuffer: 1 << 30 });
+  const ms = Number(process.hrtime.bigint() - begun) / 1e6;
+  if (run.status !== 0) throw new Error(`${args.join(' ')}: exit ${run.status}\n${run.stderr}`);
+  return ms;
+}
+
+function peak(args, home) {
+  const run = spawnSync('/usr/bin/time', ['-f', '%M', process.execPath, ...args], {
+    env: env(home),
+    input: '',
+    maxBuffer: 1 << 30,
+  });
+  if (run.error) return null;
+  return Number(run.stderr.toString().trim().split('\n').at(-1)) / 1024;
+}
+
+const median = values => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
+
+/** Medians of a command, of another one run beside it, and of their ratio pair by pair. */
+function pair(args, home, otherArgs = [bare], otherHome = home, count = runs) {
+  const a = [];
+  const b = [];
+  once(args, home);
+  once(otherArgs, otherHome);
+  for (let index = 0; index < count; index++) {
+    a.push(once(args, home));
+    b.push(once(otherArgs, otherHome));
+  }
+  return {
+    ms: median([...a]),
+    other: median([...b]),
+    ratio: median(a.map((ms, index) => ms / b[index])),
+    memory: peak(args, home),
+  };
+}
+
+const rows = [];
+const f = (value, digits = 2) => (value === null ? '-' : value.toFixed(digits));
+function row(what, result, bar, shown = `${f(result.ratio)} × bare`) {
+  rows.push([
+    what,
+    shown,
+    `${f(result.ms, 0)} ms`,
+    result.memory === null ? '-' : `${f(result.memory, 0)} MB`,
+    bar,
+  ]);
+  process.stderr.write(`${what}: ${shown}, ${f(result.ms, 0)} ms\n`);
+}
+
+/** Records as a turn leaves them, without running one for each. */
+function fillSessions(home, count) {
+  const template = once_record(home);
+  const folder = path.join(home, 'agents/main/sessions/records');
+  for (let index = 0; index < count; index++) {
+    const rest = `telegram~group~-${100000 + index}`;
+    const record = {
+      ...template,
+      key: `agent:main:${rest.replaceAll('~', ':')}`,
+      sessionId: `s-${index}`,
+      chatType: 'group',
+      channel: 'telegram',
+    };
+    fs.writeFileSync(path.join(folder, `${rest}.json`), `${JSON.stringify(record)}\n`, { mode: 0o600 });
+  }
+}
+
+function once_record(home) {
+  once([bin, 'ingest', 'hello'], home);
+  return JSON.parse(fs.readFileSync(path.join(home, 'agents/main/sessions/records/main.json'), 'utf8'));
+}
+
+/** A transcript grown to `bytes` behind its header, with the record saying so. */
+function growTranscript(home, bytes) {
+  const record = once_record(home);
+  const file = path.join(home, 'agents/main/sessions', `${record.sessionId}.jsonl`);
+  const fd = fs.openSync(file, 'a');
+  const lines = [];
+  for (let index = 0; index < 1000; index++) {
+    const message = {
+      role: index % 2 ? 'assistant' : 'user',
+      content: `${'words and more words '.repeat(10)}${index}`,
+    };
+    lines.push(
+      JSON.stringify({
+        type: 'message',
+        timestamp: record.updatedAt,
+        id: `x${index}`,
+        runId: `r${index}`,
+        origin: {},
+        message,
+      }),
+    );
+  }
+  const chunk = Buffer.from(`${lines.join('\n')}\n`);
+  for (let size = fs.fstatSync(fd).size; size < bytes; size += chunk.length) fs.writeSync(fd, chunk);
+  record.bytes = fs.fstatSync(fd).size;
+  fs.closeSync(fd);
+  fs.writeFileSync(path.join(home, 'agents/main/sessions/records/main.json'), `${JSON.stringify(record)}\n`);
+}
+
+/** Syncs of one uncontended turn, counted in the process that takes the message. */
+function countSyncs(home, args) {
+  const hook = path.join(work, 'count.cjs');
+  fs.writeFileSync(
+    hook,
+    `const fs=require('node:fs');let n=0;for(const m of ['fsyncSync','fdatasyncSync']){const f=fs[m];fs[m]=function(fd){n++;return f(fd)}}
+     process.on('exit',()=>fs.writeFileSync(${JSON.stringify(path.join(work, 'syncs'))},String(n)));`,
+  );
+  once(['-r', hook, bin, ...args], home);
+  return Number(fs.readFileSync(path.join(work, 'syncs'), 'utf8'));
+}
+
+try {
+  const one = newHome('one');
+  once_record(one);
+  row('`sessions --json`, one session', pair([bin, 'sessions', '--json'], one), '≤ 1.9 ×');
+  row('`route --json`', pair([bin, 'route', '--json', 'hello'], one), '≤ 1.9 ×');
+  row('`ingest` through `cat`', pair([bin, 'ingest', '--json', 'hello'], one), '≤ 2.8 ×, ≤ 75 MB');
+  row('`tick`, nothing to do', pair([bin, 'tick'], one), '(1.35 × with the supervisor)');
+
+  const many = newHome('many');
+  fillSessions(many, 10_000);
+  const listing = pair([bin, 'sessions', '--json'], many, [bare], many, 5);
+  row('`sessions --json`, 10,000 sessions', listing, '≤ 350 ms', `${f(listing.ratio)} × bare`);
+  const among = pair([bin, 'ingest', '--json', 'hello'], many, [bin, 'ingest', '--json', 'hello'], one);
+  row('`ingest` with 10,000 sessions', among, '≤ 1.1 × with one', `${f(among.ratio)} × with one`);
+
+  if (process.env.LARGE) {
+    const huge = newHome('huge');
+    fillSessions(huge, 100_000);
+    row(
+      '`sessions --json`, 100,000 sessions',
+      pair([bin, 'sessions', '--json'], huge, [bare], huge, 3),
+      '≤ 2,000 ms, ≤ 300 MB',
+    );
+    const inHuge = pair([bin, 'ingest', '--json', 'hello'], huge, [bin, 'ingest', '--json', 'hello'], one);
+    row('`ingest` with 100,000 sessions', inHuge, '≤ 1.1 × with one', `${f(inHuge.ratio)} × with one`);
+  }
+
+  const long = newHome('long');
+  growTranscript(long, 200 * 1024 * 1024);
+  const behind = pair([bin, 'ingest', '--json', 'hello'], long, [bin, 'ingest', '--json', 'hello'], one);
+  row(
+    '`ingest` behind a 200 MB transcript',
+    behind,
+    '< 1.1 × with a short one',
+    `${f(behind.ratio)} × with a short one`,
+  );
+  const listed = pair([bin, 'sessions', '--json'], long, [bin, 'sessions', '--json'], one);
+  row(
+    '`sessions --json` with a 200 MB transcript',
+    listed,
+    '< 1.1 × with a short one',
+    `${f(listed.ratio)} × with a short one`,
+  );
+
+  const plain = countSyncs(one, ['ingest', '--json', 'hello']);
+  // The first id of a month makes the month's folder; the later ones are the everyday case.
+  const withId = median(
+    [1, 2, 3, 4, 5, 6, 7].map(id =>
+      countSyncs(one, [
+        'ingest',
+        '--json',
+        '--channel',
+        'telegram',
+        '--from',
+        '1',
+        '--id',
+        `b${id}`,
+        'hello',
+      ]),
+    ),
+  );
+  const table = [
+    '| work | measured | median | peak memory | bar |',
+    '|---|---|---|---|---|',
+    ...rows.map(cells => `| ${cells.join(' | ')} |`),
+    '',
+    `Syncs per uncontended turn: ${plain}, with a message id ${withId} (aim: 6). Node ${process.version}, ${os.cpus().length} cores, ${runs} pairs each.`,
+  ].join('\n');
+  console.log(table);
+  if (process.argv.includes('--readme')) {
+    const readme = path.join(root, 'README.md');
+    const text = fs.readFileSync(readme, 'utf8');
+    fs.writeFileSync(
+      readme,
+      text.replace(
+        /<!-- bench:begin -->[\s\S]*<!-- bench:end -->/,
+        `<!-- bench:begin -->\n${table}\n<!-- bench:end -->`,
+      ),
+    );
+  }
+} finally {
+  fs.rmSync(work, { recursive: true, force: true });
+}
