@@ -70,6 +70,11 @@ export const COMMANDS: CommandEntry[] = [
     load: async () => [(await import('./status.ts')).StatusCommand],
   },
   {
+    path: 'doctor',
+    summary: 'what needs attention, with its remedy; --fix mends what it can',
+    load: async () => [(await import('./doctor.ts')).DoctorCommand],
+  },
+  {
     path: 'tick',
     summary: 'finish what was left over; for an OS timer',
     load: async () => [(await import('./tick.ts')).TickCommand],

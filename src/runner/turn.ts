@@ -340,7 +340,7 @@ async function resume(
     error: {
       code: 'interrupted',
       message: `the process that ran it ended ${turn.attempt} times`,
-      hint: 'send the message again, or: claw inbox retry',
+      hint: 'send the message again',
     },
   };
   const next = append(desk, state, [end]).state;
@@ -543,7 +543,7 @@ async function runTurn(
 ): Promise<State> {
   const record = state.record!;
   const { turn, users } = open;
-  if (hooks.signal?.aborted) throw new TurnInterrupted();
+  if (hooks.signal?.aborted && !hooks.stopped?.()) throw new TurnInterrupted();
   const { runAgent } = await import('./agent.ts');
   const outcome = await runAgent(requestOf(desk, seat, record, open, hooks), {
     baseEnv: desk.context.env,

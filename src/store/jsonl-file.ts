@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import type { Entry } from '../core/session/transcript.ts';
 import { syncFolder, writeAll } from './json-file.ts';
 
 const CHUNK = 256 * 1024;
@@ -20,7 +21,7 @@ export interface ParsedLine {
   offset: number;
   /** offset behind the newline */
   end: number;
-  value: { type: string; [key: string]: unknown };
+  value: Entry;
 }
 
 /** A line that is no JSON object. */
@@ -75,7 +76,7 @@ export function appendLines(file: string, values: object[]): { offsets: number[]
 }
 
 /** Parses one line; a string says why it is not a JSON object. */
-export function parseLine(bytes: Buffer): { type: string; [key: string]: unknown } | string {
+export function parseLine(bytes: Buffer): Entry | string {
   if (bytes.length === 0) return 'an empty line';
   if (bytes.includes(0)) return 'NUL bytes';
   let value: unknown;
@@ -85,7 +86,7 @@ export function parseLine(bytes: Buffer): { type: string; [key: string]: unknown
     return `not JSON: ${(error as Error).message}`;
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'not a JSON object';
-  return value as { type: string };
+  return value as Entry;
 }
 
 /** Lines from `from` on, in chunks; the last one is yielded with `terminated: false` when it lacks its newline. */

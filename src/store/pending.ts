@@ -4,7 +4,7 @@
  *     <key>.turn             a turn of this session was begun and is not settled
  *     <key>.<seq>-<id>.json  a message accepted while the session was busy, not yet answered
  *     <key>.<seq>-<id>.reply answered; the process that brought the message has to fetch its reply
- *     <key>.<runId>.failed   messages whose agent failed; they wait for `inbox retry` or for the same message again
+ *     <key>.<runId>.failed   messages whose agent failed; kept for `inbox list`, tried again when the same message comes
  *
  * `<key>` is the encoded key, the same as the record's file name.
  */

@@ -9,8 +9,6 @@ type Json = any;
 /** A message that was sent, and what is known about it. */
 export interface Sent {
   id: string;
-  /** what claw answers */
-  reply: string;
   /** it must stand in a transcript by now: it was acknowledged, or sent again */
   due: boolean;
 }

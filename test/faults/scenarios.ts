@@ -6,7 +6,7 @@ import { AGENT, type Ended, Place, type Program } from './lab.ts';
 export interface Message {
   id: string;
   args: string[];
-  reply: string;
+  reply: RegExp;
 }
 
 export interface Scenario {
@@ -24,9 +24,10 @@ export interface Scenario {
   resets: number;
 }
 
-/** Sends by telegram, so that every message has an identity; `reply` is what agent.sh answers. */
-export function message(id: string, text: string, reply = `answer to ${text}`): Message {
-  return { id, args: ['ingest', '--json', '--channel', 't', '--from', '1', '--id', id, text], reply };
+/** Sent with an id, so that every message has an identity; `answered` is what agent.sh was asked. */
+export function message(id: string, text: string, answered = text): Message {
+  const args = ['ingest', '--json', '--channel', 't', '--from', '1', '--id', id, text];
+  return { id, args, reply: new RegExp(`^answer to ${answered}$`) };
 }
 
 export function config(rest: object = {}, runner: object = {}): object {
@@ -39,7 +40,6 @@ export function config(rest: object = {}, runner: object = {}): object {
   };
 }
 
-const GREETING = 'New session. What can I do for you?';
 const first = message('m0', 'first');
 const hello = message('m1', 'hello');
 
@@ -89,7 +89,7 @@ export const resetByUser: Scenario = {
   config: config(),
   prepare: conversation,
   victim: message('m1', '/new hello').args,
-  message: message('m1', '/new hello', 'answer to hello'),
+  message: message('m1', '/new hello', 'hello'),
   resets: 1,
 };
 
@@ -110,7 +110,7 @@ export const bareReset: Scenario = {
   config: config(),
   prepare: conversation,
   victim: message('m1', '/new').args,
-  message: message('m1', '/new', GREETING),
+  message: { ...message('m1', '/new'), reply: /^New session\. What can I do for you\?/ },
   resets: 1,
 };
 

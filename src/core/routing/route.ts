@@ -101,7 +101,7 @@ export function configuredAgentId(id: string, config: Pick<ConfigInput, 'agents'
     'usage',
     'agent-unknown',
     `agent ${JSON.stringify(id)} is not configured; there is ${known.join(', ')}`,
-    'claw agents list',
+    'claw config show',
   );
 }
 
