@@ -21,6 +21,12 @@ const agent = (...path: string[]): NotYet[] => [
   { path: ['agents', 'list', '*', ...path] },
 ];
 
+const pairing = (...path: string[]): NotYet => ({
+  path: ['channels', '*', ...path, 'dmPolicy'],
+  values: ['pairing'],
+  consequence: 'who is not in allowFrom is refused, and no code is sent',
+});
+
 const NOT_YET: readonly NotYet[] = [
   ...agent('heartbeat'),
   ...agent('compaction'),
@@ -31,6 +37,8 @@ const NOT_YET: readonly NotYet[] = [
   { path: ['session', 'sendPolicy'], consequence: 'replies are NOT held back' },
   { path: ['session', 'retention'], consequence: 'nothing is removed' },
   { path: ['channels', '*', 'heartbeat'] },
+  pairing(),
+  pairing('accounts', '*'),
   { path: ['messages', 'queue', 'mode'], values: ['interrupt'], consequence: 'messages are collected' },
   { path: ['messages', 'queue', 'debounceMs'] },
   { path: ['messages', 'queue', 'cap'], consequence: 'no message is dropped' },

@@ -9,7 +9,7 @@ import type { Origin } from '../core/session/session.ts';
 import type { Incoming } from '../core/turn.ts';
 import { listNames, readJson, sweepTemporaries } from '../store/json-file.ts';
 import { sweepLocks, tokenState, tryLock } from '../store/lock.ts';
-import { findMessageId } from '../store/message-ids.ts';
+import { expiredIdFolders, findMessageId } from '../store/message-ids.ts';
 import { putOutbox } from '../store/outbox.ts';
 import { listPendingAgents, pendingOverview } from '../store/pending.ts';
 import { type MessageOutcome, messageOutcome } from '../store/transcripts.ts';
@@ -85,6 +85,9 @@ export async function tick(desk: Desk, options: { signal?: AbortSignal; max?: nu
   for (const agentId of listNames(path.join(desk.layout.home, 'locks')))
     sweepLocks(desk.context, desk.layout.locks(agentId));
   sweepTemporaries(desk.layout.outbox(), token => tokenState(desk.context, token) === 'dead');
+  for (const folder of expiredIdFolders(desk.layout, desk.context.now(), desk.idRetention)) {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
   report.delivery = await deliver(desk);
   return report;
 }

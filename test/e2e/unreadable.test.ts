@@ -220,7 +220,7 @@ describe('transcript and record that do not belong together', () => {
     spoil(file, '');
     const run = say('1', 'where was I?');
     expect(run.json()).toMatchObject({ status: 'replied', reply: { text: 'where was I?' } });
-    expect(run.stderr).toContain(file);
+    expect.soft(run.stderr).toContain(file);
     const current = home.transcripts().get(`${run.json().sessionId}.jsonl`)!;
     expect(current[0]).toMatchObject({ type: 'session', id: run.json().sessionId });
   });
@@ -254,7 +254,7 @@ describe('transcript and record that do not belong together', () => {
     const file = transcriptOf('1');
     fs.rmSync(file);
     const run = say('1', 'hello again');
-    expect(run.json()).toMatchObject({
+    expect.soft(run.json()).toMatchObject({
       status: 'replied',
       isNewSession: true,
       reset: { reason: 'missing', previousSessionId: old },
@@ -265,6 +265,18 @@ describe('transcript and record that do not belong together', () => {
     expect(sessionOf('1')).toBe(run.json().sessionId);
     // The notice must not send anybody to a transcript that is gone.
     expect(run.json().notices.join()).not.toContain(`history ${old}`);
+  });
+
+  it('a record without a transcript: what reads it says so, and nothing else breaks', () => {
+    withThreeSessions();
+    const file = transcriptOf('1');
+    fs.rmSync(file);
+    const history = home.run(['sessions', 'history', 'dm:1', '--json']);
+    expect.soft(history.stderr).toContain(file);
+    expect.soft(history.stderr).not.toMatch(/internal error/);
+    expect.soft(history.status).not.toBe(70);
+    expect(home.run(['sessions', 'show', 'dm:1', '--verbose', '--json']).json()).toMatchObject({ transcriptBytes: null });
+    expect(home.run(['sessions', '--json'])).toMatchObject({ status: 0, stderr: '' });
   });
 
   it('a transcript without a record: it stays as it is and can be read by its id; a new session begins', () => {
@@ -321,17 +333,28 @@ describe('a file in pending/ that is not JSON', () => {
     expect(undelivered(home)).toMatchObject([{ text: 'behind it' }]);
   });
 
-  it('that is JSON but no message is reported too, and breaks nothing', () => {
+  it('that is JSON but no message: reported by inbox list and status', () => {
+    withThreeSessions();
+    const file = waiting();
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    spoil(file, '{"hello":1}\n');
+    for (const args of [['inbox', 'list', '--json'], ['status', '--json']]) {
+      const run = home.run(args);
+      expect.soft(run.stderr).toContain(file);
+      expect.soft(run.stderr).not.toMatch(/internal error/);
+    }
+  });
+
+  it('that is JSON but no message: reported by ingest and tick, and left in place', () => {
     withThreeSessions();
     const file = waiting();
     fs.mkdirSync(path.dirname(file), { recursive: true });
     const bytes = spoil(file, '{"hello":1}\n');
-    const run = say('1', 'next');
-    expect(run.status).toBe(0);
-    expect(run.json()).toMatchObject({ status: 'replied', reply: { text: 'next' } });
-    const listed = home.run(['inbox', 'list', '--json']);
-    expect(listed.stderr).toContain(file);
-    expect(home.run(['tick']).stderr).not.toMatch(/internal error|TypeError/);
+    for (const run of [say('1', 'next'), say('1', 'and one more'), home.run(['tick'])]) {
+      expect.soft(run.stderr).toContain(file);
+      expect.soft(run.stderr).not.toMatch(/internal error|Cannot read properties/);
+    }
+    expect(home.replies().map(entry => entry.message.content)).toContain('and one more');
     expect(fs.readFileSync(file)).toEqual(bytes);
   });
 });

@@ -1,6 +1,6 @@
 /** The session record: the one small file that says which transcript a session key means now. */
 
-import type { ChatType } from '../routing/message.ts';
+import type { ChatType, Message } from '../routing/message.ts';
 import {
   type Entry,
   isAssistantEntry,
@@ -24,21 +24,22 @@ export interface SessionSettings {
 }
 
 /** Where a message came from; a reply goes back there. */
-export interface Origin {
-  channel: string;
-  accountId: string;
-  chatType: ChatType;
-  from?: string;
-  fromName?: string;
-  groupId?: string;
-  groupName?: string;
-  guildId?: string;
-  teamId?: string;
-  parentId?: string;
-  threadId?: string;
-  surface?: string;
-  to?: string;
-}
+export type Origin = Pick<
+  Message,
+  | 'channel'
+  | 'accountId'
+  | 'chatType'
+  | 'from'
+  | 'fromName'
+  | 'groupId'
+  | 'groupName'
+  | 'guildId'
+  | 'teamId'
+  | 'parentId'
+  | 'threadId'
+  | 'surface'
+  | 'to'
+>;
 
 /** Tokens of the session: sums over its turns, and the size of the newest context. */
 export interface TokenCounts {
