@@ -40,7 +40,7 @@ const modeOf = (name: string) => fs.statSync(name).mode & 0o777;
 
 describe('which file', () => {
   test('no file is an empty configuration, and leaves nothing behind', async () => {
-    expect(await load()).toEqual({ config: {}, file: null, notes: [], source: 'none' });
+    expect(await load()).toEqual({ config: {}, file: null, notes: [], warnings: [], source: 'none' });
     expect(fs.readdirSync(home)).toEqual([]);
   });
 

@@ -1,4 +1,5 @@
 /** What several end-to-end tests need beside the harness: agents that can be watched, waiting without sleeping, snapshots. */
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { AGENTS, type Home, list, withRunner } from './claw.ts';
@@ -142,14 +143,14 @@ export function transcriptFile(home: Home, sessionId: string, agent = 'main'): s
   return home.path('agents', agent, 'sessions', `${sessionId}.jsonl`);
 }
 
-/** Every file and folder below a folder, with what would show that somebody wrote: size, mode, mtime, bytes. */
+/** Every file and folder below a folder, with what would show that somebody wrote: mode, mtime, size, hash of the bytes. */
 export function snapshot(folder: string, leaveOut: string[] = []): Record<string, string> {
   const found: Record<string, string> = {};
   const walk = (inner: string) => {
     const place = path.join(folder, inner);
     const stat = fs.lstatSync(place, { bigint: true });
     const about = [(Number(stat.mode) & 0o777).toString(8), String(stat.mtimeNs)];
-    if (!stat.isDirectory()) about.push(String(stat.size), fs.readFileSync(place).toString('base64'));
+    if (!stat.isDirectory()) about.push(String(stat.size), createHash('sha256').update(fs.readFileSync(place)).digest('hex').slice(0, 16));
     found[inner || '.'] = about.join(' ');
     if (!stat.isDirectory()) return;
     for (const name of fs.readdirSync(place)) {
@@ -160,10 +161,12 @@ export function snapshot(folder: string, leaveOut: string[] = []): Record<string
   return found;
 }
 
-/** Files below a folder with their bytes, times aside: what must be the same after a refused write. */
+/** Files below a folder with size and hash, times aside: what must be the same after a refused write. */
 export function contents(folder: string, leaveOut: string[] = []): Record<string, string> {
   const all = Object.entries(snapshot(folder, leaveOut)).map(([name, about]) => [name, about.split(' ')] as const);
-  return Object.fromEntries(all.filter(([, about]) => about.length > 2).map(([name, about]) => [name, about[3] ?? '']));
+  return Object.fromEntries(
+    all.filter(([, about]) => about.length > 2).map(([name, about]) => [name, about.slice(2).join(' ')]),
+  );
 }
 
 /** Mode bits of every file and folder below a folder. */
