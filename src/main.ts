@@ -24,7 +24,8 @@ async function main(argv: string[]): Promise<number> {
     enableColors: false,
   });
   for (const command of await words.load()) cli.register(command as CommandClass);
-  if (words.argv.includes('--help') || words.argv.includes('-h')) return printHelp(cli, words.argv);
+  const options = beforeDashes(words.argv);
+  if (options.includes('--help') || options.includes('-h')) return printHelp(cli, options);
   let command: ReturnType<typeof cli.process>;
   try {
     command = cli.process(words.argv, {});
@@ -78,13 +79,19 @@ export function report(error: unknown, json: boolean): number {
   return known ? EXIT[error.exit] : EXIT.internal;
 }
 
+/** What stands behind `--` is text, whatever it looks like. */
+function beforeDashes(argv: string[]): string[] {
+  const end = argv.indexOf('--');
+  return end < 0 ? argv : argv.slice(0, end);
+}
+
 const argv = process.argv.slice(2);
 main(argv).then(
   status => {
     process.exitCode = status;
   },
   error => {
-    process.exitCode = report(error, argv.includes('--json'));
+    process.exitCode = report(error, beforeDashes(argv).includes('--json'));
   },
 );
 

@@ -115,7 +115,7 @@ function checkTick(desk: Desk): Check {
 }
 
 function checkPending(desk: Desk): Check[] {
-  const failed = inboxRows(desk).rows.filter(row => row.state !== 'waiting').length;
+  const failed = inboxRows(desk).rows.filter(row => row.error !== null).length;
   const { items } = listOutbox(desk.layout);
   return [
     failed === 0

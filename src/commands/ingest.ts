@@ -85,7 +85,7 @@ export class IngestCommand extends MessageCommand {
       return this.inOrder(
         desk,
         options,
-        raws.map(raw => () => raw),
+        raws.map((raw, index) => ({ number: index + 1, raw: () => raw })),
       );
     const message = this.messageOf(raws[0]!, desk.config, desk.context);
     const printer = this.stream ? new StreamPrinter(this.json) : null;
@@ -101,10 +101,13 @@ export class IngestCommand extends MessageCommand {
   /** One line, one message, as they arrive; one result per line, in the order of the lines. */
   private async lines(desk: Desk, options: Omit<IngestOptions, 'print'>): Promise<number> {
     const lines = readLines(process.stdin, this.limit(desk.config));
-    const raws = (async function* () {
+    const raws = (async function* (): AsyncGenerator<NumberedMessage> {
+      let number = 0;
       for await (const line of lines) {
-        if (line instanceof ClawError) yield (): RawMessage => raise(line);
-        else if (line.toString('utf8').trim() !== '') yield () => parseJson(decodeText(line));
+        number++;
+        if (line instanceof ClawError) yield { number, raw: () => raise(line) };
+        else if (line.toString('utf8').trim() !== '')
+          yield { number, raw: () => parseJson(decodeText(line)) };
       }
     })();
     return this.inOrder(desk, options, raws);
@@ -113,16 +116,14 @@ export class IngestCommand extends MessageCommand {
   private async inOrder(
     desk: Desk,
     options: Omit<IngestOptions, 'print'>,
-    raws: Iterable<() => RawMessage> | AsyncIterable<() => RawMessage>,
+    raws: Iterable<NumberedMessage> | AsyncIterable<NumberedMessage>,
   ): Promise<number> {
     let worst: number = EXIT.ok;
     let printed = Promise.resolve();
     const running = new Set<Promise<unknown>>();
-    let number = 0;
-    for await (const raw of raws) {
-      const line = ++number;
+    for await (const { number, raw } of raws) {
       // Accepting begins here, in the order of the lines; only the runs overlap, and only between sessions.
-      const answer = this.one(desk, options, raw, line);
+      const answer = this.one(desk, options, raw, number);
       running.add(answer);
       void answer.finally(() => running.delete(answer));
       printed = printed.then(async () => {
@@ -169,6 +170,12 @@ export class IngestCommand extends MessageCommand {
     const report = await deliver(desk);
     for (const { reason } of report.waiting) this.warn(`a reply was not sent: ${reason}`);
   }
+}
+
+/** A message and the line (from 1) it stood in; reading it may fail. */
+interface NumberedMessage {
+  number: number;
+  raw: () => RawMessage;
 }
 
 const AT_ONCE = 8;

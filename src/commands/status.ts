@@ -46,7 +46,7 @@ function statusOf(desk: Desk) {
     pending: {
       sessions: planTick(desk).sessions.length,
       waiting: inbox.rows.filter(row => row.state === 'waiting').length,
-      failed: inbox.rows.filter(row => row.state !== 'waiting').length,
+      failed: inbox.rows.filter(row => row.state === 'failed' || row.state === 'interrupted').length,
       deliveries: listOutbox(desk.layout).items.length,
     },
     problems: [...problems, ...inbox.problems],

@@ -40,7 +40,11 @@ export class TickCommand extends ClawCommand {
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => control.abort());
     const max = numberOption('--max', this.max);
     const report = await tick(desk, { signal: control.signal, ...(max === undefined ? {} : { max }) });
-    stampTick(desk);
+    try {
+      stampTick(desk);
+    } catch (error) {
+      this.warn(`the time of this tick could not be noted: ${(error as Error).message}`);
+    }
     if (this.json) printJson(report);
     else {
       for (const key of report.worked) printOut(`${key}  done\n`);

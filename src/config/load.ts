@@ -72,6 +72,16 @@ function readOwned({ file, explicit }: LoadConfigOptions): { text: string; stat:
     return { stat: fs.fstatSync(descriptor), text: fs.readFileSync(descriptor, 'utf8') };
   } catch (error) {
     const code = codeOf(error);
+    if (['EIO', 'EMFILE', 'ENFILE', 'ENOMEM', 'EINTR', 'EAGAIN', 'ESTALE'].includes(code)) {
+      // Trouble of the moment, not a wrong configuration: a mail filter shall try again, not bounce.
+      throw new ClawError(
+        'tempfail',
+        'config-unreadable',
+        `${file} cannot be read now: ${code}`,
+        'try again',
+        { cause: error },
+      );
+    }
     if (code !== 'ENOENT') {
       throw new ClawError(
         'config',

@@ -169,10 +169,7 @@ export function planTurn(facts: TurnFacts): TurnPlan {
   let next: SessionRecord = fresh ?? newRecord(facts, sessionId, rotation?.reset);
   if (mayReset && trigger.model) next = { ...next, settings: { ...next.settings, model: trigger.model } };
 
-  const untold = next.untoldReset ?? null;
-  const told = first.respond ? untold : null;
-  const notices =
-    told && told.reason !== 'user' && config.session?.reset?.notifyUser !== false ? [resetNotice(told)] : [];
+  const { reset: told, notices } = first.respond ? tell(config, next) : NOTHING_TOLD;
   const model = next.settings.model ?? agentModel(config, first.agentId);
   const isNewSession = isNewTranscript && first.respond;
   const base = { isNewSession, reset: told, notices };
@@ -206,24 +203,37 @@ export function planTurn(facts: TurnFacts): TurnPlan {
     };
     return { ...common, action: 'command', entries: [...header, entry], body: '', reply };
   }
-  const body = trigger ? trigger.remainder : bodyOf(batch.map(incoming => incoming.message.text));
   const turn = {
     type: 'turn' as const,
     timestamp: now,
     runId: facts.runId,
     attempt: 1,
     messageIds: batch.map(incoming => incoming.messageId),
-    ...(trigger ? { body } : {}),
     runner: runnerName(config, last.agentId),
     ...defined({ model }),
     ...base,
   };
-  return { ...common, action: 'run', entries: [...header, ...batch.map(userEntry), turn], body, reply: null };
+  const users = batch.map(userEntry);
+  if (trigger) users[0]!.body = trigger.remainder;
+  return { ...common, action: 'run', entries: [...header, ...users, turn], body: bodyOf(users), reply: null };
 }
 
-/** What an agent is asked when several messages became one turn. */
-export function bodyOf(texts: string[]): string {
-  return texts.join('\n\n');
+/** What an agent is asked; several messages of one turn are one text. */
+export function bodyOf(users: UserEntry[]): string {
+  return users.map(user => user.body ?? user.message.content).join('\n\n');
+}
+
+const NOTHING_TOLD: { reset: ResetInfo | null; notices: string[] } = { reset: null, notices: [] };
+
+/** What the next answer tells of a reset that the user has not heard of yet. */
+export function tell(
+  config: ConfigInput,
+  record: SessionRecord,
+): { reset: ResetInfo | null; notices: string[] } {
+  const reset = record.untoldReset;
+  if (!reset) return NOTHING_TOLD;
+  const silent = reset.reason === 'user' || config.session?.reset?.notifyUser === false;
+  return { reset, notices: silent ? [] : [resetNotice(reset)] };
 }
 
 /** Does this message end the session it meets? With the line that archives it, and the reason. */
@@ -340,7 +350,8 @@ export function resetNotice(reset: ResetInfo): string {
     operator: 'it was reset from the command line',
     user: 'you asked for it',
   }[reset.reason];
-  return `New session: ${why}. The earlier conversation is kept (claw sessions history ${reset.previousSessionId}).`;
+  const kept = ` The earlier conversation is kept (claw sessions history ${reset.previousSessionId}).`;
+  return `New session: ${why}.${reset.reason === 'missing' ? '' : kept}`;
 }
 
 function greeting(record: SessionRecord, reset: ResetInfo | null, model: string | null | undefined): string {

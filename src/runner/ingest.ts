@@ -10,13 +10,21 @@ import type { Route } from '../core/routing/route.ts';
 import type { ResetInfo } from '../core/session/session.ts';
 import type { MessageIdentity, TurnEntry, Usage } from '../core/session/transcript.ts';
 import { type Incoming, runnerName } from '../core/turn.ts';
-import { tryLock } from '../store/lock.ts';
+import { holderOf, tokenState, tryLock } from '../store/lock.ts';
 import { findMessageId, type IdHit } from '../store/message-ids.ts';
-import { settleOutbox } from '../store/outbox.ts';
-import { claimReply, isWaiting, listWaiting, putWaiting } from '../store/pending.ts';
+import { putOutbox, settleOutbox } from '../store/outbox.ts';
+import {
+  claimReply,
+  hasTurnMark,
+  isOffered,
+  isWaiting,
+  listWaiting,
+  putWaiting,
+  readReply,
+} from '../store/pending.ts';
 import { loadRecord } from '../store/sessions.ts';
 import { type MessageOutcome, messageOutcome } from '../store/transcripts.ts';
-import { type Desk, ioFailure, queueable, type Seat, TurnInterrupted, workSession } from './turn.ts';
+import { type Desk, ioFailure, queueable, TurnInterrupted, workSession } from './turn.ts';
 
 export type IngestStatus =
   | 'replied'
@@ -94,6 +102,7 @@ export async function ingest(
   const identity = identityOf(message);
   const messageId = message.id ?? context.newId();
   const { agentId, sessionKey: key } = route;
+  const elapsed = () => context.now() - begun;
   const blank = {
     status: 'queued' as IngestStatus,
     messageId,
@@ -105,19 +114,19 @@ export async function ingest(
     notices: [],
     reply: null,
     usage: null,
+    durationMs: 0,
   };
-  const elapsed = () => context.now() - begun;
-  const finish = (result: IngestResult): IngestResult => {
-    options.print(result);
-    return result;
-  };
-  const queued = (extra: Partial<IngestResult> = {}): IngestResult =>
-    finish({ ...blank, status: 'queued', durationMs: elapsed(), ...extra });
+  const describe: Describe = (outcome, sessionId) =>
+    resultOf({ ...blank, durationMs: elapsed(), sessionId }, outcome);
+  const later = (reason: string, sessionId: string | null = null): Answer => ({
+    result: { ...blank, sessionId, durationMs: elapsed(), reason },
+  });
 
-  if (!route.access.allowed)
-    return finish({ ...blank, status: 'denied', reason: route.access.reason, durationMs: elapsed() });
-
-  const respond = route.activation.respond && !options.recordOnly;
+  if (!route.access.allowed) {
+    return hand({
+      result: { ...blank, status: 'denied', reason: route.access.reason, durationMs: elapsed() },
+    });
+  }
   const incoming: Incoming = {
     agentId,
     key,
@@ -126,220 +135,339 @@ export async function ingest(
     message,
     acceptedAt: begun,
     via: options.deliver ? 'both' : 'stdout',
-    respond,
+    respond: route.activation.respond && !options.recordOnly,
     owner: !options.fromAgent && isOwner(message, desk.config),
     fromAgent: options.fromAgent,
   };
-  const deadline = begun + (options.waitMs ?? waitOf(desk, agentId));
-  const hit = identity && findMessageId(layout, identity, begun, desk.idRetention);
+  const line: Line = {
+    desk,
+    messageId,
+    deadline: begun + (options.waitMs ?? waitOf(desk, agentId)),
+    wait: options.wait,
+    ...(options.signal ? { signal: options.signal } : {}),
+    describe,
+    later,
+  };
+
+  const hit = identity && beforeAcceptance(() => findMessageId(layout, identity, begun, desk.idRetention));
   // Only a message whose agent failed is tried again when it comes again, and only by somebody who waits for it.
-  if (hit && !(options.wait && isFailed(desk, hit, messageId))) return finish(await followFirst(hit));
-  if (!options.wait && respond) {
-    accepting(() => putWaiting(context, layout, queueable(desk, incoming, false)));
-    return queued({ reason: 'accepted; whoever holds the session, or the next tick, answers it' });
+  const again = hit && options.wait && beforeAcceptance(() => isFailed(desk, hit, messageId));
+  if (hit && !again) return hand(await followFirst(line, hit));
+  if (!options.wait && incoming.respond) {
+    beforeAcceptance(() => putWaiting(context, layout, queueable(desk, incoming, false)));
+    return hand(later('accepted; whoever holds the session, or the next tick, answers it'));
+  }
+  const lock = beforeAcceptance(() => tryLock(context, layout.lock(agentId, key), key));
+  if (!lock) {
+    const stem = beforeAcceptance(() => putWaiting(context, layout, queueable(desk, incoming, true)));
+    return hand(await standInLine(line, incoming, stem));
   }
 
-  let result: IngestResult | null = null;
-  let accepted = false;
-  let duplicate: IdHit | null = null;
-  let stem: string | null = null;
-  const lock = accepting(() => tryLock(context, layout.lock(agentId, key), key));
-  if (!lock) {
-    stem = accepting(() => putWaiting(context, layout, queueable(desk, incoming, true)));
-    return finish(await standInLine(stem));
-  }
-  const seat: Seat = { agentId, key, lock };
+  // What the work below came to, by its hooks.
+  const seen: { result?: IngestResult; accepted?: boolean; first?: IdHit; stem?: string } = {};
   try {
-    await workSession(desk, seat, incoming, {
+    await workSession(desk, { agentId, key, lock }, incoming, {
       onAccepted: () => {
-        accepted = true;
+        seen.accepted = true;
       },
       onAnswered: async (outcome, sessionId) => {
-        accepted = true;
-        result = resultOf(outcome, sessionId);
-        return options.print(result);
+        seen.result = describe(outcome, sessionId);
+        return options.print(seen.result);
       },
       onDuplicate: first => {
-        duplicate = first;
+        seen.first = first;
       },
-      onQueued: name => {
-        stem = name;
+      onQueued: stem => {
+        seen.stem = stem;
       },
       enough: () =>
-        result !== null || duplicate !== null || (stem !== null && !isWaiting(layout, agentId, key, stem)),
+        Boolean(seen.result ?? seen.first) ||
+        (seen.stem !== undefined && !isWaiting(layout, agentId, key, seen.stem)),
       ...(options.signal ? { signal: options.signal } : {}),
       ...(options.stopped ? { stopped: options.stopped } : {}),
       ...(options.onStart ? { onStart: options.onStart } : {}),
       ...(options.onDelta ? { onDelta: options.onDelta } : {}),
     });
   } catch (error) {
-    if (error instanceof ClawError && error.code === 'state-unreadable' && !accepted && stem === null) {
-      accepting(() => putWaiting(context, layout, queueable(desk, incoming, false)));
+    if (seen.result) desk.warn(`after the reply: ${(error as Error).message}`);
+    else if (seen.accepted || seen.stem !== undefined) return hand(later(whyLater(error)));
+    else if (error instanceof ClawError && error.code === 'state-unreadable') {
+      beforeAcceptance(() => putWaiting(context, layout, queueable(desk, incoming, false)));
       desk.warn(error.message);
-      return queued({ reason: `${error.message}; the message is kept and runs after: ${error.hint}` });
-    }
-    if (result !== null) desk.warn(`after the reply: ${(error as Error).message}`);
-    else if (accepted || stem !== null) return queued({ reason: whyLater(error) });
-    else throw ioFailure(error, 'the message was not accepted');
+      return hand(later(`${error.message}; the message is kept and runs after: ${error.hint}`));
+    } else throw ioFailure(error, 'the message was not accepted');
   } finally {
     lock.release();
   }
-  if (duplicate) return finish(await followFirst(duplicate));
-  if (result === null && stem !== null) return finish(await standInLine(stem));
-  await answerLateArrivals();
-  return result ?? queued();
+  if (seen.first) return hand(await followFirst(line, seen.first));
+  if (!seen.result && seen.stem !== undefined) return hand(await standInLine(line, incoming, seen.stem));
+  await answerLateArrivals(desk, agentId, key, options.signal);
+  return seen.result ?? hand(later('accepted'));
 
-  /** Waits until the message queued under this stem is answered, working the session whenever it is free. */
-  async function standInLine(name: string): Promise<IngestResult> {
-    for (let pause = FIRST_POLL; ; pause = Math.min(pause * 1.5, LONGEST_POLL)) {
-      if (claimReply(layout, agentId, key, name)) {
-        const first = findMessageId(
-          layout,
-          queueable(desk, incoming, false).identity!,
-          context.now(),
-          desk.idRetention,
-        );
-        const outcome = first && outcomeOf(desk, first, messageId);
-        if (!first || !outcome)
-          return {
-            ...blank,
-            status: 'queued',
-            durationMs: elapsed(),
-            reason: 'answered, but its transcript is gone',
-          };
-        const own =
-          'user' in outcome
-            ? outcome.user.queuedAs
-            : outcome.state === 'command'
-              ? outcome.command.queuedAs
-              : undefined;
-        return own === name
-          ? resultOf(outcome, first.sessionId)
-          : asDuplicate(resultOf(outcome, first.sessionId));
-      }
-      if (options.signal?.aborted) return later('interrupted; the next tick answers it');
-      if (context.now() >= deadline)
-        return later('the session is busy; its holder or the next tick answers it');
-      const free = tryLock(context, layout.lock(agentId, key), key);
-      if (free) {
-        try {
-          await workSession(desk, { agentId, key, lock: free }, null, {
-            enough: () => !isWaiting(layout, agentId, key, name),
-            ...(options.signal ? { signal: options.signal } : {}),
-          });
-        } catch (error) {
-          return later(whyLater(error));
-        } finally {
-          free.release();
-        }
-        continue;
-      }
-      await new Promise(resolve => setTimeout(resolve, pause));
+  /** Prints an answer and then settles what depends on whether anybody read it. */
+  function hand({ result, settle }: Answer): IngestResult {
+    const printed = options.print(result);
+    try {
+      settle?.(printed);
+    } catch (error) {
+      desk.warn(`after the result: ${(error as Error).message}`);
+    }
+    return result;
+  }
+}
+
+/** What a process that waits for an answer carries along. */
+interface Line {
+  desk: Desk;
+  messageId: string;
+  /** epoch ms */
+  deadline: number;
+  wait: boolean;
+  signal?: AbortSignal;
+  describe: Describe;
+  later(reason: string, sessionId?: string | null): Answer;
+}
+
+type Describe = (outcome: MessageOutcome, sessionId: string) => IngestResult;
+
+/** A result, and what is to be done once it was printed (or could not be). */
+interface Answer {
+  result: IngestResult;
+  settle?(printed: boolean): void;
+}
+
+/** Waits until the message queued under this stem is answered, working the session whenever it is free. */
+async function standInLine(line: Line, incoming: Incoming, stem: string): Promise<Answer> {
+  const { desk, messageId, signal, describe, later } = line;
+  const { layout, context } = desk;
+  const { agentId, key } = incoming;
+  const done = await poll(line, agentId, key, {
+    finished: () => isOffered(layout, agentId, key, stem),
+    enough: () => !isWaiting(layout, agentId, key, stem),
+  });
+  if (done !== 'finished') {
+    if (signal?.aborted) return later('interrupted; the next tick answers it');
+    return later(
+      done === 'late' ? 'the session is busy; its holder or the next tick answers it' : done.reason,
+    );
+  }
+  const drop = () => claimReply(layout, agentId, key, stem);
+  const { identity } = queueable(desk, incoming, false);
+  const hit = findMessageId(layout, identity!, context.now(), desk.idRetention);
+  const outcome = hit && outcomeOf(desk, hit, messageId);
+  if (!hit || !outcome) return { ...later('answered, but its transcript is gone'), settle: drop };
+  const result = describe(outcome, hit.sessionId);
+  if (queuedAs(outcome) !== stem)
+    return { result: asDuplicate(result), settle: printed => settleRepetition(printed) };
+  return {
+    result,
+    settle: printed => {
+      // Printed first, removed second: a crash in between shows a reply twice rather than never.
+      if (!printed) putUnread(desk, hit, outcome, 'its caller had closed the pipe');
+      drop();
+    },
+  };
+
+  function settleRepetition(printed: boolean): void {
+    if (printed) settleOutbox(layout, runIdOf(outcome!) ?? '');
+    drop();
+  }
+}
+
+/** The message was accepted before: waits for that acceptance's result and returns it; nothing is delivered again. */
+async function followFirst(line: Line, hit: IdHit): Promise<Answer> {
+  const { desk, messageId, wait, later, describe } = line;
+  const { layout } = desk;
+  const isEnded = () => outcomeOf(desk, hit, messageId)?.state !== 'open';
+  const unsettled = () => hasTurnMark(layout, hit.agentId, hit.key);
+  if (wait && (!isEnded() || unsettled())) {
+    // An ended turn may lack the last steps of its dead owner: they are done first, lest its reply goes out twice.
+    const done = await poll(line, hit.agentId, hit.key, {
+      finished: () => isEnded() && (!unsettled() || holderLives(desk, hit)),
+      enough: () => true,
+    });
+    if (done !== 'finished' && !isEnded()) {
+      return later(
+        typeof done === 'object' ? done.reason : 'accepted before and not answered yet',
+        hit.sessionId,
+      );
     }
   }
-
-  function later(reason: string): IngestResult {
-    return { ...blank, status: 'queued', durationMs: elapsed(), reason };
+  const outcome = outcomeOf(desk, hit, messageId);
+  if (!outcome) {
+    const gone = later('accepted before; its transcript is gone', hit.sessionId);
+    return { result: { ...gone.result, status: 'duplicate' } };
   }
+  if (outcome.state === 'open') return later('accepted before and not answered yet', hit.sessionId);
+  return {
+    result: asDuplicate(describe(outcome, hit.sessionId)),
+    settle: printed => {
+      if (!printed) return;
+      settleOutbox(layout, runIdOf(outcome) ?? '');
+      const stem = queuedAs(outcome);
+      if (stem !== undefined && !waiterOfReplyLives(desk, hit, stem))
+        claimReply(layout, hit.agentId, hit.key, stem);
+    },
+  };
+}
 
-  /** The message was accepted before: waits for that acceptance's result and returns it; nothing is delivered again. */
-  async function followFirst(first: IdHit): Promise<IngestResult> {
-    for (let pause = FIRST_POLL; ; pause = Math.min(pause * 1.5, LONGEST_POLL)) {
-      const outcome = outcomeOf(desk, first, messageId);
-      if (!outcome)
-        return {
-          ...blank,
-          status: 'duplicate',
-          sessionId: first.sessionId,
-          durationMs: elapsed(),
-          reason: 'accepted before; its transcript is gone',
-        };
-      if (outcome.state !== 'open') {
-        const runId =
-          outcome.state === 'ended'
-            ? outcome.turn.runId
-            : outcome.state === 'command'
-              ? outcome.command.runId
-              : null;
-        if (runId) settleOutbox(layout, runId);
-        return asDuplicate(resultOf(outcome, first.sessionId));
-      }
-      if (!options.wait || context.now() >= deadline || options.signal?.aborted) {
-        return { ...later('accepted before and not answered yet'), sessionId: first.sessionId };
-      }
-      const free = tryLock(context, layout.lock(first.agentId, first.key), first.key);
-      if (free) {
+/**
+ * Looks again and again whether something is finished, and works the session itself whenever it is free.
+ *
+ * @returns `late` when the deadline passed or a signal came, a reason when working the session failed
+ */
+async function poll(
+  line: Line,
+  agentId: string,
+  key: string,
+  look: { finished(): boolean; enough(): boolean },
+): Promise<'finished' | 'late' | { reason: string }> {
+  const { desk, deadline, signal } = line;
+  for (let pause = FIRST_POLL; ; pause = Math.min(pause * 1.5, LONGEST_POLL)) {
+    try {
+      if (look.finished()) return 'finished';
+      if (signal?.aborted || desk.context.now() >= deadline) return 'late';
+      const lock = tryLock(desk.context, desk.layout.lock(agentId, key), key);
+      if (lock) {
         try {
-          const seatOfFirst = { agentId: first.agentId, key: first.key, lock: free };
-          await workSession(desk, seatOfFirst, null, {
-            enough: () => true,
-            ...(options.signal ? { signal: options.signal } : {}),
+          await workSession(desk, { agentId, key, lock }, null, {
+            enough: look.enough,
+            ...(signal ? { signal } : {}),
           });
-        } catch (error) {
-          return { ...later(whyLater(error)), sessionId: first.sessionId };
         } finally {
-          free.release();
+          lock.release();
         }
-        if (outcomeOf(desk, first, messageId)?.state === 'open') {
-          return { ...later('accepted before and not answered yet'), sessionId: first.sessionId };
-        }
-        continue;
+        if (look.finished()) return 'finished';
       }
-      await new Promise(resolve => setTimeout(resolve, pause));
+    } catch (error) {
+      return { reason: whyLater(error) };
     }
+    await new Promise(resolve => setTimeout(resolve, pause));
   }
+}
 
-  /** Between the last look at the queue and the release of the lock, a message nobody waits for may have come. */
-  async function answerLateArrivals(): Promise<void> {
-    while (
-      !options.signal?.aborted &&
-      listWaiting(layout, agentId, key).waiting.some(item => item.incoming.waiter === undefined)
+/** Between the last look at the queue and the release of the lock, a message nobody waits for may have come. */
+async function answerLateArrivals(
+  desk: Desk,
+  agentId: string,
+  key: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { context, layout } = desk;
+  const unattended = () =>
+    listWaiting(layout, agentId, key).waiting.filter(item => item.incoming.waiter === undefined).length;
+  try {
+    for (
+      let before = Number.POSITIVE_INFINITY, left = unattended();
+      left > 0 && left < before && !signal?.aborted;
     ) {
-      const free = tryLock(context, layout.lock(agentId, key), key);
-      if (!free) return;
+      const lock = tryLock(context, layout.lock(agentId, key), key);
+      if (!lock) return;
       try {
-        await workSession(desk, { agentId, key, lock: free }, null, {
+        await workSession(desk, { agentId, key, lock }, null, {
           enough: () => true,
-          ...(options.signal ? { signal: options.signal } : {}),
+          ...(signal ? { signal } : {}),
         });
-        if (listWaiting(layout, agentId, key).waiting.length > 0) return;
-      } catch (error) {
-        desk.warn(`a later message of this session: ${whyLater(error)}`);
-        return;
       } finally {
-        free.release();
+        lock.release();
       }
+      before = left;
+      left = unattended();
     }
+  } catch (error) {
+    desk.warn(`a later message of this session: ${whyLater(error)}`);
   }
+}
 
-  function resultOf(outcome: MessageOutcome, sessionId: string): IngestResult {
-    const base = { ...blank, sessionId, durationMs: elapsed() };
-    if (outcome.state === 'open') return { ...base, status: 'queued' };
-    if (outcome.state === 'recorded') return { ...base, status: 'recorded' };
-    if (outcome.state === 'command') {
-      const { isNewSession, reset, notices, reply } = outcome.command;
-      return {
-        ...base,
-        status: 'command',
-        isNewSession,
-        reset: shown(reset),
-        notices,
-        reply: { text: reply },
-      };
-    }
-    const { turn, end, reply } = outcome;
-    const answeredBy = turn.messageIds.at(-1)!;
-    const told = { isNewSession: turn.isNewSession, reset: shown(turn.reset), notices: turn.notices };
-    if (answeredBy !== messageId && end.status === 'replied') {
-      return { ...base, status: 'queued', answeredBy, reason: 'answered together with a later message' };
-    }
-    const run = { ...base, ...told, usage: end.usage, durationMs: end.durationMs };
-    if (end.status === 'replied')
-      return { ...run, status: 'replied', reply: { text: reply?.message.content ?? '' } };
-    if (end.status === 'silent') return { ...run, status: 'silent' };
-    const error = end.error ?? { code: end.status, message: `the turn was ${end.status}` };
-    return { ...run, status: 'failed', error };
+/** A reply that nobody read: it waits where `delivery list` shows it, or for the channel's sender. */
+function putUnread(desk: Desk, hit: IdHit, outcome: MessageOutcome, reason: string): void {
+  const text =
+    outcome.state === 'ended'
+      ? outcome.reply?.message.content
+      : outcome.state === 'command'
+        ? outcome.command.reply
+        : undefined;
+  const message =
+    outcome.state === 'ended' ? outcome.user : outcome.state === 'command' ? outcome.command : null;
+  const id = runIdOf(outcome);
+  if (text === undefined || !message || !id) return;
+  if (outcome.state === 'ended' && outcome.turn.messageIds.at(-1) !== message.id) return;
+  putOutbox(desk.context, desk.layout, {
+    id,
+    agentId: hit.agentId,
+    sessionKey: hit.key,
+    sessionId: hit.sessionId,
+    messageId: message.id,
+    origin: message.origin,
+    text,
+    state: 'waiting',
+    reason,
+    callerGone: true,
+    createdAt: desk.context.now(),
+    attempts: [],
+  });
+}
+
+function runIdOf(outcome: MessageOutcome): string | null {
+  return outcome.state === 'ended'
+    ? outcome.turn.runId
+    : outcome.state === 'command'
+      ? outcome.command.runId
+      : null;
+}
+
+function queuedAs(outcome: MessageOutcome): string | undefined {
+  return outcome.state === 'command'
+    ? outcome.command.queuedAs
+    : outcome.state === 'open'
+      ? undefined
+      : outcome.user.queuedAs;
+}
+
+function holderLives(desk: Desk, hit: IdHit): boolean {
+  const holder = holderOf(desk.layout.lock(hit.agentId, hit.key));
+  return holder !== null && tokenState(desk.context, holder) !== 'dead';
+}
+
+function waiterOfReplyLives(desk: Desk, hit: IdHit, stem: string): boolean {
+  const read = readReply(desk.layout, hit.agentId, hit.key, stem);
+  return (
+    read.state === 'ok' &&
+    read.value.waiter !== undefined &&
+    tokenState(desk.context, read.value.waiter) === 'alive'
+  );
+}
+
+/** The result document of an outcome; `base` holds what does not depend on it. */
+function resultOf(base: IngestResult, outcome: MessageOutcome): IngestResult {
+  if (outcome.state === 'open') return base;
+  if (outcome.state === 'recorded') return { ...base, status: 'recorded' };
+  if (outcome.state === 'command') {
+    const { isNewSession, reset, notices, reply } = outcome.command;
+    return { ...base, status: 'command', isNewSession, reset: shown(reset), notices, reply: { text: reply } };
   }
+  const { user, turn, end, reply } = outcome;
+  const answeredBy = turn.messageIds.at(-1)!;
+  if (answeredBy !== user.id && end.status === 'replied') {
+    return { ...base, answeredBy, reason: 'answered together with a later message' };
+  }
+  const { isNewSession, reset, notices } = turn;
+  const run = {
+    ...base,
+    isNewSession,
+    reset: shown(reset),
+    notices,
+    usage: end.usage,
+    durationMs: end.durationMs,
+  };
+  if (end.status === 'replied')
+    return { ...run, status: 'replied', reply: { text: reply?.message.content ?? '' } };
+  if (end.status === 'silent') return { ...run, status: 'silent' };
+  return {
+    ...run,
+    status: 'failed',
+    error: end.error ?? { code: end.status, message: `the turn was ${end.status}` },
+  };
 }
 
 function shown(reset: ResetInfo | null): IngestResult['reset'] {
@@ -385,8 +513,8 @@ function whyLater(error: unknown): string {
   return `${(error as Error).message}; the message is kept, the next tick answers it`;
 }
 
-/** Runs what must be durable before a message counts as accepted; trouble with the disk becomes "try again". */
-function accepting<T>(step: () => T): T {
+/** Runs a step before acceptance; trouble with the disk becomes "try again". */
+function beforeAcceptance<T>(step: () => T): T {
   try {
     return step();
   } catch (error) {

@@ -6,14 +6,15 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { ClawError } from '../core/errors.ts';
 import type { Origin } from '../core/session/session.ts';
-import type { Incoming } from '../core/turn.ts';
 import { listNames, readJson, sweepTemporaries } from '../store/json-file.ts';
 import { sweepLocks, tokenState, tryLock } from '../store/lock.ts';
 import { expiredIdFolders, findMessageId } from '../store/message-ids.ts';
 import { putOutbox } from '../store/outbox.ts';
-import { listPendingAgents, pendingOverview } from '../store/pending.ts';
+import { listPendingAgents, listWaitingFiles, pendingOverview, readWaiting } from '../store/pending.ts';
+import { listAgents } from '../store/sessions.ts';
 import { type MessageOutcome, messageOutcome } from '../store/transcripts.ts';
 import { type DeliveryReport, deliver } from './deliver.ts';
+import { stopOrphans } from './orphans.ts';
 import { type Desk, TurnInterrupted, workSession } from './turn.ts';
 
 /** One session with something left to do, and what shows it. */
@@ -60,45 +61,63 @@ function keyOf(desk: Desk, agentId: string, encoded: string): string | null {
   if (typeof found === 'string') return found;
   for (const name of listNames(desk.layout.pending(agentId))) {
     if (!name.startsWith(`${encoded}.`) || !name.endsWith('.json')) continue;
-    const waiting = readJson(path.join(desk.layout.pending(agentId), name));
-    if (waiting.state === 'ok') return (waiting.value as Incoming).key;
+    const waiting = readWaiting(path.join(desk.layout.pending(agentId), name));
+    if (waiting.state === 'ok') return waiting.value.key;
   }
   return null;
 }
 
-/** Does everything that is pending, several sessions at a time. */
+/** Does everything that is pending, several sessions at a time. One part's trouble stops no other. */
 export async function tick(desk: Desk, options: { signal?: AbortSignal; max?: number }): Promise<TickReport> {
   const report: TickReport = { worked: [], busy: [], problems: [], delivery: { sent: [], waiting: [] } };
-  const { sessions, stale } = planTick(desk);
-  for (const { agentId, encoded } of stale) dropStale(desk, agentId, encoded);
-  const queue = sessions.slice(0, options.max ?? sessions.length);
-  const worker = async () => {
-    for (let next = queue.shift(); next && !options.signal?.aborted; next = queue.shift())
-      await work(desk, next, report, options.signal);
+  const attempt = async (what: string, step: () => unknown) => {
+    try {
+      await step();
+    } catch (error) {
+      if (!(error instanceof TurnInterrupted))
+        report.problems.push({ sessionKey: what, reason: explain(error) });
+    }
   };
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, queue.length) }, worker));
-  for (const agentId of listPendingAgents(desk.layout)) {
-    collectOfferedReplies(desk, agentId);
-    sweepTemporaries(desk.layout.pending(agentId), token => tokenState(desk.context, token) === 'dead');
-    sweepTemporaries(desk.layout.records(agentId), token => tokenState(desk.context, token) === 'dead');
-  }
-  for (const agentId of listNames(path.join(desk.layout.home, 'locks')))
-    sweepLocks(desk.context, desk.layout.locks(agentId));
-  sweepTemporaries(desk.layout.outbox(), token => tokenState(desk.context, token) === 'dead');
-  for (const folder of expiredIdFolders(desk.layout, desk.context.now(), desk.idRetention)) {
-    fs.rmSync(folder, { recursive: true, force: true });
-  }
-  report.delivery = await deliver(desk);
+  await attempt('pending', async () => {
+    const { sessions, stale } = planTick(desk);
+    for (const { agentId, encoded } of stale)
+      await attempt(encoded, () => dropStale(desk, agentId, encoded, report));
+    const queue = sessions.slice(0, options.max ?? sessions.length);
+    const worker = async () => {
+      for (let next = queue.shift(); next && !options.signal?.aborted; next = queue.shift()) {
+        const session = next;
+        await attempt(session.key, () => work(desk, session, report, options.signal));
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(AT_ONCE, queue.length) }, worker));
+  });
+  await attempt('pending', () => {
+    for (const agentId of listPendingAgents(desk.layout)) collectOfferedReplies(desk, agentId);
+  });
+  await attempt('locks', () => releaseDeadLocks(desk));
+  await attempt('temporaries', () => sweep(desk));
+  await attempt('ids', () => {
+    for (const folder of expiredIdFolders(desk.layout, desk.context.now(), desk.idRetention)) {
+      fs.rmSync(folder, { recursive: true, force: true });
+    }
+  });
+  await attempt('outbox', async () => {
+    report.delivery = await deliver(desk);
+  });
   return report;
+}
+
+function explain(error: unknown): string {
+  const hint = error instanceof ClawError && error.hint ? ` (${error.hint})` : '';
+  return `${(error as Error).message}${hint}`;
 }
 
 async function work(
   desk: Desk,
-  session: PendingSession,
+  { agentId, key }: PendingSession,
   report: TickReport,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { agentId, key } = session;
   const lock = tryLock(desk.context, desk.layout.lock(agentId, key), key);
   if (!lock) {
     report.busy.push(key);
@@ -110,17 +129,45 @@ async function work(
       ...(signal ? { signal } : {}),
     });
     report.worked.push(key);
-  } catch (error) {
-    if (error instanceof TurnInterrupted) return;
-    const hint = error instanceof ClawError && error.hint ? ` (${error.hint})` : '';
-    report.problems.push({ sessionKey: key, reason: `${(error as Error).message}${hint}` });
   } finally {
     lock.release();
   }
 }
 
+/** Locks of dead owners that had nothing pending: what they left running is ended, and the lock goes. */
+async function releaseDeadLocks(desk: Desk): Promise<void> {
+  const root = path.join(desk.layout.home, 'locks');
+  for (const agentId of listNames(root)) {
+    for (const place of sweepLocks(desk.context, path.join(root, agentId))) {
+      const lock = tryLock(desk.context, place, path.basename(place));
+      if (!lock) continue;
+      try {
+        await stopOrphans(desk.context, lock);
+      } finally {
+        lock.release();
+      }
+    }
+  }
+}
+
+/** Temporaries of dead writers, in the small folders where they are made. */
+function sweep(desk: Desk): void {
+  const agents = listAgents(desk.layout);
+  const folders = [
+    desk.layout.outbox(),
+    ...listPendingAgents(desk.layout).map(agentId => desk.layout.pending(agentId)),
+    ...agents.map(agentId => desk.layout.drafts(agentId)),
+  ];
+  for (const folder of folders) sweepTemporaries(folder, token => tokenState(desk.context, token) === 'dead');
+}
+
 /** A marker without record and without message: its owner died before anything was accepted. */
-function dropStale(desk: Desk, agentId: string, encoded: string): void {
+function dropStale(desk: Desk, agentId: string, encoded: string, report: TickReport): void {
+  for (const file of listWaitingFiles(desk.layout, agentId)) {
+    const read = readWaiting(file);
+    if (!path.basename(file).startsWith(`${encoded}.`) || read.state !== 'unreadable') continue;
+    report.problems.push({ sessionKey: encoded, reason: `${file}: ${read.reason}; it is left in place` });
+  }
   const lock = tryLock(desk.context, path.join(desk.layout.locks(agentId), encoded), encoded);
   if (!lock) return;
   try {
@@ -136,9 +183,10 @@ function collectOfferedReplies(desk: Desk, agentId: string): void {
   const { layout, context } = desk;
   for (const { encoded, stem } of pendingOverview(layout, agentId).replies) {
     const file = path.join(layout.pending(agentId), `${encoded}.${stem}.reply`);
-    const read = readJson(file);
+    const read = readWaiting(file);
+    if (read.state === 'unreadable') desk.warn(`${file}: ${read.reason}; it is left in place`);
     if (read.state !== 'ok') continue;
-    const incoming = read.value as Incoming;
+    const incoming = read.value;
     if (incoming.waiter && tokenState(context, incoming.waiter) === 'alive') continue;
     const hit =
       incoming.identity && findMessageId(layout, incoming.identity, context.now(), desk.idRetention);

@@ -40,9 +40,10 @@ import {
   runnerName,
   type TranscriptState,
   type TurnPlan,
+  tell,
 } from '../core/turn.ts';
 import type { HistoryMessage, TurnOutcome, TurnRequest } from '../core/turn-request.ts';
-import { makeFolder } from '../store/json-file.ts';
+import type { Prepared } from '../store/json-file.ts';
 import { appendLines, lineNumber, mendTail, readTail } from '../store/jsonl-file.ts';
 import type { Layout } from '../store/layout.ts';
 import { type Lock, newToken, tokenState } from '../store/lock.ts';
@@ -60,8 +61,16 @@ import {
   syncPending,
   type Waiting,
 } from '../store/pending.ts';
-import { loadRecord, removeRecord, saveRecord } from '../store/sessions.ts';
-import { type MessageOutcome, messageAt, newestFirst, transcriptState } from '../store/transcripts.ts';
+import { loadRecord, prepareRecord, removeRecord, saveRecord } from '../store/sessions.ts';
+import {
+  type MessageOutcome,
+  messageAt,
+  messageOutcome,
+  newestFirst,
+  prepareTranscript,
+  removeTranscript,
+  transcriptState,
+} from '../store/transcripts.ts';
 import { stopOrphans, stopRun } from './orphans.ts';
 
 /** What a turn needs of its surroundings. */
@@ -206,17 +215,24 @@ function recover(desk: Desk, seat: Seat): State {
     }
     if (read.state === 'missing') return { record: null, transcript: 'missing', tail: [] };
     const { record } = read;
-    const transcript = transcriptState(desk.layout, record);
-    if (transcript === 'missing' || transcript === 'foreign') {
-      const file = desk.layout.transcript(record.agentId, record.sessionId);
+    const file = desk.layout.transcript(record.agentId, record.sessionId);
+    if (transcriptState(desk.layout, record) === 'foreign') {
       desk.warn(
-        transcript === 'missing'
-          ? `session ${seat.key}: its transcript ${file} is gone; a new session begins`
-          : `session ${seat.key}: ${file} belongs to another session and is left alone; a new session begins`,
+        `session ${seat.key}: ${file} belongs to another session and is left alone; a new session begins`,
       );
-      return { record, transcript, tail: [] };
+      return { record, transcript: 'foreign', tail: [] };
     }
     const tail = readMendedTail(desk, record);
+    // Asked after mending: a torn first line leaves an empty file, which has no header yet.
+    const transcript = transcriptState(desk.layout, record);
+    if (transcript === 'missing') {
+      desk.warn(`session ${seat.key}: its transcript ${file} is gone; a new session begins`);
+      return { record, transcript, tail: [] };
+    }
+    if (transcript === 'not-started') {
+      if (record.bytes > 0) desk.warn(`${file} is empty; the session begins again in it`);
+      return { record: { ...record, bytes: 0, messageCount: 0 }, transcript, tail: [] };
+    }
     const reset = tail.findLast(line => isResetEntry(line.entry))?.entry;
     if (reset && isResetEntry(reset)) {
       // The line that archives a transcript is the commit point of a reset: its owner died before the record followed.
@@ -242,6 +258,9 @@ function readMendedTail(desk: Desk, record: SessionRecord): State['tail'] {
   const file = desk.layout.transcript(record.agentId, record.sessionId);
   if (!fs.existsSync(file)) return [];
   const tail = readTail(file, record.bytes);
+  if (tail.size < record.bytes && !tail.torn && !tail.unterminated) {
+    desk.warn(`${file} has ${tail.size} bytes where ${record.bytes} were known; it was cut from outside`);
+  }
   for (const bad of tail.bad)
     desk.warn(`${file}:${lineNumber(file, bad.offset)}: ${bad.reason}; the line is left in place`);
   if (tail.torn || tail.unterminated) {
@@ -325,27 +344,55 @@ async function resume(
   hooks: Hooks,
 ): Promise<State> {
   const users = tailUsers.filter(user => turn.messageIds.includes(user.id));
+  const reply = state.tail
+    .map(line => line.entry)
+    .find(entry => isAssistantEntry(entry) && entry.runId === turn.runId);
+  if (reply && isAssistantEntry(reply)) {
+    // Answered; only the line that says so was torn off.
+    return conclude(desk, seat, state, { turn, users }, endOf(desk, turn, 'replied'), reply);
+  }
   await stopRun(turn.runId);
   if (turn.attempt < MAX_ATTEMPTS && users.length > 0) {
     const again: TurnEntry = { ...turn, attempt: turn.attempt + 1, timestamp: desk.context.now() };
     return runTurn(desk, seat, append(desk, state, [again]).state, { turn: again, users }, hooks);
   }
-  const end: TurnEndEntry = {
-    type: 'turn_end',
-    timestamp: desk.context.now(),
-    runId: turn.runId,
-    status: 'interrupted',
-    usage: null,
-    durationMs: desk.context.now() - turn.timestamp,
-    error: {
-      code: 'interrupted',
-      message: `the process that ran it ended ${turn.attempt} times`,
-      hint: 'send the message again',
-    },
+  const error = {
+    code: 'interrupted',
+    message: `the process that ran it ended ${turn.attempt} times`,
+    hint: 'send the message again',
   };
+  return conclude(desk, seat, state, { turn, users }, { ...endOf(desk, turn, 'interrupted'), error }, null);
+}
+
+function endOf(desk: Desk, turn: TurnEntry, status: TurnEndEntry['status']): TurnEndEntry {
+  const timestamp = desk.context.now();
+  return {
+    type: 'turn_end',
+    timestamp,
+    runId: turn.runId,
+    status,
+    usage: null,
+    durationMs: timestamp - turn.timestamp,
+  };
+}
+
+/** Writes the end of a turn that its owner could not write, and hands back its messages. */
+function conclude(
+  desk: Desk,
+  seat: Seat,
+  state: State,
+  open: OpenTurn,
+  end: TurnEndEntry,
+  reply: AssistantEntry | null,
+): State {
   const next = append(desk, state, [end]).state;
-  settleTurn(desk, seat, next.record!, { turn, users }, end, null, new Set());
-  syncAndSave(desk, seat, next.record!, false);
+  settleTurn(desk, seat, next.record!, open, end, reply, new Set());
+  syncAndSave(
+    desk,
+    seat,
+    next.record!,
+    open.users.some(user => user.queuedAs),
+  );
   return { ...next, tail: [] };
 }
 
@@ -366,9 +413,9 @@ async function startAnew(
     messageIds: users.map(user => user.id),
     runner: runnerName(desk.config, seat.agentId),
     ...(state.record!.settings.model ? { model: state.record!.settings.model } : {}),
-    isNewSession: false,
-    reset: state.record!.untoldReset ?? null,
-    notices: [],
+    // Its header among the unsettled lines: these are the first words of the session.
+    isNewSession: state.tail.some(line => line.entry.type === 'session'),
+    ...tell(desk.config, state.record!),
   };
   const next = append(desk, state, [turn]).state;
   return runTurn(desk, seat, next, { turn, users }, hooks, direct);
@@ -398,9 +445,14 @@ function stillWaiting(desk: Desk, seat: Seat, state: State): Waiting[] {
   const { waiting, unreadable } = listWaiting(desk.layout, seat.agentId, seat.key);
   for (const { file, reason } of unreadable) desk.warn(`${file}: ${reason}; the message is left in place`);
   const left: Waiting[] = [];
+  const seen = new Set<string>();
   for (const item of waiting) {
-    if (!findAccepted(desk, state, item.incoming)) left.push(item);
-    else if (waiterLives(desk, item.incoming)) offerReply(desk.layout, seat.agentId, seat.key, item.stem);
+    const identity = JSON.stringify(item.incoming.identity);
+    if (!findAccepted(desk, state, item.incoming)) {
+      // A repetition waits on until the first is accepted; then it is handed that one's result.
+      if (!seen.has(identity)) left.push(item);
+      seen.add(identity);
+    } else if (waiterLives(desk, item.incoming)) offerReply(desk.layout, seat.agentId, seat.key, item.stem);
     else dropWaiting(desk.layout, seat.agentId, seat.key, item.stem);
   }
   return left;
@@ -452,9 +504,10 @@ async function takeBatch(
 }
 
 /**
- * Makes a batch durable: marker, reset line of the old transcript, record of a new session, then the messages and the
- * start of their turn in one write. The last of these is the moment of acceptance; before it nothing is promised, and
- * what was prepared is taken back.
+ * Makes a batch durable, marker first. In a session that goes on, one append accepts it. Where a session begins (or is
+ * reset), everything that needs room on the disk is written before anything is changed; then come the line that archives
+ * the old transcript, the record and the new transcript, each by a step that needs none. The last step of either way is
+ * the moment of acceptance: before it nothing is promised, and what was prepared is taken back.
  */
 function accept(
   desk: Desk,
@@ -463,21 +516,20 @@ function accept(
   plan: TurnPlan,
   onAccepted: Hooks['onAccepted'],
 ): State {
-  const { layout, context } = desk;
-  const startsSession = plan.record.sessionId !== state.record?.sessionId;
   let written: ReturnType<typeof append>;
+  const steps = { archived: false, named: false };
   try {
-    if (plan.action !== 'record') markTurn(layout, seat.agentId, seat.key);
-    if (plan.resetEntry && state.record) {
-      appendLines(layout.transcript(seat.agentId, state.record.sessionId), [plan.resetEntry]);
-    }
-    if (startsSession) {
-      makeFolder(layout.records(seat.agentId));
-      saveRecord(layout, plan.record, newToken(context), { folder: true });
-    }
-    written = append(desk, { ...state, record: plan.record, tail: [] }, plan.entries);
+    if (plan.action !== 'record') markTurn(desk.layout, seat.agentId, seat.key);
+    written = plan.isNewTranscript
+      ? beginTranscript(desk, seat, state, plan, steps)
+      : append(desk, { ...state, record: plan.record }, plan.entries);
   } catch (error) {
-    takeBack(desk, seat, state, startsSession);
+    try {
+      // Once the old transcript is archived somebody has to finish the reset: the mark stays.
+      if (!steps.archived) clearTurn(desk.layout, seat.agentId, seat.key);
+    } catch (trouble) {
+      desk.warn(`could not clean up after a failed acceptance: ${(trouble as Error).message}`);
+    }
     throw ioFailure(error, 'the message was not accepted');
   }
   onAccepted?.(plan.record.sessionId);
@@ -485,16 +537,41 @@ function accept(
     if (isUserEntry(entry) || isCommandEntry(entry))
       remember(desk, plan.record, entry, written.offsets[index]!);
   });
-  return { ...written.state, transcript: 'present' };
+  return { ...written.state, transcript: 'present', tail: [] };
 }
 
-function takeBack(desk: Desk, seat: Seat, state: State, startsSession: boolean): void {
+/** See `accept`. A failure before the record is in place leaves everything as it was. */
+function beginTranscript(
+  desk: Desk,
+  seat: Seat,
+  state: State,
+  plan: TurnPlan,
+  steps: { archived: boolean; named: boolean },
+): ReturnType<typeof append> {
+  const { layout, context } = desk;
+  const { record } = plan;
+  const draft = prepareTranscript(layout, seat.agentId, record.sessionId, plan.entries, newToken(context));
+  let newRecord: Prepared | null = null;
   try {
-    if (startsSession && !state.record) removeRecord(desk.layout, seat.agentId, seat.key);
-    clearTurn(desk.layout, seat.agentId, seat.key);
+    const isNew = record.sessionId !== state.record?.sessionId;
+    if (isNew) newRecord = prepareRecord(layout, record, newToken(context));
+    if (plan.resetEntry && state.record) {
+      appendLines(layout.transcript(seat.agentId, state.record.sessionId), [plan.resetEntry]);
+      steps.archived = true;
+    }
+    newRecord?.commit({ folder: true });
+    steps.named = true;
+    draft.prepared.commit({ folder: true });
   } catch (error) {
-    desk.warn(`could not clean up after a failed acceptance: ${(error as Error).message}`);
+    newRecord?.abandon();
+    draft.prepared.abandon();
+    // It may have its name though the folder could not be synced: a message that was refused must not stay.
+    if (steps.named) removeTranscript(layout, seat.agentId, record.sessionId);
+    if (!state.record) removeRecord(layout, seat.agentId, seat.key);
+    throw error;
   }
+  const reduced = plan.entries.reduce((next, entry) => reduceRecord(next, entry, draft.end), record);
+  return { state: { ...state, record: reduced }, offsets: draft.offsets };
 }
 
 /** Trouble with the disk, told so that the caller tries again. */
@@ -517,7 +594,6 @@ export function ioFailure(error: unknown, what: string): unknown {
 
 function append(desk: Desk, state: State, entries: Entry[]): { state: State; offsets: number[] } {
   const record = state.record!;
-  makeFolder(desk.layout.sessions(record.agentId));
   const { offsets, end } = appendLines(desk.layout.transcript(record.agentId, record.sessionId), entries);
   const next = entries.reduce((reduced, entry) => reduceRecord(reduced, entry, end), record);
   return { state: { ...state, record: next }, offsets };
@@ -611,7 +687,7 @@ function requestOf(
     agentId: seat.agentId,
     sessionKey: seat.key,
     sessionId: record.sessionId,
-    body: turn.body ?? bodyOf(users.map(user => user.message.content)),
+    body: bodyOf(users),
     // Only what is sent is read: a runner that keeps (or wants) no history costs the same behind a long transcript.
     history: sendsHistory(runner) ? history() : [],
     origin: last.origin,
@@ -710,11 +786,12 @@ function settleTurn(
         runId: turn.runId,
         at: hit?.at ?? -1,
         messageIds: turn.messageIds,
-        text: bodyOf(users.map(user => user.message.content)),
+        text: users.map(user => user.message.content).join('\n\n'),
         status: end.status,
         error: end.error ?? { code: end.status, message: end.status },
         failedAt: end.timestamp,
       });
+      dropFailed(layout, seat.agentId, seat.key, turn.messageIds, turn.runId);
     }
   } else {
     dropFailed(layout, seat.agentId, seat.key, turn.messageIds);
@@ -752,9 +829,10 @@ function handOver(
   const { layout, context } = desk;
   let callerGone = false;
   if (message.queuedAs) {
-    const item = listWaiting(layout, seat.agentId, seat.key).waiting.find(
-      waiting => waiting.stem === message.queuedAs,
-    );
+    const { waiting: items, unreadable } = listWaiting(layout, seat.agentId, seat.key);
+    // Whoever brought it cannot be told any more; the file stays for a person to look at.
+    if (unreadable.some(({ file }) => file.endsWith(`.${message.queuedAs}.json`))) callerGone = true;
+    const item = items.find(waiting => waiting.stem === message.queuedAs);
     if (item && waiterLives(desk, item.incoming)) offerReply(layout, seat.agentId, seat.key, item.stem);
     else if (item) {
       callerGone = true;
@@ -809,7 +887,6 @@ async function retryFailed(
 ): Promise<State | null> {
   if (!state.record || hit.sessionId !== state.record.sessionId || hit.key !== seat.key) return null;
   const file = desk.layout.transcript(hit.agentId, hit.sessionId);
-  const { messageOutcome } = await import('../store/transcripts.ts');
   const outcome = messageOutcome(file, hit.at, direct.messageId);
   if (outcome?.state !== 'ended' || !['failed', 'interrupted', 'stopped'].includes(outcome.end.status))
     return null;

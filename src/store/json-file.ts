@@ -57,16 +57,22 @@ export function makeFolder(folder: string): void {
   syncFolder(path.dirname(folder));
 }
 
+/** A file whose content is durable under a temporary name, so that giving it its real name needs no room. */
+export interface Prepared {
+  /** Renames it into place; `folder: true` makes the new name durable. */
+  commit(options: { folder: boolean }): void;
+  /** Removes the temporary. */
+  abandon(): void;
+}
+
 /**
- * Replaces a file by one JSON document. When it returns, the content is durable; with `folder: true` the name is too.
- * On any error the temporary is removed and the old file stands.
+ * Writes the content of a file under a temporary name and makes it durable. On any error the temporary is removed.
  *
- * @param token names the writer, so that a temporary left by a dead one can be swept
+ * @param temporary a path on the same file system, its last part `.tmp-<token>` naming the writer, so that what a dead
+ *   one leaves can be swept
  */
-export function putJson(file: string, value: unknown, token: string, options: { folder: boolean }): void {
-  const folder = path.dirname(file);
-  const temporary = path.join(folder, `.tmp-${token}`);
-  const bytes = Buffer.from(`${JSON.stringify(value)}\n`, 'utf8');
+export function prepareFile(file: string, bytes: Buffer, temporary: string): Prepared {
+  const abandon = () => fs.rmSync(temporary, { force: true });
   const fd = fs.openSync(temporary, 'wx', 0o600);
   try {
     try {
@@ -75,12 +81,38 @@ export function putJson(file: string, value: unknown, token: string, options: { 
     } finally {
       fs.closeSync(fd);
     }
-    fs.renameSync(temporary, file);
   } catch (error) {
-    fs.rmSync(temporary, { force: true });
+    abandon();
     throw error;
   }
-  if (options.folder) syncFolder(folder);
+  return {
+    abandon,
+    commit: ({ folder }) => {
+      fs.renameSync(temporary, file);
+      if (folder) syncFolder(path.dirname(file));
+    },
+  };
+}
+
+/** The bytes of a JSON document in a file. */
+export function jsonBytes(value: unknown): Buffer {
+  return Buffer.from(`${JSON.stringify(value)}\n`, 'utf8');
+}
+
+/**
+ * Replaces a file by one JSON document. When it returns, the content is durable; with `folder: true` the name is too.
+ * On any error the temporary is removed and the old file stands.
+ *
+ * @param token names the writer
+ */
+export function putJson(file: string, value: unknown, token: string, options: { folder: boolean }): void {
+  const prepared = prepareFile(file, jsonBytes(value), path.join(path.dirname(file), `.tmp-${token}`));
+  try {
+    prepared.commit(options);
+  } catch (error) {
+    prepared.abandon();
+    throw error;
+  }
 }
 
 /** Removes temporaries of dead writers. `isDead` gets the token behind `.tmp-`. */

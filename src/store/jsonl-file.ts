@@ -47,7 +47,7 @@ export interface Tail {
  * @returns the offset of each line's first byte, and the one behind the last line
  */
 export function appendLines(file: string, values: object[]): { offsets: number[]; end: number } {
-  const lines = values.map(value => Buffer.from(`${JSON.stringify(value)}\n`, 'utf8'));
+  const lines = values.map(lineBytes);
   const fd = fs.openSync(file, 'a', 0o600);
   let start = 0;
   try {
@@ -66,6 +66,16 @@ export function appendLines(file: string, values: object[]): { offsets: number[]
   } finally {
     fs.closeSync(fd);
   }
+  return placeLines(lines, start);
+}
+
+/** An object as its line. */
+export function lineBytes(value: object): Buffer {
+  return Buffer.from(`${JSON.stringify(value)}\n`, 'utf8');
+}
+
+/** Where lines stand that were written from `start` on. */
+export function placeLines(lines: Buffer[], start: number): { offsets: number[]; end: number } {
   let end = start;
   const offsets = lines.map(line => {
     const offset = end;

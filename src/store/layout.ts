@@ -55,6 +55,10 @@ export class Layout {
   records(agentId: string): string {
     return path.join(this.sessions(agentId), 'records');
   }
+  /** temporaries of records and transcripts, apart, so that sweeping them does not list every session */
+  drafts(agentId: string): string {
+    return path.join(this.home, 'agents', agentId, '.tmp');
+  }
   record(agentId: string, key: string): string {
     return path.join(this.records(agentId), `${encodeKey(restOfKey(key))}.json`);
   }

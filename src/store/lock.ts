@@ -120,13 +120,11 @@ function hold(
     takenFrom,
     held: () => fs.existsSync(folder),
     release: () => {
-      fs.rmSync(folder, { recursive: true, force: true });
       try {
+        fs.rmSync(folder, { recursive: true, force: true });
         fs.rmdirSync(lockFolder);
-      } catch (error) {
-        // Taken by the next one already, or removed by it: both mean it is no longer ours to remove.
-        if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? ''))
-          throw error;
+      } catch {
+        // The next one has it already, or the disk is in trouble. A lock that stays ends with its owner: this process.
       }
     },
   };
@@ -137,18 +135,30 @@ export function holderOf(lockFolder: string): string | null {
   return listNames(lockFolder)[0] ?? null;
 }
 
-/** Removes what dead contenders left beside the locks of an agent: prepared folders, and empty locks. */
-export function sweepLocks(context: Context, folder: string): void {
+/**
+ * Removes what dead contenders left beside the locks in a folder: prepared folders, and empty locks.
+ *
+ * @returns locks whose owner is dead, to be taken and released by who can end what that owner left running
+ */
+export function sweepLocks(context: Context, folder: string): string[] {
+  const dead: string[] = [];
   for (const name of listNames(folder)) {
     const place = path.join(folder, name);
-    if (!name.startsWith('.try-')) {
-      try {
-        fs.rmdirSync(place);
-      } catch {
-        // Held, so not litter: only an empty folder can be removed this way.
-      }
-    } else if (tokenState(context, name.slice(5)) === 'dead') {
-      fs.rmSync(place, { recursive: true, force: true });
+    if (name.startsWith('.try-')) {
+      if (tokenState(context, name.slice(5)) === 'dead') fs.rmSync(place, { recursive: true, force: true });
+      continue;
     }
+    const holder = holderOf(place);
+    if (holder !== null && tokenState(context, holder) === 'dead') dead.push(place);
+    else if (holder === null) removeEmpty(place);
+  }
+  return dead;
+}
+
+function removeEmpty(folder: string): void {
+  try {
+    fs.rmdirSync(folder);
+  } catch {
+    // Taken meanwhile: only an empty folder can be removed this way.
   }
 }

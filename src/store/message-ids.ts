@@ -65,11 +65,24 @@ export function findMessageId(
       if (at > 0 && content[at - 1] !== '\n') continue;
       const end = content.indexOf('\n', at);
       if (end < 0) break; // torn by a crash: it was never relied on
-      const hit = JSON.parse(content.slice(at, end)) as IdHit;
-      if (now - hit.time < retention) return hit;
+      const hit = parseHit(content.slice(at, end));
+      if (hit && now - hit.time < retention) return hit;
     }
   }
   return null;
+}
+
+/** A line that somebody edited into something else remembers nothing; the others still do. */
+function parseHit(line: string): IdHit | null {
+  try {
+    const hit = JSON.parse(line) as IdHit;
+    const texts = [hit.agentId, hit.key, hit.sessionId];
+    return texts.every(text => typeof text === 'string') && [hit.at, hit.time].every(Number.isFinite)
+      ? hit
+      : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Remembers an accepted message, durably. Remembering one twice is harmless: the first line counts. */

@@ -12,7 +12,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Context } from '../context.ts';
 import type { Incoming } from '../core/turn.ts';
-import { listNames, makeFolder, putJson, readJson, syncFolder } from './json-file.ts';
+import { listNames, makeFolder, putJson, type Read, readJson, syncFolder } from './json-file.ts';
 import type { Layout } from './layout.ts';
 import { newToken } from './lock.ts';
 
@@ -66,7 +66,14 @@ export function putWaiting(context: Context, layout: Layout, incoming: Incoming)
     if (match?.[1] === encoded) sequence = Math.max(sequence, Number(match[2]!.slice(0, 16)) + 1);
   }
   const stem = `${String(sequence).padStart(16, '0')}-${context.newId().slice(0, 8)}`;
-  putJson(path.join(folder, `${encoded}.${stem}.json`), incoming, newToken(context), { folder: true });
+  const file = path.join(folder, `${encoded}.${stem}.json`);
+  try {
+    putJson(file, incoming, newToken(context), { folder: true });
+  } catch (error) {
+    // The name may be there though its folder could not be synced: a message that was refused must not stay.
+    fs.rmSync(file, { force: true });
+    throw error;
+  }
   return stem;
 }
 
@@ -84,11 +91,23 @@ export function listWaiting(
     const match = WAITING.exec(name);
     if (match?.[1] !== encoded) continue;
     const file = path.join(folder, name);
-    const read = readJson(file);
+    const read = readWaiting(file);
     if (read.state === 'unreadable') unreadable.push({ file, reason: read.reason });
-    else if (read.state === 'ok') waiting.push({ stem: match[2]!, file, incoming: read.value as Incoming });
+    else if (read.state === 'ok') waiting.push({ stem: match[2]!, file, incoming: read.value });
   }
   return { waiting, unreadable };
+}
+
+/** The message in a file of this folder. What is JSON but no message is unreadable too. */
+export function readWaiting(file: string): Read<Incoming> {
+  const read = readJson(file);
+  if (read.state !== 'ok') return read;
+  const { agentId, key, messageId, acceptedAt, message } = (read.value ?? {}) as Partial<Incoming>;
+  const texts = [agentId, key, messageId, message?.text, message?.channel];
+  if (texts.every(text => typeof text === 'string') && typeof acceptedAt === 'number') {
+    return { state: 'ok', value: read.value as Incoming };
+  }
+  return { state: 'unreadable', file, reason: 'it is JSON, but no message' };
 }
 
 /** Is this message still waiting? */
@@ -109,6 +128,21 @@ function waitingFile(
 /** Hands an answered message to the living process that waits for it. */
 export function offerReply(layout: Layout, agentId: string, key: string, stem: string): void {
   rename(waitingFile(layout, agentId, key, stem, 'json'), waitingFile(layout, agentId, key, stem, 'reply'));
+}
+
+/** Has the session a turn that is not settled? */
+export function hasTurnMark(layout: Layout, agentId: string, key: string): boolean {
+  return fs.existsSync(path.join(layout.pending(agentId), `${encodedKey(layout, agentId, key)}.turn`));
+}
+
+/** Is a reply offered under this stem? */
+export function isOffered(layout: Layout, agentId: string, key: string, stem: string): boolean {
+  return fs.existsSync(waitingFile(layout, agentId, key, stem, 'reply'));
+}
+
+/** The message whose reply is offered. */
+export function readReply(layout: Layout, agentId: string, key: string, stem: string): Read<Incoming> {
+  return readWaiting(waitingFile(layout, agentId, key, stem, 'reply'));
 }
 
 /** Fetches an offered reply; true for exactly one caller. */
@@ -149,11 +183,22 @@ export function putFailed(context: Context, layout: Layout, failed: FailedMessag
   putJson(file, failed, newToken(context), { folder: true });
 }
 
-/** Forgets the failure of these messages, because one of them was answered or dropped. */
-export function dropFailed(layout: Layout, agentId: string, key: string, messageIds: string[]): void {
+/**
+ * Forgets the failures of these messages: one of them was answered, or has failed again.
+ *
+ * @param except run whose failure stays
+ */
+export function dropFailed(
+  layout: Layout,
+  agentId: string,
+  key: string,
+  messageIds: string[],
+  except?: string,
+): void {
   const encoded = encodedKey(layout, agentId, key);
   for (const name of listNames(layout.pending(agentId))) {
-    if (FAILED.exec(name)?.[1] !== encoded) continue;
+    const match = FAILED.exec(name);
+    if (match?.[1] !== encoded || match[2] === except) continue;
     const file = path.join(layout.pending(agentId), name);
     const read = readJson(file);
     if (read.state === 'ok' && (read.value as FailedMessage).messageIds.some(id => messageIds.includes(id)))

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { SessionRecord } from '../core/session/session.ts';
-import { listNames, makeFolder, putJson, readJson } from './json-file.ts';
+import { jsonBytes, listNames, makeFolder, type Prepared, prepareFile, readJson } from './json-file.ts';
 import { type Layout, SAFE_SESSION_ID } from './layout.ts';
 
 export type RecordRead =
@@ -50,9 +50,21 @@ export function saveRecord(
   token: string,
   options: { folder: boolean },
 ): void {
-  const file = layout.record(record.agentId, record.key);
-  if (options.folder) makeFolder(path.dirname(file));
-  putJson(file, record, token, options);
+  const prepared = prepareRecord(layout, record, token);
+  try {
+    prepared.commit(options);
+  } catch (error) {
+    prepared.abandon();
+    throw error;
+  }
+}
+
+/** Writes a record under a temporary name; `commit` needs no room on the disk any more. */
+export function prepareRecord(layout: Layout, record: SessionRecord, token: string): Prepared {
+  makeFolder(layout.records(record.agentId));
+  makeFolder(layout.drafts(record.agentId));
+  const draft = path.join(layout.drafts(record.agentId), `.tmp-${token}`);
+  return prepareFile(layout.record(record.agentId, record.key), jsonBytes(record), draft);
 }
 
 /** Removes the record of a session that never got its first line. */

@@ -1,5 +1,6 @@
 /** Transcripts: `<sessionId>.jsonl`, one per session id, append-only. Nothing here reads a whole one. */
 import fs from 'node:fs';
+import path from 'node:path';
 import type { SessionRecord } from '../core/session/session.ts';
 import {
   type AssistantEntry,
@@ -15,7 +16,8 @@ import {
   type UserEntry,
 } from '../core/session/transcript.ts';
 import type { TranscriptState } from '../core/turn.ts';
-import { parseLine, readBackward, readForward } from './jsonl-file.ts';
+import { makeFolder, type Prepared, prepareFile } from './json-file.ts';
+import { lineBytes, parseLine, placeLines, readBackward, readForward, readTail } from './jsonl-file.ts';
 import type { Layout } from './layout.ts';
 
 /** How it stands with one message. */
@@ -27,7 +29,8 @@ export type MessageOutcome =
 
 /**
  * Is the file that a record names there, and is it this session's? A file whose header names another session is
- * foreign: nothing is ever appended to it. A record with no bytes and no file has simply not begun.
+ * foreign: nothing is ever appended to it. A record with no bytes and no file has simply not begun; an empty file is
+ * begun anew.
  */
 export function transcriptState(layout: Layout, record: SessionRecord): TranscriptState {
   const file = layout.transcript(record.agentId, record.sessionId);
@@ -41,7 +44,7 @@ export function transcriptState(layout: Layout, record: SessionRecord): Transcri
   const header = parseLine(first);
   if (typeof header !== 'string' && header.type === 'session' && header.id !== record.sessionId)
     return 'foreign';
-  return first.length === 0 && record.bytes === 0 ? 'not-started' : 'present';
+  return first.length === 0 && fs.statSync(file).size === 0 ? 'not-started' : 'present';
 }
 
 function firstLine(file: string): Buffer {
@@ -54,6 +57,41 @@ function firstLine(file: string): Buffer {
   } finally {
     fs.closeSync(fd);
   }
+}
+
+/**
+ * Writes the first lines of a transcript under a temporary name; `commit` needs no room on the disk any more.
+ *
+ * @returns with the prepared file, where each line will stand
+ */
+export function prepareTranscript(
+  layout: Layout,
+  agentId: string,
+  sessionId: string,
+  entries: Entry[],
+  token: string,
+): { prepared: Prepared; offsets: number[]; end: number } {
+  const lines = entries.map(lineBytes);
+  makeFolder(layout.drafts(agentId));
+  const draft = path.join(layout.drafts(agentId), `.tmp-${token}`);
+  const prepared = prepareFile(layout.transcript(agentId, sessionId), Buffer.concat(lines), draft);
+  return { prepared, ...placeLines(lines, 0) };
+}
+
+/** Removes a transcript whose first message was refused. */
+export function removeTranscript(layout: Layout, agentId: string, sessionId: string): void {
+  fs.rmSync(layout.transcript(agentId, sessionId), { force: true });
+}
+
+/** Messages behind `from` that stand in a transcript without an end of their turn. Reads only. */
+export function unansweredUsers(file: string, from: number): UserEntry[] {
+  if (!fs.existsSync(file)) return [];
+  const entries = readTail(file, from).lines.map(line => line.value);
+  const ended = new Set(entries.filter(isTurnEndEntry).map(end => end.runId));
+  const covered = new Set(
+    entries.filter(isTurnEntry).flatMap(turn => (ended.has(turn.runId) ? turn.messageIds : [])),
+  );
+  return entries.filter(isUserEntry).filter(user => !user.recorded && !covered.has(user.id));
 }
 
 /** Entries of a transcript, newest first, back to its beginning. Unusable lines are told to `onBad` and passed over. */

@@ -29,10 +29,19 @@ describe('an agent that fails', () => {
     withAgent('fail.sh', [], { env: { API_KEY: 'sk-0123456789abcdef' } });
     const run = say('--id', 'm1', '--channel', 'telegram', '--from', '1', 'are you there?');
     expect(run.status).toBe(69);
-    expect(run.json()).toMatchObject({ status: 'failed', messageId: 'm1', reply: null, error: { code: 'exit' } });
-    expect(JSON.parse(run.stderr)).toMatchObject({ error: { code: 'exit', message: expect.stringContaining('login expired') } });
+    expect(run.json()).toMatchObject({
+      status: 'failed',
+      messageId: 'm1',
+      reply: null,
+      error: { code: 'exit' },
+    });
+    expect(JSON.parse(run.stderr)).toMatchObject({
+      error: { code: 'exit', message: expect.stringContaining('login expired') },
+    });
     expect(run.stdout + run.stderr).not.toContain('sk-0123456789abcdef');
-    expect(inbox(home)).toMatchObject([{ state: 'failed', text: 'are you there?', sessionKey: 'agent:main:main' }]);
+    expect(inbox(home)).toMatchObject([
+      { state: 'failed', text: 'are you there?', sessionKey: 'agent:main:main' },
+    ]);
     expect(home.users()).toHaveLength(1);
     expect(home.replies()).toEqual([]);
     expect(undelivered(home)).toEqual([]);
@@ -65,7 +74,10 @@ describe('an agent that fails', () => {
       [{ command: 'true' }, 'empty'],
       [{ command: program('say.sh'), args: [' \n '] }, 'empty'],
       [{ command: program('say.sh'), args: ['no JSON'], output: 'json' }, 'output'],
-      [{ command: program('say.sh'), args: ['{"is_error":true,"result":"quota exceeded"}'], output: 'json' }, 'agent-error'],
+      [
+        { command: program('say.sh'), args: ['{"is_error":true,"result":"quota exceeded"}'], output: 'json' },
+        'agent-error',
+      ],
     ] as const) {
       home = new Home(withRunner(runner));
       expect([say('hello').status, say('again').json().error.code]).toEqual([69, code]);
@@ -78,7 +90,9 @@ describe('an agent that fails', () => {
     const first = say('the first text');
     home.config(withRunner({ command: program('hang.sh'), context: 'claw', timeoutSeconds: 1 }));
     const second = say('the second text');
-    home.config(withRunner({ command: program('say.sh'), args: ['{garbage'], output: 'json', context: 'claw' }));
+    home.config(
+      withRunner({ command: program('say.sh'), args: ['{garbage'], output: 'json', context: 'claw' }),
+    );
     const third = say('the third text');
     expect([first, second, third].map(run => run.status)).toEqual([69, 69, 69]);
 
@@ -112,7 +126,12 @@ describe('an agent that takes too long', () => {
   it('is stopped after timeoutSeconds, with its child, its grandchild elsewhere, and though it ignores SIGTERM (P03 openclaw#133062)', async () => {
     home = new Home();
     home.config(
-      withRunner({ command: program('family.sh'), args: [home.folder], timeoutSeconds: 1, killGraceSeconds: 0.3 }),
+      withRunner({
+        command: program('family.sh'),
+        args: [home.folder],
+        timeoutSeconds: 1,
+        killGraceSeconds: 0.3,
+      }),
     );
     const run = say('hello');
     expect(run.status).toBe(69);
@@ -179,13 +198,21 @@ describe('what an agent prints', () => {
     withAgent('say.sh', ['/reset']);
     const first = say('hello').json();
     expect(first).toMatchObject({ status: 'replied', reply: { text: '/reset' } });
-    expect(say('hello again').json()).toMatchObject({ sessionId: first.sessionId, isNewSession: false, reset: null });
+    expect(say('hello again').json()).toMatchObject({
+      sessionId: first.sessionId,
+      isNewSession: false,
+      reset: null,
+    });
   });
 
   it('one JSON document: text, usage and error are taken from it', () => {
-    withAgent('say.sh', ['{"result":"42","usage":{"input_tokens":10,"output_tokens":2}}', 'noise on stderr'], {
-      output: 'json',
-    });
+    withAgent(
+      'say.sh',
+      ['{"result":"42","usage":{"input_tokens":10,"output_tokens":2}}', 'noise on stderr'],
+      {
+        output: 'json',
+      },
+    );
     const run = say('hello');
     expect(run.json()).toMatchObject({
       status: 'replied',
@@ -193,7 +220,10 @@ describe('what an agent prints', () => {
       usage: { inputTokens: 10, outputTokens: 2, totalTokens: 12 },
     });
     expect(run.stdout + run.stderr).not.toContain('noise');
-    expect(home.run(['sessions', '--json']).json().sessions[0]).toMatchObject({ inputTokens: 10, outputTokens: 2 });
+    expect(home.run(['sessions', '--json']).json().sessions[0]).toMatchObject({
+      inputTokens: 10,
+      outputTokens: 2,
+    });
   });
 
   it('JSON lines: the last text counts, what is not known is passed over', () => {
@@ -215,10 +245,18 @@ describe('what an agent prints', () => {
 describe('what an agent is given', () => {
   it('an environment by allow-list, and what claw says about the turn (P07)', () => {
     withAgent('print-env.sh', [], { env: { FROM_RUNNER: 'yes' } }, { timezone: 'Europe/Stockholm' });
-    const env = { SECRET_TOKEN: 'leaked', CRON_JOB: 'leaked', NODE_OPTIONS: '', LC_ALL: 'C.UTF-8', XDG_DATA_HOME: '/x' };
+    const env = {
+      SECRET_TOKEN: 'leaked',
+      CRON_JOB: 'leaked',
+      NODE_OPTIONS: '',
+      LC_ALL: 'C.UTF-8',
+      XDG_DATA_HOME: '/x',
+    };
     const run = home.run(['ingest', '--json', '--channel', 'telegram', '--from', '1', 'hello'], { env });
     const result = run.json();
-    const seen = Object.fromEntries(result.reply.text.split('\n').map((line: string) => line.split(/=(.*)/s).slice(0, 2)));
+    const seen = Object.fromEntries(
+      result.reply.text.split('\n').map((line: string) => line.split(/=(.*)/s).slice(0, 2)),
+    );
     expect(seen).toMatchObject({
       PATH: process.env.PATH,
       HOME: home.folder,
@@ -238,8 +276,15 @@ describe('what an agent is given', () => {
   });
 
   it('templates in its arguments, filled once', () => {
-    withAgent('print-args.mjs', ['--session', '{{SessionKey}}', '{{Body}}', '{{Unknown}}', '{{Model}}:{{Channel}}:{{From}}:{{IsNewSession}}']);
-    const said = () => JSON.parse(say('--channel', 'telegram', '--from', '{{Body}}', 'say {{SessionId}}').json().reply.text);
+    withAgent('print-args.mjs', [
+      '--session',
+      '{{SessionKey}}',
+      '{{Body}}',
+      '{{Unknown}}',
+      '{{Model}}:{{Channel}}:{{From}}:{{IsNewSession}}',
+    ]);
+    const said = () =>
+      JSON.parse(say('--channel', 'telegram', '--from', '{{Body}}', 'say {{SessionId}}').json().reply.text);
     expect(said()).toEqual({
       args: ['--session', 'agent:main:main', 'say {{SessionId}}', '{{Unknown}}', ':telegram:{{Body}}:true'],
       input: '',
@@ -263,7 +308,10 @@ describe('what an agent is given', () => {
     withAgent('print-args.mjs', ['{{Body}}']);
     const run = home.run(['ingest', '--json'], { input: 'x'.repeat(300_000) });
     expect(run.status).toBe(69);
-    expect(run.json().error).toMatchObject({ code: 'prompt-too-long', hint: expect.stringContaining('{{PromptFile}}') });
+    expect(run.json().error).toMatchObject({
+      code: 'prompt-too-long',
+      hint: expect.stringContaining('{{PromptFile}}'),
+    });
   });
 
   it('as input json, one document with message, history and origin', () => {
@@ -282,8 +330,15 @@ describe('what an agent is given', () => {
   it('no rights: what it says through a nested claw is never a command', () => {
     withAgent('read-stdin.sh');
     const first = say('hello').json();
-    const nested = home.run(['ingest', '--json', '/new'], { env: { CLAW_RUN_ID: 'a-run', CLAW_ORIGIN: 'user' } });
-    expect(nested.json()).toMatchObject({ status: 'replied', reply: { text: '/new' }, sessionId: first.sessionId, reset: null });
+    const nested = home.run(['ingest', '--json', '/new'], {
+      env: { CLAW_RUN_ID: 'a-run', CLAW_ORIGIN: 'user' },
+    });
+    expect(nested.json()).toMatchObject({
+      status: 'replied',
+      reply: { text: '/new' },
+      sessionId: first.sessionId,
+      reset: null,
+    });
   });
 });
 
@@ -300,7 +355,9 @@ describe('claw that is told to end while its agent runs', () => {
     expect(run.json().reason).toMatch(/tick/);
     expect(pids.filter(lives)).toEqual([]);
     expect(home.users().map(entry => entry.message.content)).toEqual(['hello']);
-    expect(home.run(['tick', '--dry-run', '--json']).json().sessions).toMatchObject([{ key: 'agent:main:main' }]);
+    expect(home.run(['tick', '--dry-run', '--json']).json().sessions).toMatchObject([
+      { key: 'agent:main:main' },
+    ]);
 
     home.config(withRunner({ command: 'cat' }));
     expect(home.run(['tick'])).toMatchObject({ status: 0, stderr: '' });
@@ -344,7 +401,17 @@ describe('claw that is told to end while its agent runs', () => {
     home = new Home();
     const gate = gated(home);
     gate.close();
-    const ingest = home.start(['ingest', '--json', '--id', 'm1', '--channel', 'telegram', '--from', '1', 'hello']);
+    const ingest = home.start([
+      'ingest',
+      '--json',
+      '--id',
+      'm1',
+      '--channel',
+      'telegram',
+      '--from',
+      '1',
+      'hello',
+    ]);
     await gate.begun();
     const old = gate.runs()[0]!.pid;
     ingest.child.kill('SIGKILL');

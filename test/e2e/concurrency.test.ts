@@ -17,7 +17,8 @@ async function queue(args: string[], number: number): Promise<{ done: Promise<Ou
 }
 
 function waiting(): number {
-  return list(home.path('pending', 'main')).filter(name => name.endsWith('.json') && !name.startsWith('.')).length;
+  return list(home.path('pending', 'main')).filter(name => name.endsWith('.json') && !name.startsWith('.'))
+    .length;
 }
 
 /** Documents of finished calls, each of which must have ended well and said nothing on stderr. */
@@ -35,7 +36,9 @@ describe('one session', () => {
       await Promise.all(texts.map(text => home.start(['ingest', '--json', text]).done)),
     );
 
-    const replied = new Map(results.filter(({ status }) => status === 'replied').map(each => [each.messageId, each]));
+    const replied = new Map(
+      results.filter(({ status }) => status === 'replied').map(each => [each.messageId, each]),
+    );
     for (const result of results) {
       if (result.status === 'replied') continue;
       expect(result).toMatchObject({ status: 'queued', reply: null });
@@ -145,11 +148,49 @@ describe('one session', () => {
     expect(home.users()).toHaveLength(2);
   });
 
+  it('that loses its holder to SIGKILL is taken over by who stands in line (Q06 openclaw#124624)', async () => {
+    home = new Home();
+    const gate = gated(home);
+    gate.close();
+    const holder = home.start(['ingest', '--json', 'first']);
+    await gate.begun();
+    const waiter = await queue(['second'], 1);
+    holder.child.kill('SIGKILL');
+    await holder.done;
+    gate.open();
+    const [second] = documents([await waiter.done]);
+    expect(second).toMatchObject({ status: 'replied', reply: { text: 'second' } });
+    expect(gate.prompts()).toEqual(['first', 'first', 'second']);
+    expect(gate.overlaps()).toEqual([]);
+    expect(undelivered(home)).toMatchObject([{ text: 'first' }]);
+    expect(home.users()).toHaveLength(2);
+  });
+
+  it('lets who stands in line go at SIGTERM: queued, exit 0, answered later', async () => {
+    home = new Home();
+    const gate = gated(home);
+    gate.close();
+    const holder = home.start(['ingest', '--json', 'first']);
+    await gate.begun();
+    const waiter = await queue(['second'], 1);
+    process.kill(waiter.pid, 'SIGTERM');
+    const run = await waiter.done;
+    expect(run).toMatchObject({ status: 0, signal: null });
+    expect(run.json()).toMatchObject({ status: 'queued', reply: null });
+    gate.open();
+    await holder.done;
+    home.run(['tick']);
+    expect(undelivered(home)).toMatchObject([{ text: 'second' }]);
+    expect(gate.prompts()).toEqual(['first', 'second']);
+  });
+
   it('sends the reply of a caller that is gone through the sender of its channel, once', async () => {
     home = new Home();
     const sent = path.join(home.folder, 'sent');
     const gate = gated(home, {
-      channels: { telegram: { send: { command: 'sh', args: ['-c', `cat >> ${sent}; echo " to $CLAW_TO" >> ${sent}`] } } },
+      channels: {
+        telegram: { send: { command: 'sh', args: ['-c', `cat >> ${sent}; echo " to $CLAW_TO" >> ${sent}`] } },
+      },
     });
     gate.close();
     const holder = home.start(['ingest', '--json', ...telegram, 'first']);
@@ -233,7 +274,9 @@ describe('the same message', () => {
     const results = documents(await Promise.all(callers));
     const first = results.find(({ status }) => status === 'replied');
     expect(first).toMatchObject({ messageId: 'm1', reply: { text: 'hello' } });
-    expect(results.filter(result => result !== first)).toEqual(Array(9).fill({ ...first, status: 'duplicate' }));
+    expect(results.filter(result => result !== first)).toEqual(
+      Array(9).fill({ ...first, status: 'duplicate' }),
+    );
     expect(gate.runs()).toHaveLength(1);
     expect(home.users()).toHaveLength(1);
     expect(undelivered(home)).toEqual([]);
@@ -285,12 +328,84 @@ describe('the same message', () => {
     home = new Home();
     const gate = gated(home);
     const from = (group: string) => {
-      const envelope = { channel: 'telegram', groupId: group, from: '1', id: 'm1', mentioned: true, text: `to ${group}` };
+      const envelope = {
+        channel: 'telegram',
+        groupId: group,
+        from: '1',
+        id: 'm1',
+        mentioned: true,
+        text: `to ${group}`,
+      };
       return home.run(['ingest', '--json'], { input: JSON.stringify(envelope) }).json();
     };
     expect(from('-100')).toMatchObject({ status: 'replied', sessionKey: 'agent:main:telegram:group:-100' });
     expect(from('-200')).toMatchObject({ status: 'replied', sessionKey: 'agent:main:telegram:group:-200' });
     expect(gate.prompts()).toEqual(['to -100', 'to -200']);
+  });
+});
+
+describe('many ticks at once', () => {
+  it('answer each waiting message once (J09 openclaw#1100)', async () => {
+    home = new Home();
+    const gate = gated(home, { session: { dmScope: 'per-peer' } });
+    for (const from of ['1', '2', '3'])
+      home.run(['ingest', '--no-wait', '--channel', 'telegram', '--from', from, `from ${from}`]);
+    documents(await Promise.all(Array.from({ length: 8 }, () => home.start(['tick', '--json']).done)));
+    expect(gate.prompts().toSorted()).toEqual(['from 1', 'from 2', 'from 3']);
+    expect(gate.overlaps()).toEqual([]);
+    expect(undelivered(home)).toHaveLength(3);
+    expect(list(home.path('pending', 'main'))).toEqual([]);
+  });
+});
+
+describe('a lock that somebody left', () => {
+  /** Leaves the lock of a killed claw behind, its owner's name changed. */
+  async function leaveLock(change: (token: string[]) => string[]) {
+    home = new Home();
+    const gate = gated(home);
+    gate.close();
+    const holder = home.start(['ingest', 'first']);
+    await gate.begun();
+    holder.child.kill('SIGKILL');
+    await holder.done;
+    gate.open();
+    const folder = home.path('locks', 'main', 'main');
+    const [token] = list(folder);
+    fs.renameSync(path.join(folder, token!), path.join(folder, change(token!.split('-')).join('-')));
+    return gate;
+  }
+
+  it('whose process id lives again as another process is taken at once (L02 openclaw#5006)', async () => {
+    await leaveLock(([, ...rest]) => [String(process.pid), ...rest]);
+    expect(home.run(['ingest', '--json', '--wait', '0', 'second']).json()).toMatchObject({
+      status: 'replied',
+      reply: { text: 'second' },
+    });
+  });
+
+  it('before the machine was started anew is taken at once', async () => {
+    await leaveLock(([pid, start, , ...rest]) => [pid!, start!, 'ffffffff', ...rest]);
+    expect(home.run(['ingest', '--json', '--wait', '0', 'second']).json()).toMatchObject({
+      status: 'replied',
+    });
+  });
+
+  it('in another container or host is nobody to steal from: the message waits', async () => {
+    const gate = await leaveLock(([pid, start, , , , unique]) => [
+      pid!,
+      start!,
+      'ffffffff',
+      '1',
+      'ffffffff',
+      unique!,
+    ]);
+    const began = gate.runs().length;
+    expect(home.run(['ingest', '--json', '--wait', '0', 'second']).json()).toMatchObject({
+      status: 'queued',
+    });
+    expect(home.run(['tick', '--json']).json()).toMatchObject({ busy: ['agent:main:main'] });
+    expect(gate.runs()).toHaveLength(began);
+    expect(inbox(home)).toMatchObject([{ text: 'second' }]);
   });
 });
 
@@ -314,7 +429,8 @@ describe('two sessions', () => {
     home.config(
       withRunner({ command: program('meet.sh'), args: [home.folder] }, { session: { dmScope: 'per-peer' } }),
     );
-    for (const from of ['1', '2']) home.run(['ingest', '--no-wait', '--channel', 'telegram', '--from', from, 'hello']);
+    for (const from of ['1', '2'])
+      home.run(['ingest', '--no-wait', '--channel', 'telegram', '--from', from, 'hello']);
     expect(home.run(['tick'])).toMatchObject({ status: 0, stderr: '' });
     expect(undelivered(home).map(({ text }) => text)).toEqual(['met', 'met']);
   });

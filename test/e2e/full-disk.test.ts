@@ -88,7 +88,11 @@ describe.skipIf(reason !== null)('a full disk', () => {
     refused(say(LARGE, '--id', 'm1'));
     expect(state()).toEqual(before);
     free();
-    expect(say(LARGE, '--id', 'm1').json()).toMatchObject({ status: 'replied', isNewSession: true, messageId: 'm1' });
+    expect(say(LARGE, '--id', 'm1').json()).toMatchObject({
+      status: 'replied',
+      isNewSession: true,
+      messageId: 'm1',
+    });
     expect(home.users()).toHaveLength(1);
   });
 
@@ -105,7 +109,10 @@ describe.skipIf(reason !== null)('a full disk', () => {
     const second = say(LARGE, '--id', 'm2');
     expect(second.json()).toMatchObject({ status: 'replied', messageId: 'm2', sessionId: first.sessionId });
     expect(home.users().map(entry => entry.id)).toEqual(['m1', 'm2']);
-    expect(say('hello', '--id', 'm1').json()).toMatchObject({ status: 'duplicate', reply: { text: 'hello' } });
+    expect(say('hello', '--id', 'm1').json()).toMatchObject({
+      status: 'duplicate',
+      reply: { text: 'hello' },
+    });
   });
 
   it('refuses with --no-wait and for a busy session just so', async () => {
@@ -178,7 +185,16 @@ describe.skipIf(reason !== null)('a full disk', () => {
     home.config(withRunner({ command: 'cat', timeoutSeconds: 5 }, never)); // so that no cache fits it
     fill();
     const before = state();
-    for (const args of [['sessions'], ['sessions', 'show', 'main'], ['sessions', 'history', 'main'], ['status'], ['inbox', 'list'], ['delivery', 'list'], ['config', 'show'], ['route', 'hi']]) {
+    for (const args of [
+      ['sessions'],
+      ['sessions', 'show', 'main'],
+      ['sessions', 'history', 'main'],
+      ['status'],
+      ['inbox', 'list'],
+      ['delivery', 'list'],
+      ['config', 'show'],
+      ['route', 'hi'],
+    ]) {
       expect(home.run([...args, '--json'])).toMatchObject({ status: 0, stderr: '' });
     }
     expect(home.run(['tick']).status).toBe(0);

@@ -150,7 +150,11 @@ export function snapshot(folder: string, leaveOut: string[] = []): Record<string
     const place = path.join(folder, inner);
     const stat = fs.lstatSync(place, { bigint: true });
     const about = [(Number(stat.mode) & 0o777).toString(8), String(stat.mtimeNs)];
-    if (!stat.isDirectory()) about.push(String(stat.size), createHash('sha256').update(fs.readFileSync(place)).digest('hex').slice(0, 16));
+    if (!stat.isDirectory())
+      about.push(
+        String(stat.size),
+        createHash('sha256').update(fs.readFileSync(place)).digest('hex').slice(0, 16),
+      );
     found[inner || '.'] = about.join(' ');
     if (!stat.isDirectory()) return;
     for (const name of fs.readdirSync(place)) {
@@ -163,7 +167,9 @@ export function snapshot(folder: string, leaveOut: string[] = []): Record<string
 
 /** Files below a folder with size and hash, times aside: what must be the same after a refused write. */
 export function contents(folder: string, leaveOut: string[] = []): Record<string, string> {
-  const all = Object.entries(snapshot(folder, leaveOut)).map(([name, about]) => [name, about.split(' ')] as const);
+  const all = Object.entries(snapshot(folder, leaveOut)).map(
+    ([name, about]) => [name, about.split(' ')] as const,
+  );
   return Object.fromEntries(
     all.filter(([, about]) => about.length > 2).map(([name, about]) => [name, about.slice(2).join(' ')]),
   );

@@ -2,7 +2,15 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Home, list, type Outcome, withRunner } from './claw.ts';
-import { contents, inbox, readRecord, recordFile, recordFiles, transcriptFile, undelivered } from './support.ts';
+import {
+  contents,
+  inbox,
+  readRecord,
+  recordFile,
+  recordFiles,
+  transcriptFile,
+  undelivered,
+} from './support.ts';
 
 let home: Home;
 afterEach(() => home.cleanUp());
@@ -19,7 +27,8 @@ function say(person: string, text: string, ...more: string[]): Outcome {
   return home.run(['ingest', '--json', '--channel', 'telegram', '--from', person, ...more, text]);
 }
 
-const sessionOf = (person: string): string => readRecord(recordFile(home, `dm~${person}`)).sessionId as string;
+const sessionOf = (person: string): string =>
+  readRecord(recordFile(home, `dm~${person}`)).sessionId as string;
 const transcriptOf = (person: string): string => transcriptFile(home, sessionOf(person));
 const sessionsFolder = () => home.path('agents', 'main', 'sessions');
 
@@ -36,7 +45,10 @@ describe('a record that cannot be read', () => {
     ['NUL bytes', file => Buffer.alloc(fs.statSync(file).size)],
     ['the record of another session', file => fs.readFileSync(path.join(path.dirname(file), 'dm~2.json'))],
     ['of a later version', file => fs.readFileSync(file, 'utf8').replace('"version":1', '"version":99')],
-    ['with a path for a session id', file => fs.readFileSync(file, 'utf8').replace(/"sessionId":"[^"]*"/, '"sessionId":"../../x"')],
+    [
+      'with a path for a session id',
+      file => fs.readFileSync(file, 'utf8').replace(/"sessionId":"[^"]*"/, '"sessionId":"../../x"'),
+    ],
   ];
 
   it.each(damages)('%s: reported with its file and left in place; the other sessions go on', (_, damage) => {
@@ -47,18 +59,26 @@ describe('a record that cannot be read', () => {
 
     const listed = home.run(['sessions', '--json']);
     expect(listed.status).toBe(65);
-    expect(listed.json().sessions.map(({ key }: { key: string }) => key).toSorted()).toEqual([
-      'agent:main:dm:2',
-      'agent:main:dm:3',
-    ]);
+    expect(
+      listed
+        .json()
+        .sessions.map(({ key }: { key: string }) => key)
+        .toSorted(),
+    ).toEqual(['agent:main:dm:2', 'agent:main:dm:3']);
     expect(listed.stderr).toContain(file);
     expect(home.run(['sessions']).stderr).toContain(file);
     const shown = home.run(['sessions', 'show', 'dm:1', '--json']);
     expect(shown).toMatchObject({ status: 65, stdout: '' });
     expect(JSON.parse(shown.stderr).error.message).toContain(file);
-    expect(home.run(['status', '--json'])).toMatchObject({ status: 1, stderr: expect.stringContaining(file) });
+    expect(home.run(['status', '--json'])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(file),
+    });
 
-    expect(say('2', 'still there?').json()).toMatchObject({ status: 'replied', reply: { text: 'still there?' } });
+    expect(say('2', 'still there?').json()).toMatchObject({
+      status: 'replied',
+      reply: { text: 'still there?' },
+    });
     expect(home.run(['tick']).status).toBe(0);
     expect(fs.readFileSync(file)).toEqual(bytes);
     expect(contents(sessionsFolder(), ['records', `${sessionOf('2')}.jsonl`])).toMatchObject({
@@ -209,7 +229,12 @@ describe('bad lines inside a transcript', () => {
     expect(run.json().reply.text).toContain('hello from 1');
     expect(run.stderr).toContain(`${file}:2:`);
     expect(fs.readFileSync(file).subarray(0, bytes.length)).toEqual(bytes);
-    expect(home.transcripts().get(path.basename(file))!.filter(line => typeof line === 'object').length).toBeGreaterThan(good);
+    expect(
+      home
+        .transcripts()
+        .get(path.basename(file))!
+        .filter(line => typeof line === 'object').length,
+    ).toBeGreaterThan(good);
   });
 });
 
@@ -241,11 +266,17 @@ describe('transcript and record that do not belong together', () => {
     const file = transcriptOf('1');
     const bytes = spoil(file, fs.readFileSync(transcriptOf('2')));
     const run = say('1', 'for my eyes only');
-    expect(run.json()).toMatchObject({ status: 'replied', isNewSession: true, reset: { previousSessionId: old } });
+    expect(run.json()).toMatchObject({
+      status: 'replied',
+      isNewSession: true,
+      reset: { previousSessionId: old },
+    });
     expect(run.json().sessionId).not.toBe(old);
     expect(run.stderr).toContain(file);
     expect(fs.readFileSync(file)).toEqual(bytes);
-    expect(home.run(['sessions', 'history', 'dm:1', '--json']).json().messages[0].text).toBe('for my eyes only');
+    expect(home.run(['sessions', 'history', 'dm:1', '--json']).json().messages[0].text).toBe(
+      'for my eyes only',
+    );
   });
 
   it('a record without a transcript: a new session begins, and says why', () => {
@@ -275,7 +306,9 @@ describe('transcript and record that do not belong together', () => {
     expect.soft(history.stderr).toContain(file);
     expect.soft(history.stderr).not.toMatch(/internal error/);
     expect.soft(history.status).not.toBe(70);
-    expect(home.run(['sessions', 'show', 'dm:1', '--verbose', '--json']).json()).toMatchObject({ transcriptBytes: null });
+    expect(home.run(['sessions', 'show', 'dm:1', '--verbose', '--json']).json()).toMatchObject({
+      transcriptBytes: null,
+    });
     expect(home.run(['sessions', '--json'])).toMatchObject({ status: 0, stderr: '' });
   });
 
@@ -294,7 +327,8 @@ describe('transcript and record that do not belong together', () => {
 });
 
 describe('a file in pending/ that is not JSON', () => {
-  const waiting = () => home.path('pending', 'main', `dm~1.${String(Date.now()).padStart(16, '0')}-0a1b2c3d.json`);
+  const waiting = () =>
+    home.path('pending', 'main', `dm~1.${String(Date.now()).padStart(16, '0')}-0a1b2c3d.json`);
 
   it('is reported by inbox list, ingest and tick, and left in place; its session goes on', () => {
     withThreeSessions();
@@ -338,7 +372,10 @@ describe('a file in pending/ that is not JSON', () => {
     const file = waiting();
     fs.mkdirSync(path.dirname(file), { recursive: true });
     spoil(file, '{"hello":1}\n');
-    for (const args of [['inbox', 'list', '--json'], ['status', '--json']]) {
+    for (const args of [
+      ['inbox', 'list', '--json'],
+      ['status', '--json'],
+    ]) {
       const run = home.run(args);
       expect.soft(run.stderr).toContain(file);
       expect.soft(run.stderr).not.toMatch(/internal error/);

@@ -46,8 +46,11 @@ export function readTranscripts(home: string): Found {
           return [];
         });
       if (entries.length > 0 && (entries[0].type !== 'session' || entries[0].id !== sessionId))
-        problems.push(`${name}: does not begin with its own header but with ${JSON.stringify(entries[0]).slice(0, 80)}`);
-      if (entries.filter(entry => entry.type === 'session').length > 1) problems.push(`${name}: has two headers`);
+        problems.push(
+          `${name}: does not begin with its own header but with ${JSON.stringify(entries[0]).slice(0, 80)}`,
+        );
+      if (entries.filter(entry => entry.type === 'session').length > 1)
+        problems.push(`${name}: has two headers`);
       return { name, sessionId, entries };
     });
   return { transcripts, problems };
@@ -115,10 +118,13 @@ function checkRuns(all: Json[]): string[] {
       problems.push(`run ${id} was started as attempts ${starts.join(', ') || 'none'}`);
     if (ends.length > 1) problems.push(`run ${id} ended ${ends.length} times: ${ends.join(', ')}`);
     if (replies > 1) problems.push(`run ${id} has ${replies} replies`);
-    if (replies !== (ends[0] === 'replied' ? 1 : 0)) problems.push(`run ${id} ended ${ends[0] ?? 'not at all'} with ${replies} replies`);
-    if (replies > 0) for (const message of messageIds) answered.set(message, (answered.get(message) ?? 0) + 1);
+    if (replies !== (ends[0] === 'replied' ? 1 : 0))
+      problems.push(`run ${id} ended ${ends[0] ?? 'not at all'} with ${replies} replies`);
+    if (replies > 0)
+      for (const message of messageIds) answered.set(message, (answered.get(message) ?? 0) + 1);
   }
-  for (const [id, times] of answered) if (times > 1) problems.push(`message ${id} was answered ${times} times`);
+  for (const [id, times] of answered)
+    if (times > 1) problems.push(`message ${id} was answered ${times} times`);
   return problems;
 }
 
@@ -126,14 +132,16 @@ function checkRuns(all: Json[]): string[] {
 function checkAgents(place: Place, all: Json[]): string[] {
   const problems: string[] = [];
   const recorded = new Map<string, number>();
-  for (const entry of all) if (entry.type === 'turn') recorded.set(entry.runId, (recorded.get(entry.runId) ?? 0) + 1);
+  for (const entry of all)
+    if (entry.type === 'turn') recorded.set(entry.runId, (recorded.get(entry.runId) ?? 0) + 1);
   const started = new Map<string, number>();
   for (const [kind, run] of place.lives()) {
     if (kind === 'OVERLAP') problems.push(`two agents of one session lived at once (run ${run})`);
     if (kind === 'S') started.set(run!, (started.get(run!) ?? 0) + 1);
   }
   for (const [run, times] of started) {
-    if (times > (recorded.get(run) ?? 0)) problems.push(`run ${run}: ${times} agents, but ${recorded.get(run) ?? 0} recorded starts`);
+    if (times > (recorded.get(run) ?? 0))
+      problems.push(`run ${run}: ${times} agents, but ${recorded.get(run) ?? 0} recorded starts`);
   }
   return problems;
 }
@@ -148,7 +156,9 @@ function checkLitter(home: string, pending: RegExp | undefined): string[] {
   }
   for (const agent of names(path.join(home, 'locks')))
     for (const name of names(path.join(home, 'locks', agent)))
-      problems.push(`a lock is left: ${[agent, name, ...names(path.join(home, 'locks', agent, name))].join('/')}`);
+      problems.push(
+        `a lock is left: ${[agent, name, ...names(path.join(home, 'locks', agent, name))].join('/')}`,
+      );
   return problems;
 }
 
@@ -175,12 +185,16 @@ function checkRecords(home: string, transcripts: Transcript[], mayLag: boolean):
   for (const { name, sessionId, entries } of transcripts) {
     const reset = entries.filter(entry => entry.type === 'reset');
     if (reset.length > 1) problems.push(`${name}: has ${reset.length} reset lines`);
-    if (reset.length > 0 && entries.at(-1).type !== 'reset') problems.push(`${name}: goes on behind its reset line`);
-    if (reset.length > 0 && current.has(sessionId) && !mayLag) problems.push(`${name}: is archived, but its record still points to it`);
-    if (reset.length === 0 && !current.has(sessionId)) problems.push(`${name}: no record points to it, and no reset line archives it`);
+    if (reset.length > 0 && entries.at(-1).type !== 'reset')
+      problems.push(`${name}: goes on behind its reset line`);
+    if (reset.length > 0 && current.has(sessionId) && !mayLag)
+      problems.push(`${name}: is archived, but its record still points to it`);
+    if (reset.length === 0 && !current.has(sessionId))
+      problems.push(`${name}: no record points to it, and no reset line archives it`);
     if (reset.length > 0) {
       const next = reset[0].nextSessionId;
-      if (!current.has(next) && !transcripts.some(each => each.sessionId === next)) problems.push(`${name}: its reset line names ${next}, which is nowhere`);
+      if (!current.has(next) && !transcripts.some(each => each.sessionId === next))
+        problems.push(`${name}: its reset line names ${next}, which is nowhere`);
     }
   }
   return problems;
@@ -192,7 +206,9 @@ function checkOld(home: string, { before, resets }: CheckOptions): string[] {
   const folder = path.join(home, 'agents', AGENT_ID, 'sessions');
   let added = 0;
   for (const [name, text] of before) {
-    const now = fs.existsSync(path.join(folder, name)) ? fs.readFileSync(path.join(folder, name), 'utf8') : null;
+    const now = fs.existsSync(path.join(folder, name))
+      ? fs.readFileSync(path.join(folder, name), 'utf8')
+      : null;
     if (!now?.startsWith(text)) problems.push(`${name}: what stood there before is no longer whole`);
     else if (now.slice(text.length).includes('"type":"reset"')) added++;
   }

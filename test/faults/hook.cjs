@@ -2,12 +2,12 @@
  * Preload (`node -r hook.cjs`) that makes a process meet trouble. It counts the file operations below a folder, and the
  * writes to stdout, in the order in which they happen, and does to the one with a given number what CLAW_FAULT says:
  *
- *     {"root": folder, "mode": …, "at": number, "log": file}
+ *     {"root": folder, "mode": …, "at": number, "log": file, "part": 0.5}
  *
  *     count       nothing; only log
  *     kill        SIGKILL to itself before it
- *     short       half of a write, then SIGKILL
- *     split       half of a write, reported as a short count: the caller has to go on
+ *     short       a part of a write, then SIGKILL
+ *     split       a part of a write, reported as a short count: the caller has to go on
  *     EIO         it fails, once         EIO-ever     it and every one behind it fail
  *     ENOSPC      it fails, once         ENOSPC-ever  it and every one behind it that needs room fail
  *     read-EIO    counts reading operations instead, and lets this one fail
@@ -20,7 +20,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const childProcess = require('node:child_process');
 
-const { root, mode, at = 0, log } = JSON.parse(process.env.CLAW_FAULT);
+const { root, mode, at = 0, log, part = 0.5 } = JSON.parse(process.env.CLAW_FAULT);
 delete process.env.CLAW_FAULT;
 const raw = { ...fs };
 const promises = { ...fs.promises };
@@ -53,7 +53,11 @@ function die() {
   for (;;);
 }
 
-/** Counts one operation. Returns true when a write is to be cut in half. */
+/** How much of a write gets through: some of it, not all. */
+const cut = bytes =>
+  bytes.subarray(0, Math.min(bytes.length - 1, Math.max(1, Math.floor(bytes.length * part))));
+
+/** Counts one operation. Returns true when only a part of a write is to get through. */
 function gate(name, kind, what) {
   count++;
   if (mode === 'record') return false;
@@ -78,9 +82,9 @@ function record(operation) {
   if (mode === 'record') raw.writeSync(logFd, `${JSON.stringify(operation)}\n`);
 }
 
-/** Half a write: then death, or a short count that the caller must notice. */
-function half(writeHalf) {
-  const written = writeHalf();
+/** A part of a write: then death, or a short count that the caller must notice. */
+function partly(write) {
+  const written = write();
   if (mode === 'short') die();
   return written;
 }
@@ -102,7 +106,8 @@ fs.openSync = (file, flags, ...rest) => {
   if (name !== null) {
     open.set(fd, name);
     if (writes && !existed) record({ op: 'create', path: name });
-    else if (typeof flags === 'string' && flags.startsWith('w')) record({ op: 'truncate', path: name, size: 0 });
+    else if (typeof flags === 'string' && flags.startsWith('w'))
+      record({ op: 'truncate', path: name, size: 0 });
   }
   return fd;
 };
@@ -115,9 +120,12 @@ fs.closeSync = fd => {
 fs.writeSync = (fd, data, offset, length, ...rest) => {
   const name = open.get(fd);
   if (name === undefined) return raw.writeSync(fd, data, offset, length, ...rest);
-  const bytes = typeof data === 'string' ? Buffer.from(data) : data.subarray(offset ?? 0, (offset ?? 0) + (length ?? data.length - (offset ?? 0)));
+  const bytes =
+    typeof data === 'string'
+      ? Buffer.from(data)
+      : data.subarray(offset ?? 0, (offset ?? 0) + (length ?? data.length - (offset ?? 0)));
   if (!reading && gate('writeSync', 'write', name) && bytes.length > 1)
-    return half(() => raw.writeSync(fd, bytes.subarray(0, bytes.length >> 1)));
+    return partly(() => raw.writeSync(fd, cut(bytes)));
   const start = mode === 'record' && fd !== 1 ? raw.fstatSync(fd).size : 0;
   const written = raw.writeSync(fd, bytes);
   record({ op: 'write', path: name, at: start, data: bytes.subarray(0, written).toString('base64') });
@@ -146,7 +154,7 @@ for (const name of ['writeFileSync', 'appendFileSync']) {
     if (what === null || reading) return raw[name](file, data, ...rest);
     const existed = raw.existsSync(file);
     const bytes = Buffer.from(data);
-    if (gate(name, 'write', what)) half(() => raw[name](file, bytes.subarray(0, bytes.length >> 1), ...rest));
+    if (gate(name, 'write', what)) partly(() => raw[name](file, cut(bytes), ...rest));
     const start = existed && name === 'appendFileSync' ? raw.statSync(file).size : 0;
     raw[name](file, data, ...rest);
     record(existed ? { op: 'truncate', path: what, size: start } : { op: 'create', path: what });
@@ -154,25 +162,36 @@ for (const name of ['writeFileSync', 'appendFileSync']) {
   };
 }
 
-const CHANGES = { mkdir: 'mkdir', rename: 'rename', unlink: 'remove', rmdir: 'remove', rm: 'remove', utimes: 'touch' };
+const CHANGES = {
+  mkdir: 'mkdir',
+  rename: 'rename',
+  unlink: 'remove',
+  rmdir: 'remove',
+  rm: 'remove',
+  utimes: 'touch',
+};
 
 for (const [name, kind] of Object.entries(CHANGES)) {
-  const wrap = (run, label) => (file, ...rest) => {
-    const from = below(file);
-    const to = name === 'rename' ? below(rest[0]) : null;
-    if ((from === null && to === null) || reading) return run(file, ...rest);
-    gate(label, kind, to === null ? from : `${from} -> ${to}`);
-    const existed = raw.existsSync(file);
-    const made = name === 'mkdir' && !existed ? missingFolders(file) : [];
-    const noted = result => {
-      if (name === 'mkdir') for (const folder of made) record({ op: 'mkdir', path: folder });
-      else if (name === 'rename') record({ op: 'rename', path: from, to });
-      else if (kind === 'remove' && existed) record({ op: 'remove', path: from });
-      return result;
+  const wrap =
+    (run, label) =>
+    (file, ...rest) => {
+      const from = below(file);
+      const to = name === 'rename' ? below(rest[0]) : null;
+      const existed = (from !== null || to !== null) && raw.existsSync(file);
+      // Removing what is not there changes nothing; a process that waits may try it any number of times.
+      if ((from === null && to === null) || reading || (kind === 'remove' && !existed))
+        return run(file, ...rest);
+      gate(label, kind, to === null ? from : `${from} -> ${to}`);
+      const made = name === 'mkdir' && !existed ? missingFolders(file) : [];
+      const noted = result => {
+        if (name === 'mkdir') for (const folder of made) record({ op: 'mkdir', path: folder });
+        else if (name === 'rename') record({ op: 'rename', path: from, to });
+        else if (kind === 'remove' && existed) record({ op: 'remove', path: from });
+        return result;
+      };
+      const result = run(file, ...rest);
+      return typeof result?.then === 'function' ? result.then(noted) : noted(result);
     };
-    const result = run(file, ...rest);
-    return typeof result?.then === 'function' ? result.then(noted) : noted(result);
-  };
   const sync = `${name}Sync`;
   fs[sync] = wrap(raw[sync], sync);
   const later = wrap(promises[name], `promises.${name}`);
@@ -182,17 +201,26 @@ for (const [name, kind] of Object.entries(CHANGES)) {
 /** The folders that a (recursive) mkdir will make, outermost first. */
 function missingFolders(folder) {
   const missing = [];
-  for (let at_ = path.resolve(folder); below(at_) !== null && !raw.existsSync(at_); at_ = path.dirname(at_)) missing.unshift(below(at_));
+  for (let at_ = path.resolve(folder); below(at_) !== null && !raw.existsSync(at_); at_ = path.dirname(at_))
+    missing.unshift(below(at_));
   return missing;
 }
 
 // write-file-atomic (the config cache, nothing else) goes by callbacks.
-for (const [name, kind] of Object.entries({ open: 'create', write: 'write', fsync: 'sync', rename: 'rename', unlink: 'remove', mkdir: 'mkdir' })) {
+for (const [name, kind] of Object.entries({
+  open: 'create',
+  write: 'write',
+  fsync: 'sync',
+  rename: 'rename',
+  unlink: 'remove',
+  mkdir: 'mkdir',
+})) {
   const run = raw[name];
   fs[name] = (first, ...rest) => {
     const what = typeof first === 'number' ? open.get(first) : below(first);
     const callback = rest.at(-1);
-    if (what === undefined || what === null || reading || (name === 'open' && !isWriting(rest[0]))) return run(first, ...rest);
+    if (what === undefined || what === null || reading || (name === 'open' && !isWriting(rest[0])))
+      return run(first, ...rest);
     try {
       gate(name, kind, what);
     } catch (error) {

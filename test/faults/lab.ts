@@ -27,6 +27,8 @@ export interface Fault {
   mode: Mode;
   /** number of the operation, from 1 */
   at: number;
+  /** how much of a write gets through (`short`, `split`); default 0.5 */
+  part?: number;
 }
 
 /** An operation as hook.cjs logs it. */
@@ -72,7 +74,8 @@ export class Program {
    */
   mutant(edits: [from: RegExp, to: string][]): Program {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'claw-faults-mutant-'));
-    for (const part of ['bin', 'dist']) fs.cpSync(path.join(this.folder, part), path.join(folder, part), { recursive: true });
+    for (const part of ['bin', 'dist'])
+      fs.cpSync(path.join(this.folder, part), path.join(folder, part), { recursive: true });
     const file = path.join(folder, 'dist/claw.js');
     let source = fs.readFileSync(file, 'latin1');
     for (const [from, to] of edits) {
@@ -125,7 +128,8 @@ export function launch(args: string[], env: Record<string, string>, command = pr
       // An orphaned agent may hold the pipes open for long; what the process itself wrote is here by then.
       setImmediate(() => {
         for (const stream of [child.stdout, child.stderr]) {
-          for (let rest = stream.read(); rest; rest = stream.read()) (stream === child.stdout ? out : err).push(rest);
+          for (let rest = stream.read(); rest; rest = stream.read())
+            (stream === child.stdout ? out : err).push(rest);
         }
         const text = (chunks: Buffer[]) => Buffer.concat(chunks).toString('utf8');
         const finish = () => {
@@ -141,7 +145,9 @@ export function launch(args: string[], env: Record<string, string>, command = pr
   return { child, ended: () => ended, done };
 }
 
-function drained(stream: NodeJS.ReadableStream & { readableEnded: boolean; destroyed?: boolean }): Promise<void> {
+function drained(
+  stream: NodeJS.ReadableStream & { readableEnded: boolean; destroyed?: boolean },
+): Promise<void> {
   if (stream.readableEnded || stream.destroyed) return Promise.resolve();
   return new Promise(resolve => stream.once('close', () => resolve()));
 }
@@ -174,7 +180,8 @@ export class Place {
     const place = new Place(program, fs.mkdtempSync(path.join(os.tmpdir(), 'claw-faults-')));
     for (const part of ['claw', 'audit']) {
       const from = path.join(this.folder, part);
-      if (fs.existsSync(from)) fs.cpSync(from, path.join(place.folder, part), { recursive: true, preserveTimestamps: true });
+      if (fs.existsSync(from))
+        fs.cpSync(from, path.join(place.folder, part), { recursive: true, preserveTimestamps: true });
     }
     return place;
   }
@@ -258,7 +265,11 @@ export async function until(what: string, seen: () => boolean, limitMs = 15_000)
 }
 
 /** Runs the jobs, a few at a time. */
-export async function pooled<T, R>(items: readonly T[], job: (item: T) => Promise<R>, atOnce = 3): Promise<R[]> {
+export async function pooled<T, R>(
+  items: readonly T[],
+  job: (item: T) => Promise<R>,
+  atOnce = 3,
+): Promise<R[]> {
   const results: R[] = [];
   let next = 0;
   const worker = async () => {

@@ -1,11 +1,28 @@
 /** One fault at one operation, the recovery from it, and what must hold then. */
-import { type CheckOptions, check, deliveries, isAcceptance, parse, readTranscripts, transcriptTexts, walk } from './check.ts';
+import {
+  type CheckOptions,
+  check,
+  deliveries,
+  isAcceptance,
+  parse,
+  readTranscripts,
+  transcriptTexts,
+  walk,
+} from './check.ts';
 import type { Ended, Fault, Mode, Operation, Place, Program } from './lab.ts';
 import { pooled } from './lab.ts';
 import { type Scenario, stage } from './scenarios.ts';
 
 /** Who comes first after the fault: the timer, or the sender with the same message. */
 export type Order = 'tick-first' | 'message-first';
+
+export interface StrikeOptions {
+  order?: Order;
+  /** strike at every so many points only */
+  every?: number;
+  /** how much of a write gets through */
+  part?: number;
+}
 
 export interface Report {
   points: number;
@@ -47,7 +64,7 @@ export async function strikeEverywhere(
   program: Program,
   scenario: Scenario,
   mode: Mode,
-  options: { order?: Order; every?: number } = {},
+  options: StrikeOptions = {},
 ): Promise<Report> {
   const template = await stage(program, scenario);
   try {
@@ -60,10 +77,22 @@ export async function strikeEverywhere(
     const reports = await pooled(points, async at => {
       const place = template.copy();
       try {
-        const { acknowledged, problems } = await strike(place, scenario, { mode, at }, options.order ?? 'tick-first', before);
-        const { name, what } = place.operations().find(operation => operation.n === at) ?? operations[at - 1]!;
+        const { acknowledged, problems } = await strike(
+          place,
+          scenario,
+          { mode, at, ...(options.part ? { part: options.part } : {}) },
+          options.order ?? 'tick-first',
+          before,
+        );
+        const { name, what } =
+          place.operations().find(operation => operation.n === at) ?? operations[at - 1]!;
         const kept = process.env.CLAW_FAULTS_KEEP ? ` (${place.folder})` : '';
-        return { acknowledged, finding: problems.length ? `${mode} at ${at}, ${name} ${what}${kept}: ${problems.join('; ')}` : null };
+        return {
+          acknowledged,
+          finding: problems.length
+            ? `${mode} at ${at}, ${name} ${what}${kept}: ${problems.join('; ')}`
+            : null,
+        };
       } finally {
         place.remove();
       }
@@ -107,13 +136,18 @@ export interface Said {
 }
 
 /** What the victim said on stdout and by its exit status, and whether it may say that. */
-export function judgeVictim(run: Ended, scenario: Pick<Scenario, 'message' | 'victim' | 'accepted'>, fault: Fault): Said {
+export function judgeVictim(
+  run: Ended,
+  scenario: Pick<Scenario, 'message' | 'victim' | 'accepted'>,
+  fault: Fault,
+): Said {
   const problems: string[] = [];
   if (run.hung) problems.push('it hung');
   const isTick = scenario.victim[0] === 'tick';
   const whole = run.stdout.endsWith('\n');
   const result = whole && !isTick ? parse(run.stdout) : undefined;
-  if (whole && !isTick && (typeof result !== 'object' || result === null)) problems.push(`stdout is no JSON document: ${run.stdout.slice(0, 80)}`);
+  if (whole && !isTick && (typeof result !== 'object' || result === null))
+    problems.push(`stdout is no JSON document: ${run.stdout.slice(0, 80)}`);
   const said: Said = {
     acknowledged: scenario.accepted || (result !== undefined && result.messageId === scenario.message.id),
     printed: scenario.message.reply.test(result?.reply?.text ?? ''),
@@ -123,7 +157,8 @@ export function judgeVictim(run: Ended, scenario: Pick<Scenario, 'message' | 'vi
   };
   if (result?.reply && !said.printed) problems.push(`it answered ${JSON.stringify(result.reply.text)}`);
   if (run.signal) {
-    if (!run.hung && fault.mode !== 'kill' && fault.mode !== 'short') problems.push(`it died of ${run.signal}`);
+    if (!run.hung && fault.mode !== 'kill' && fault.mode !== 'short')
+      problems.push(`it died of ${run.signal}`);
     return said;
   }
   const told = `exit ${run.status}, stdout ${JSON.stringify(run.stdout.slice(0, 120))}, stderr ${JSON.stringify(run.stderr.slice(0, 300))}`;
@@ -153,8 +188,8 @@ function standsAnywhere(place: Place, id: string): boolean {
 interface Recovery extends Said {
   order: Order;
   before: Map<string, string>;
-  /** checks that differ from the usual */
-  options?: Partial<CheckOptions>;
+  /** other messages that must stand too */
+  also?: string[];
 }
 
 /** Tick and the same message again, in either order; returns everything that does not hold on the way. */
@@ -163,10 +198,9 @@ export async function recover(place: Place, scenario: Scenario, known: Recovery)
   const problems: string[] = [];
   const look = (when: string, due: boolean, extra: Partial<CheckOptions> = {}) => {
     const found = check(place, {
-      sent: [{ id: message.id, due }],
+      sent: [{ id: message.id, due }, ...(known.also ?? []).map(id => ({ id, due: true }))],
       before: known.before,
       resets: scenario.resets,
-      ...known.options,
       ...extra,
     });
     problems.push(...found.map(problem => `${when}: ${problem}`));
@@ -186,13 +220,15 @@ export async function recover(place: Place, scenario: Scenario, known: Recovery)
   }
   look(known.order === 'tick-first' ? 'after the same message' : 'after the same message and a tick', true);
   const undelivered = deliveries(place.home);
-  if (undelivered.size > 0) problems.push(`fetched, but still to be delivered: ${[...undelivered.keys()].join(', ')}`);
+  if (undelivered.size > 0)
+    problems.push(`fetched, but still to be delivered: ${[...undelivered.keys()].join(', ')}`);
   return problems;
 }
 
 export async function tick(place: Place, problems: string[]): Promise<void> {
   const run = await place.run(['tick', '--json']);
-  if (run.status !== 0) problems.push(`the tick after it: exit ${run.status} ${run.signal ?? ''} ${run.stderr.slice(0, 300)}`);
+  if (run.status !== 0)
+    problems.push(`the tick after it: exit ${run.status} ${run.signal ?? ''} ${run.stderr.slice(0, 300)}`);
 }
 
 /** A reply that did not come out is where its caller can find it. */
@@ -206,7 +242,9 @@ function checkHandedOver(place: Place, { message }: Scenario, said: Said): strin
   // Failed: it is in `inbox list`, and answered when it comes again.
   if (end && ['failed', 'interrupted'].includes(end.status)) return [];
   const text = deliveries(place.home).get(message.id);
-  return text !== undefined && message.reply.test(text) ? [] : [`its caller never saw the reply, and the outbox has ${JSON.stringify(text)}`];
+  return text !== undefined && message.reply.test(text)
+    ? []
+    : [`its caller never saw the reply, and the outbox has ${JSON.stringify(text)}`];
 }
 
 /** The same message once more: its one reply, and exit 0. */

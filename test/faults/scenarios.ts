@@ -1,6 +1,6 @@
 /** What is going on when the fault strikes. Each scenario is made once and copied for every point. */
 import fs from 'node:fs';
-import { names, parse } from './check.ts';
+import { names, parse, readTranscripts } from './check.ts';
 import { AGENT, type Ended, Place, type Program } from './lab.ts';
 
 export interface Message {
@@ -46,7 +46,8 @@ const hello = message('m1', 'hello');
 /** A clean run that has to work, or the scenario makes no sense. */
 export async function succeed(place: Place, args: string[]): Promise<Ended> {
   const run = await place.run(args);
-  if (run.status !== 0) throw new Error(`claw ${args.join(' ')}: exit ${run.status} ${run.signal}: ${run.stderr}`);
+  if (run.status !== 0)
+    throw new Error(`claw ${args.join(' ')}: exit ${run.status} ${run.signal}: ${run.stderr}`);
   return run;
 }
 
@@ -61,7 +62,8 @@ export function age(place: Place): void {
   for (const name of names(folder)) {
     const file = `${folder}/${name}`;
     const record = parse(fs.readFileSync(file, 'utf8'));
-    for (const field of ['createdAt', 'startedAt', 'updatedAt', 'lastUserAt']) record[field] -= 3 * 86_400_000;
+    for (const field of ['createdAt', 'startedAt', 'updatedAt', 'lastUserAt'])
+      record[field] -= 3 * 86_400_000;
     fs.writeFileSync(file, `${JSON.stringify(record)}\n`);
   }
 }
@@ -154,6 +156,18 @@ export const tickOfKilledTurn: Scenario = {
   },
 };
 
+/** The same message again, to fetch the reply of a turn whose process died before it could print it. */
+export const fetch: Scenario = {
+  ...turn,
+  name: 'the same message again, fetching a reply that waits in the outbox',
+  prepare: async place => {
+    await conversation(place);
+    await killAt(place, hello.args, operation => operation.what === 'stdout');
+    await succeed(place, ['tick']);
+  },
+  accepted: true,
+};
+
 /** Runs a command and kills it at the first operation that matches, found by a clean run in a copy. */
 export async function killAt(
   place: Place,
@@ -184,6 +198,7 @@ export const SCENARIOS: Scenario[] = [
   tickOfNoWait,
   tickOfNoWaitInNewHome,
   tickOfKilledTurn,
+  fetch,
 ];
 
 /** The place where a scenario's victim starts; to be copied for every point. */
@@ -191,4 +206,9 @@ export async function stage(program: Program, scenario: Scenario): Promise<Place
   const place = Place.create(program, scenario.config);
   await scenario.prepare(place);
   return place;
+}
+
+/** All lines of all transcripts. */
+export function entriesOf(place: Place) {
+  return readTranscripts(place.home).transcripts.flatMap(transcript => transcript.entries);
 }

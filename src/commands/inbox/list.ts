@@ -2,14 +2,19 @@ import { Command } from 'clipanion';
 import type { Context } from '../../context.ts';
 import { EXIT } from '../../core/errors.ts';
 import type { Incoming } from '../../core/turn.ts';
+import { planTick } from '../../runner/tick.ts';
 import type { Desk } from '../../runner/turn.ts';
 import { readJson } from '../../store/json-file.ts';
+import { holderOf, tokenState } from '../../store/lock.ts';
 import {
   type FailedMessage,
   listPendingAgents,
   listWaitingFiles,
   pendingOverview,
+  readWaiting,
 } from '../../store/pending.ts';
+import { loadRecord } from '../../store/sessions.ts';
+import { unansweredUsers } from '../../store/transcripts.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
 import { age, table } from '../format.ts';
@@ -17,6 +22,7 @@ import { printJson, printOut } from '../output.ts';
 
 /** A message that waits for its turn, or whose agent failed. */
 export interface InboxRow {
+  /** waiting: for its session or, when the process that ran it ended, for the next tick */
   state: 'waiting' | 'failed' | 'interrupted';
   messageId: string;
   agentId: string;
@@ -61,7 +67,7 @@ export function inboxRows(desk: Desk): { rows: InboxRow[]; problems: { file: str
       ...listWaitingFiles(desk.layout, agentId),
       ...pendingOverview(desk.layout, agentId).failed,
     ]) {
-      const read = readJson(file);
+      const read = file.endsWith('.failed') ? readJson(file) : readWaiting(file);
       if (read.state === 'unreadable') problems.push({ file, reason: read.reason });
       if (read.state !== 'ok') continue;
       rows.push(
@@ -71,7 +77,31 @@ export function inboxRows(desk: Desk): { rows: InboxRow[]; problems: { file: str
       );
     }
   }
+  for (const { agentId, key, evidence } of planTick(desk).sessions) {
+    if (evidence === 'turn') rows.push(...turnRows(desk, agentId, key, now));
+  }
   return { rows: rows.sort((a, b) => b.ageMs - a.ageMs), problems };
+}
+
+/** Messages of a turn that was begun and not ended; of those that waited in a file, the file's row is enough. */
+function turnRows(desk: Desk, agentId: string, key: string, now: number): InboxRow[] {
+  const read = loadRecord(desk.layout, agentId, key);
+  if (read.state !== 'ok') return [];
+  const { sessionId, bytes } = read.record;
+  const holder = holderOf(desk.layout.lock(agentId, key));
+  // Under way: neither waiting nor failed.
+  if (holder !== null && tokenState(desk.context, holder) !== 'dead') return [];
+  return unansweredUsers(desk.layout.transcript(agentId, sessionId), bytes)
+    .filter(user => user.queuedAs === undefined)
+    .map(user => ({
+      state: 'waiting',
+      messageId: user.id,
+      agentId,
+      sessionKey: key,
+      text: user.message.content,
+      ...since(user.timestamp, now),
+      error: null,
+    }));
 }
 
 function waitingRow(incoming: Incoming, now: number): InboxRow {

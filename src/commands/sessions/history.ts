@@ -1,11 +1,13 @@
+import fs from 'node:fs';
 import { Command, Option } from 'clipanion';
 import type { Context } from '../../context.ts';
-import { EXIT } from '../../core/errors.ts';
+import { ClawError, EXIT } from '../../core/errors.ts';
 import { isAssistantEntry, isCommandEntry, isUserEntry } from '../../core/session/transcript.ts';
 import { lineNumber } from '../../store/jsonl-file.ts';
 import { newestFirst } from '../../store/transcripts.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
+import { printable, printableLines } from '../format.ts';
 import { printJson, printOut } from '../output.ts';
 import { findSession } from './find.ts';
 import { numberOption } from './list.ts';
@@ -33,6 +35,14 @@ export class SessionsHistoryCommand extends ClawCommand {
     const desk = await openDesk(context);
     const found = findSession(desk, this.name);
     const file = desk.layout.transcript(found.agentId, found.sessionId);
+    if (!fs.existsSync(file)) {
+      throw new ClawError(
+        'data',
+        'transcript-missing',
+        `${file} is gone; the next message begins a new session`,
+        'claw sessions list',
+      );
+    }
     const bad: { offset: number; reason: string }[] = [];
     const messages = messagesOf(file, numberOption('--last', this.last), this.tools, (offset, reason) =>
       bad.push({ offset, reason }),
@@ -47,7 +57,10 @@ export class SessionsHistoryCommand extends ClawCommand {
     else
       printOut(
         messages
-          .map(message => `${message.at}  ${message.from ?? message.role}\n${indent(message.text)}\n`)
+          .map(
+            message =>
+              `${message.at}  ${printable(message.from ?? message.role)}\n${indent(printableLines(message.text))}\n`,
+          )
           .join('\n'),
       );
     for (const { offset, reason } of bad)

@@ -43,6 +43,8 @@ export interface UserEntry {
   /** stem of its file in `pending/`, when it had to wait for the session */
   queuedAs?: string;
   message: { role: 'user'; content: string };
+  /** what the agent is asked, where that is not the whole text (a trigger was cut off) */
+  body?: string;
   origin: Origin;
   via: ReplyVia;
   attachments?: Attachment[];
@@ -67,8 +69,6 @@ export interface TurnEntry {
   /** 1, or 2 when the first start died with its owner */
   attempt: number;
   messageIds: string[];
-  /** what the agent is asked, where that is not the messages' text (a trigger was cut off) */
-  body?: string;
   runner: string;
   model?: string;
   isNewSession: boolean;

@@ -1,0 +1,3 @@
+import { faultPoints } from './suite.ts';
+
+faultPoints('whole');
