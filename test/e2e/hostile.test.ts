@@ -20,7 +20,9 @@ const outside = () => list(home.folder).filter(name => name !== 'claw');
 function expectNothingElsewhere(): void {
   expect(outside()).toEqual([]);
   expect(list(home.path('agents'))).toEqual(['main']);
-  expect(list(home.path('agents', 'main')).toSorted()).toEqual(['sessions', 'workspace']);
+  const folders = list(home.path('agents', 'main')).filter(name => name !== '.tmp');
+  expect(folders.toSorted()).toEqual(['.tmp', 'sessions', 'workspace']);
+  expect(list(home.path('agents', 'main', '.tmp'))).toEqual([]);
   expect(list(home.path('agents', 'main', 'workspace'))).toEqual([]);
   for (const name of list(home.path('agents', 'main', 'sessions'))) {
     expect(name).toMatch(/^(records|[0-9a-f-]{36}\.jsonl)$/);

@@ -90,7 +90,7 @@ function turnRows(desk: Desk, agentId: string, key: string, now: number): InboxR
   const { sessionId, bytes } = read.record;
   const holder = holderOf(desk.layout.lock(agentId, key));
   // Under way: neither waiting nor failed.
-  if (holder !== null && tokenState(desk.context, holder) !== 'dead') return [];
+  if (holder !== null && tokenState(desk.context, holder) === 'alive') return [];
   return unansweredUsers(desk.layout.transcript(agentId, sessionId), bytes)
     .filter(user => user.queuedAs === undefined)
     .map(user => ({
