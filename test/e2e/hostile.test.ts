@@ -21,7 +21,7 @@ function expectNothingElsewhere(): void {
   expect(outside()).toEqual([]);
   expect(list(home.path('agents'))).toEqual(['main']);
   const folders = list(home.path('agents', 'main')).filter(name => name !== '.tmp');
-  expect(folders.toSorted()).toEqual(['.tmp', 'sessions', 'workspace']);
+  expect(folders.toSorted()).toEqual(['sessions', 'workspace']);
   expect(list(home.path('agents', 'main', '.tmp'))).toEqual([]);
   expect(list(home.path('agents', 'main', 'workspace'))).toEqual([]);
   for (const name of list(home.path('agents', 'main', 'sessions'))) {
