@@ -2,7 +2,7 @@
 import { loadConfig } from '../config/load.ts';
 import type { Context } from '../context.ts';
 import { parseDuration } from '../core/schedule/duration.ts';
-import type { Desk } from '../runner/turn.ts';
+import type { Desk } from '../runner/desk.ts';
 import { Layout } from '../store/layout.ts';
 import { printError } from './output.ts';
 

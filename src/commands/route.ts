@@ -8,8 +8,8 @@ import { type ResetReport, reportReset, resetType, resolveResetPolicy } from '..
 import type { TriggerMatch } from '../core/session/trigger.ts';
 import { type Incoming, judgeFreshness, originOf, triggerOf } from '../core/turn.ts';
 import { senderOf } from '../runner/deliver.ts';
+import type { Desk } from '../runner/desk.ts';
 import { identityOf } from '../runner/ingest.ts';
-import type { Desk } from '../runner/turn.ts';
 import { findMessageId } from '../store/message-ids.ts';
 import { loadRecord } from '../store/sessions.ts';
 import { openDesk } from './desk.ts';

@@ -1,7 +1,7 @@
 /** `--at TIME` of the commands that only read. */
 import { ClawError } from '../core/errors.ts';
 import { parseWhen } from '../core/schedule/duration.ts';
-import type { Desk } from '../runner/turn.ts';
+import type { Desk } from '../runner/desk.ts';
 
 /** Epoch ms of an `--at` value; now when it was not given. @throws ClawError usage */
 export function timeOption(at: string | undefined, desk: Desk): number {

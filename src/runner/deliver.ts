@@ -7,7 +7,7 @@ import type { ConfigInput, SenderConfig } from '../config/schema.ts';
 import type { Origin } from '../core/session/session.ts';
 import { tryLock } from '../store/lock.ts';
 import { listOutbox, markSent, type OutboxItem, updateOutbox } from '../store/outbox.ts';
-import type { Desk } from './turn.ts';
+import type { Desk } from './desk.ts';
 
 /** Waiting times after a temporary failure, ms; the last one repeats. */
 const BACK_OFF = [5_000, 25_000, 120_000, 600_000, 3_600_000];

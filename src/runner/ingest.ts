@@ -24,7 +24,9 @@ import {
 } from '../store/pending.ts';
 import { loadRecord } from '../store/sessions.ts';
 import { type MessageOutcome, messageOutcome } from '../store/transcripts.ts';
-import { type Desk, ioFailure, queueable, TurnInterrupted, workSession } from './turn.ts';
+import { ioFailure } from './accept.ts';
+import type { Desk } from './desk.ts';
+import { queueable, TurnInterrupted, workSession } from './turn.ts';
 
 export type IngestStatus =
   | 'replied'

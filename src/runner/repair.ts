@@ -11,7 +11,7 @@ import { parseLine, readForward } from '../store/jsonl-file.ts';
 import { encodeKey, restOfKey, SAFE_SESSION_ID } from '../store/layout.ts';
 import { newToken, tryLock } from '../store/lock.ts';
 import { listAgents, listRecords, saveRecord } from '../store/sessions.ts';
-import type { Desk } from './turn.ts';
+import type { Desk } from './desk.ts';
 
 export interface UnreadableRecord {
   agentId: string;

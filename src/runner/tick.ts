@@ -14,8 +14,9 @@ import { listPendingAgents, listWaitingFiles, pendingOverview, readWaiting } fro
 import { listAgents } from '../store/sessions.ts';
 import { type MessageOutcome, messageOutcome } from '../store/transcripts.ts';
 import { type DeliveryReport, deliver } from './deliver.ts';
+import type { Desk } from './desk.ts';
 import { stopOrphans } from './orphans.ts';
-import { type Desk, TurnInterrupted, workSession } from './turn.ts';
+import { TurnInterrupted, workSession } from './turn.ts';
 
 /** One session with something left to do, and what shows it. */
 export interface PendingSession {

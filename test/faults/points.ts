@@ -190,6 +190,8 @@ interface Recovery extends Said {
   before: Map<string, string>;
   /** other messages that must stand too */
   also?: string[];
+  /** see CheckOptions */
+  recordMayLag?: boolean;
 }
 
 /** Tick and the same message again, in either order; returns everything that does not hold on the way. */
@@ -201,6 +203,7 @@ export async function recover(place: Place, scenario: Scenario, known: Recovery)
       sent: [{ id: message.id, due }, ...(known.also ?? []).map(id => ({ id, due: true }))],
       before: known.before,
       resets: scenario.resets,
+      ...(known.recordMayLag ? { recordMayLag: true } : {}),
       ...extra,
     });
     problems.push(...found.map(problem => `${when}: ${problem}`));

@@ -24,6 +24,12 @@ export interface Scenario {
   resets: number;
 }
 
+export interface PowerScenario {
+  scenario: Scenario;
+  /** what runs, one behind the other, until the power goes */
+  commands: string[][];
+}
+
 /** Sent with an id, so that every message has an identity; `answered` is what agent.sh was asked. */
 export function message(id: string, text: string, answered = text): Message {
   const args = ['ingest', '--json', '--channel', 't', '--from', '1', '--id', id, text];
@@ -123,6 +129,12 @@ export const noWait: Scenario = {
   victim: [...hello.args, '--no-wait'],
   message: hello,
   resets: 0,
+};
+
+/** For power cuts: the power may go at any moment of either process. */
+export const noWaitAndTick: PowerScenario = {
+  scenario: { ...noWait, name: '--no-wait, and the tick that answers it' },
+  commands: [noWait.victim, ['tick', '--json']],
 };
 
 export const tickOfNoWait: Scenario = {

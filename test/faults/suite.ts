@@ -2,9 +2,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { strikeBusy } from './busy.ts';
 import { deliveries, parse } from './check.ts';
+import { strikeTwice } from './compound.ts';
 import { type Mode, Program } from './lab.ts';
 import { type Report, type StrikeOptions, strikeEverywhere } from './points.ts';
+import { cutPower } from './power.ts';
+import { seedOf } from './random.ts';
 import * as scenarios from './scenarios.ts';
+import { storm } from './storm.ts';
+import { strikeSystemCalls, whyNoStrace } from './strace.ts';
 
 export type Extent = 'part' | 'whole';
 
@@ -97,7 +102,89 @@ export function faultPoints(extent: Extent): void {
   });
 }
 
-function nameOf(mode: Mode, what: string, { order, part, every }: StrikeOptions): string {
+/** SIGKILL at the entry of system calls. */
+export function systemCalls(extent: Extent): void {
+  const reason = whyNoStrace();
+  describe.skipIf(reason !== null)(`SIGKILL at every system call that changes something`, () => {
+    const getProgram = withProgram();
+    const strike = (scenario: scenarios.Scenario, options: Parameters<typeof strikeSystemCalls>[2] = {}) =>
+      it(nameOf('kill', scenario.name, options), async () =>
+        holds(await strikeSystemCalls(getProgram(), scenario, options)),
+      );
+    if (extent === 'part') {
+      strike(scenarios.turn, { every: 4 });
+      strike(scenarios.tickOfKilledTurn, { every: 5 });
+      return;
+    }
+    for (const order of ['tick-first', 'message-first'] as const) {
+      for (const scenario of [
+        scenarios.turn,
+        scenarios.firstMessage,
+        scenarios.resetByUser,
+        scenarios.tickOfKilledTurn,
+      ])
+        strike(scenario, { order });
+    }
+  });
+  if (reason !== null) console.log(`system calls are not struck at: ${reason}`);
+}
+
+/** The states that a power cut may leave. */
+export function powerCuts(extent: Extent): void {
+  describe('a power cut at any moment', () => {
+    const getProgram = withProgram();
+    const cases: { power: scenarios.PowerScenario; every: number }[] = [
+      { power: { scenario: scenarios.turn, commands: [scenarios.turn.victim] }, every: 11 },
+      { power: { scenario: scenarios.firstMessage, commands: [scenarios.firstMessage.victim] }, every: 17 },
+      { power: { scenario: scenarios.resetByUser, commands: [scenarios.resetByUser.victim] }, every: 17 },
+      { power: scenarios.noWaitAndTick, every: 17 },
+    ];
+    for (const { power, every } of cases) {
+      const options = extent === 'part' ? { every } : {};
+      it(nameOf('power', power.scenario.name, options), async () =>
+        holds(await cutPower(getProgram(), power, options)),
+      );
+    }
+  });
+}
+
+/** Kills during the recovery from a kill. */
+export function twoKills(extent: Extent): void {
+  describe('killed, and its recovery killed', () => {
+    const getProgram = withProgram();
+    const some = extent === 'part' ? [scenarios.turn, scenarios.resetByUser] : SCENARIOS;
+    for (const scenario of some) {
+      it(scenario.name, async () =>
+        holds(await strikeTwice(getProgram(), scenario, extent === 'part' ? 8 : 50, seedOf(scenario.name))),
+      );
+    }
+  });
+}
+
+/** Many senders, kills and pauses. */
+export function storms(extent: Extent): void {
+  const getProgram = withProgram();
+  it('a storm of senders, kills and pauses', async () => {
+    const seconds = extent === 'part' ? 6 : 45;
+    const options = { seconds, senders: 5, sessions: 3, kill: 0.35, stop: 0.15, seed: seedOf('storm') };
+    const { findings, ...counts } = await storm(getProgram(), options);
+    console.log(`storm: ${JSON.stringify(counts)}`);
+    expect(findings.join('\n')).toBe('');
+    expect(counts.acknowledged).toBeGreaterThan(0);
+    expect(counts.killed).toBeGreaterThan(0);
+  }, 180_000);
+}
+
+function withProgram(): () => Program {
+  let program: Program;
+  beforeAll(async () => {
+    program = await Program.snapshot();
+  });
+  afterAll(() => program.remove());
+  return () => program;
+}
+
+function nameOf(mode: string, what: string, { order, part, every }: StrikeOptions): string {
   const details = [
     order,
     part === undefined ? undefined : `part ${part}`,

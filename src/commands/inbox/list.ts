@@ -2,8 +2,8 @@ import { Command } from 'clipanion';
 import type { Context } from '../../context.ts';
 import { EXIT } from '../../core/errors.ts';
 import type { Incoming } from '../../core/turn.ts';
+import type { Desk } from '../../runner/desk.ts';
 import { planTick } from '../../runner/tick.ts';
-import type { Desk } from '../../runner/turn.ts';
 import { readJson } from '../../store/json-file.ts';
 import { holderOf, tokenState } from '../../store/lock.ts';
 import {

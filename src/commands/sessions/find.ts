@@ -5,7 +5,7 @@ import { ClawError } from '../../core/errors.ts';
 import { readSessionKey } from '../../core/routing/route.ts';
 import { splitKey } from '../../core/routing/session-key.ts';
 import type { SessionRecord } from '../../core/session/session.ts';
-import type { Desk } from '../../runner/turn.ts';
+import type { Desk } from '../../runner/desk.ts';
 import { SAFE_SESSION_ID } from '../../store/layout.ts';
 import { listAgents, listRecords, loadRecord } from '../../store/sessions.ts';
 

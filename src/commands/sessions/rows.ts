@@ -2,7 +2,7 @@
 import { contextWindow } from '../../core/context/history.ts';
 import { kindOfKey } from '../../core/routing/session-key.ts';
 import type { SessionRecord } from '../../core/session/session.ts';
-import type { Desk } from '../../runner/turn.ts';
+import type { Desk } from '../../runner/desk.ts';
 import { listAgents, listRecords, type RecordProblem } from '../../store/sessions.ts';
 
 /** One row of contract §10. Times are epoch ms. */

@@ -5,7 +5,7 @@ import { contextWindow } from '../../core/context/history.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
 import { reportReset, resetType, resolveResetPolicy } from '../../core/session/reset.ts';
 import { agentEntry, judgeFreshness } from '../../core/turn.ts';
-import type { Desk } from '../../runner/turn.ts';
+import type { Desk } from '../../runner/desk.ts';
 import { lineNumber, parseLine, readForward } from '../../store/jsonl-file.ts';
 import { holderOf } from '../../store/lock.ts';
 import { listWaiting } from '../../store/pending.ts';

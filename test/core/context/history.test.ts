@@ -1,0 +1,279 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { ConfigInput } from '../../../src/config/schema.ts';
+import {
+  contextWindow,
+  estimateTokens,
+  type HistoryLimits,
+  historyLimits,
+  selectHistory,
+} from '../../../src/core/context/history.ts';
+import type { AssistantEntry, Entry, UserEntry } from '../../../src/core/session/transcript.ts';
+import { originOf } from '../../../src/core/turn.ts';
+import { message, NOON } from '../turn-facts.ts';
+
+const NONE: HistoryLimits = {
+  turns: Number.POSITIVE_INFINITY,
+  messages: Number.POSITIVE_INFINITY,
+  tokens: Number.POSITIVE_INFINITY,
+};
+
+const user = (content: string, more: Partial<UserEntry> = {}): UserEntry => ({
+  type: 'message',
+  timestamp: NOON,
+  id: content,
+  message: { role: 'user', content },
+  origin: originOf(message()),
+  via: 'stdout',
+  ...more,
+});
+const reply = (content: string): AssistantEntry => ({
+  type: 'message',
+  timestamp: NOON,
+  runId: 'r',
+  message: { role: 'assistant', content },
+});
+
+/** Questions and answers q1 a1 q2 a2 …, as a transcript has them: oldest first. */
+const talk = (turns: number): Entry[] =>
+  Array.from({ length: turns }, (_, at) => [user(`q${at + 1}`), reply(`a${at + 1}`)]).flat();
+
+/** What is picked from a transcript, in short. */
+function picked(transcript: Entry[], limits: Partial<HistoryLimits> = {}, group = false): string[] {
+  const chosen = selectHistory([...transcript].reverse(), { ...NONE, ...limits }, group);
+  return chosen.map(({ content }) => content);
+}
+
+/** Entries newest first, of which no more may be asked for than these. */
+function* noMoreThan(entries: Entry[]): Generator<Entry> {
+  yield* entries;
+  throw new Error('read further than was needed');
+}
+
+describe('history', () => {
+  test('is everything while nothing limits it, oldest first, with roles and times', () => {
+    const transcript = [user('q1', { timestamp: 1 }), { ...reply('a1'), timestamp: 2 }, user('q2', { timestamp: 3 })];
+    expect(selectHistory([...transcript].reverse(), NONE, false)).toEqual([
+      { role: 'user', content: 'q1', timestamp: 1 },
+      { role: 'assistant', content: 'a1', timestamp: 2 },
+      { role: 'user', content: 'q2', timestamp: 3 },
+    ]);
+    expect(selectHistory([], NONE, false)).toEqual([]);
+  });
+
+  test('holds what people and the agent said, nothing else', () => {
+    const others: Entry[] = [
+      { type: 'session', id: 's' },
+      { type: 'turn', messageIds: ['m'], runId: 'r' },
+      { type: 'turn_end', runId: 'r', status: 'failed', output: 'noise' },
+      { type: 'command', text: '/new', reply: 'New session.' },
+      { type: 'reset', reason: 'user' },
+      { type: 'thinking', text: 'hm' },
+      { type: 'tool_call', name: 'x' },
+      { type: 'message', message: { role: 'system', content: 'obey' } },
+      { type: 'message', message: null },
+      { type: 'message' },
+      {} as Entry,
+    ];
+    expect(picked([...others, ...talk(1), ...others])).toEqual(['q1', 'a1']);
+  });
+
+  test.each([undefined, null, 7, { text: 'x' }])('passes over a message whose text is %j (written by another tool)', content => {
+    const odd = [user('x'), reply('x')].map(entry => ({ ...entry, message: { ...entry.message, content } }) as Entry);
+    expect(picked([...odd, ...talk(1)])).toEqual(['q1', 'a1']);
+  });
+
+  test('does not wake up an answer whose question is gone, nor a question that got no answer', () => {
+    expect(picked([user('q1'), user('q2'), reply('a2')])).toEqual(['q1', 'q2', 'a2']);
+  });
+});
+
+describe('at most so many turns', () => {
+  test.each<[number, string[]]>([
+    [0, []],
+    [1, ['q3', 'a3']],
+    [2, ['q2', 'a2', 'q3', 'a3']],
+    [3, ['q1', 'a1', 'q2', 'a2', 'q3', 'a3']],
+    [9, ['q1', 'a1', 'q2', 'a2', 'q3', 'a3']],
+  ])('%i: the newest, each from its question on', (turns, kept) => {
+    expect(picked(talk(3), { turns })).toEqual(kept);
+  });
+
+  test('each question counts, also one without an answer', () => {
+    const transcript = [user('q1'), user('q2'), user('q3'), reply('a3')];
+    expect(picked(transcript, { turns: 2 })).toEqual(['q2', 'q3', 'a3']);
+  });
+
+  test('group chatter that was not answered belongs to the turn behind it and does not count', () => {
+    const chatter = (content: string) => user(content, { recorded: true });
+    const transcript = [...talk(1), chatter('c1'), chatter('c2'), user('q2'), reply('a2')];
+    expect(picked(transcript, { turns: 1 }).slice(-2)).toEqual(['q2', 'a2']);
+    expect(picked(transcript, { turns: 2 })).toEqual(['q1', 'a1', 'c1', 'c2', 'q2', 'a2']);
+  });
+
+  const vectors = JSON.parse(
+    fs.readFileSync(path.resolve(import.meta.dirname, '../../fixtures/vectors/history-limits.json'), 'utf8'),
+  ) as { id: string; note: string; roles: string[]; limit: number; kept: number[] }[];
+
+  test.each(vectors)('$id: $note', ({ roles, limit, kept }) => {
+    const transcript = roles.map((role, at) => (role === 'user' ? user(String(at)) : reply(String(at))));
+    expect(picked(transcript, { turns: limit }).map(Number)).toEqual(kept);
+  });
+});
+
+describe('at most so many messages', () => {
+  test.each<[number, string[]]>([
+    [0, []],
+    [1, ['a3']],
+    [2, ['q3', 'a3']],
+    [3, ['a2', 'q3', 'a3']],
+    [6, ['q1', 'a1', 'q2', 'a2', 'q3', 'a3']],
+  ])('%i: the newest', (messages, kept) => {
+    expect(picked(talk(3), { messages })).toEqual(kept);
+  });
+
+  test('group chatter counts', () => {
+    expect(picked([user('c1', { recorded: true }), user('c2', { recorded: true })], { messages: 1 })).toEqual(['c2']);
+  });
+});
+
+describe('at most so many tokens', () => {
+  const text = (tokens: number, mark: string) => mark.padEnd(tokens * 4, '.');
+  const transcript = [user(text(10, 'q1')), reply(text(10, 'a1')), user(text(10, 'q2')), reply(text(10, 'a2'))];
+
+  test.each([
+    [0, 0],
+    [9, 0],
+    [10, 1],
+    [19, 1],
+    [20, 2],
+    [39, 3],
+    [40, 4],
+    [1000, 4],
+  ])('%i: the newest %i messages', (tokens, kept) => {
+    expect(picked(transcript, { tokens })).toEqual(transcript.slice(4 - kept).map(entry => (entry as UserEntry).message.content));
+  });
+
+  test('a large message ends it: nothing older comes behind a gap', () => {
+    const before = [user('small'), reply(text(100, 'large')), user('q2'), reply('a2')];
+    expect(picked(before, { tokens: 50 })).toEqual(['q2', 'a2']);
+  });
+
+  test.each([
+    ['', 0],
+    ['a', 1],
+    ['abcd', 1],
+    ['abcde', 2],
+  ])('%j is about %i', (each, tokens) => {
+    expect(estimateTokens(each)).toBe(tokens);
+  });
+});
+
+describe('whatever the limits', () => {
+  const anyEntry = fc.oneof(
+    fc.string({ minLength: 1, maxLength: 30 }).map(text => user(text) as Entry),
+    fc.string({ minLength: 1, maxLength: 30 }).map(text => user(text, { recorded: true }) as Entry),
+    fc.string({ minLength: 1, maxLength: 30 }).map(text => reply(text) as Entry),
+    fc.constant({ type: 'turn' } as Entry),
+  );
+  const anyLimits = fc.record({ turns: fc.nat({ max: 6 }), messages: fc.nat({ max: 12 }), tokens: fc.nat({ max: 60 }) });
+
+  test('what is picked is the end of the conversation, and within all of them', () => {
+    fc.assert(
+      fc.property(fc.array(anyEntry, { maxLength: 20 }), anyLimits, (transcript, limits) => {
+        const all = picked(transcript);
+        const kept = picked(transcript, limits);
+        expect(kept).toEqual(all.slice(all.length - kept.length));
+        expect(kept.length).toBeLessThanOrEqual(limits.messages);
+        expect(kept.reduce((sum, content) => sum + estimateTokens(content), 0)).toBeLessThanOrEqual(limits.tokens);
+        const chosen = selectHistory([...transcript].reverse(), limits, false);
+        const asked = transcript.filter(entry => (entry as UserEntry).message?.role === 'user' && !(entry as UserEntry).recorded);
+        const questions = asked.slice(-chosen.length).filter(entry => chosen.some(({ content }) => content === (entry as UserEntry).message.content));
+        expect(Math.min(questions.length, limits.turns)).toBeLessThanOrEqual(limits.turns);
+      }),
+    );
+  });
+});
+
+describe('no more is read than is sent', () => {
+  const newest = [...talk(3)].reverse();
+
+  test('once there are enough messages', () => {
+    expect(selectHistory(noMoreThan(newest.slice(0, 3)), { ...NONE, messages: 2 }, false)).toHaveLength(2);
+  });
+
+  test('once there are enough tokens', () => {
+    expect(selectHistory(noMoreThan(newest.slice(0, 3)), { ...NONE, tokens: 2 }, false)).toHaveLength(2);
+  });
+
+  test('once there are enough turns: the look at one question more is allowed', () => {
+    expect(selectHistory(noMoreThan(newest.slice(0, 6)), { ...NONE, turns: 2 }, false).slice(-4)).toHaveLength(4);
+  });
+
+  test('and the source is closed, so that its file is', () => {
+    let closed = false;
+    const source = (function* () {
+      try {
+        yield* newest;
+      } finally {
+        closed = true;
+      }
+    })();
+    selectHistory(source, { ...NONE, messages: 1 }, false);
+    expect(closed).toBe(true);
+  });
+});
+
+describe('in a group', () => {
+  const named = (from: string | undefined, fromName: string | undefined) =>
+    user('hello', { origin: originOf(message({ chatType: 'group', groupId: '1', from, fromName })) });
+
+  test.each([
+    ['4711', 'Anna', 'Anna: hello'],
+    ['4711', undefined, '4711: hello'],
+    [undefined, 'Anna', 'Anna: hello'],
+    [undefined, undefined, 'hello'],
+    ['4711', '', '4711: hello'],
+  ])('%j called %j is shown as %j', (from, fromName, shown) => {
+    expect(picked([named(from, fromName), reply('hi')], {}, true)).toEqual([shown, 'hi']);
+  });
+
+  test('the name counts as text; in a private chat there is none', () => {
+    expect(picked([named('4711', 'A'.repeat(400))], { tokens: 50 }, true)).toEqual([]);
+    expect(picked([named('4711', 'Anna')], {}, false)).toEqual(['hello']);
+  });
+
+  test('a message without an origin is shown as it is', () => {
+    expect(picked([{ ...user('hello'), origin: undefined } as unknown as Entry], {}, true)).toEqual(['hello']);
+  });
+});
+
+describe('limits', () => {
+  const limits = (config: ConfigInput, chat: Partial<{ channel: string; chatType: 'dm' | 'group' | 'channel' | 'thread' }> = {}) =>
+    historyLimits(config, { channel: 'telegram', chatType: 'dm', agentId: 'main', ...chat });
+  const session = (part: NonNullable<ConfigInput['session']>): ConfigInput => ({ session: part });
+
+  test('where nothing is said: 50 turns, and three quarters of the window', () => {
+    expect(limits({})).toEqual({ turns: 50, messages: Number.POSITIVE_INFINITY, tokens: 150_000 });
+    expect(contextWindow({}, 'main')).toBe(200_000);
+  });
+
+  test.each<[ConfigInput, object, Partial<HistoryLimits>]>([
+    [session({ dmHistoryLimit: 5 }), {}, { turns: 5 }],
+    [session({ dmHistoryLimit: 0 }), {}, { turns: 0 }],
+    [session({ dmHistoryLimit: 5, dmHistoryLimitByChannel: { telegram: 7 } }), {}, { turns: 7 }],
+    [session({ dmHistoryLimit: 5, dmHistoryLimitByChannel: { telegram: 0 } }), {}, { turns: 0 }],
+    [session({ dmHistoryLimit: 5, dmHistoryLimitByChannel: { discord: 7 } }), {}, { turns: 5 }],
+    [session({ dmHistoryLimitByChannel: { telegram: 7 } }), { chatType: 'group' }, { turns: 50 }],
+    [session({ maxMessages: 9 }), {}, { messages: 9 }],
+    [session({ maxTokens: 1000 }), {}, { tokens: 1000 }],
+    [session({ maxTokens: 1_000_000 }), {}, { tokens: 150_000 }],
+    [{ agents: { defaults: { contextTokens: 1001 } } }, {}, { tokens: 750 }],
+    [{ agents: { defaults: { contextTokens: 1000 }, list: [{ id: 'Main', contextTokens: 4000 }] } }, {}, { tokens: 3000 }],
+    [{ agents: { defaults: { contextTokens: 1000 }, list: [{ id: 'other', contextTokens: 4000 }] } }, {}, { tokens: 750 }],
+  ])('%j %j: %j', (config, chat, wanted) => {
+    expect(limits(config, chat)).toMatchObject(wanted);
+  });
+});

@@ -1,0 +1,189 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { reduceRecord, type SessionRecord } from '../../../src/core/session/session.ts';
+import type { AssistantEntry, CommandEntry, Entry, TurnEndEntry, UserEntry } from '../../../src/core/session/transcript.ts';
+import { originOf } from '../../../src/core/turn.ts';
+import { HOUR, message, NOON, record } from '../turn-facts.ts';
+
+const LATER = NOON + 5 * 60_000;
+const untoldReset = { reason: 'daily' as const, at: NOON - HOUR, previousSessionId: 'before' };
+
+const user = (more: Partial<UserEntry> = {}): UserEntry => ({
+  type: 'message',
+  timestamp: LATER,
+  id: 'm1',
+  message: { role: 'user', content: 'hello' },
+  origin: originOf(message({ channel: 'discord', from: 'bob', threadId: '7' })),
+  via: 'stdout',
+  ...more,
+});
+const assistant = (more: Partial<AssistantEntry> = {}): AssistantEntry => ({
+  type: 'message',
+  timestamp: LATER,
+  runId: 'r1',
+  message: { role: 'assistant', content: 'hi' },
+  ...more,
+});
+const turnEnd = (more: Partial<TurnEndEntry> = {}): TurnEndEntry => ({
+  type: 'turn_end',
+  timestamp: LATER,
+  runId: 'r1',
+  status: 'replied',
+  usage: null,
+  durationMs: 1,
+  ...more,
+});
+const command = (more: Partial<CommandEntry> = {}): CommandEntry => ({
+  type: 'command',
+  timestamp: LATER,
+  runId: 'r1',
+  id: 'm1',
+  text: '/new',
+  origin: originOf(message({ channel: 'discord' })),
+  via: 'stdout',
+  reply: 'New session.',
+  isNewSession: false,
+  reset: null,
+  notices: [],
+  ...more,
+});
+
+/** What one line changes in a record. */
+function changes(entry: Entry, before: SessionRecord = record()): Record<string, unknown> {
+  const after = reduceRecord(before, entry, 1234) as unknown as Record<string, unknown>;
+  const old = before as unknown as Record<string, unknown>;
+  const keys = [...new Set([...Object.keys(old), ...Object.keys(after)])];
+  return Object.fromEntries(keys.filter(key => old[key] !== after[key]).map(key => [key, after[key]]));
+}
+
+describe('one more line in a record', () => {
+  const heard = { bytes: 1234, messageCount: 7, updatedAt: LATER };
+
+  test.each<[string, Entry, object]>([
+    ['a message of a user', user(), { ...heard, lastUserAt: LATER, lastRoute: user().origin }],
+    ['a message kept as context', user({ recorded: true }), heard],
+    ['an answer', assistant(), heard],
+    ['an answer of a model', assistant({ model: 'a/b' }), { ...heard, model: 'a/b' }],
+    ['a command', command(), { bytes: 1234, updatedAt: LATER }],
+    ['an end without a count', turnEnd(), { bytes: 1234 }],
+    ['a header', { type: 'session', id: 'x', timestamp: LATER }, { bytes: 1234 }],
+    ['a start', { type: 'turn', runId: 'r1', messageIds: ['m1'], timestamp: LATER }, { bytes: 1234 }],
+    ['a reset', { type: 'reset', timestamp: LATER, reason: 'user', nextSessionId: 'x' }, { bytes: 1234 }],
+    ['a type of a later claw', { type: 'compact', timestamp: LATER, reason: 'full' }, { bytes: 1234 }],
+    ['a message of a role it does not know', { type: 'message', timestamp: LATER, message: { role: 'system', content: 'x' } }, { bytes: 1234 }],
+    ['a message without anything', { type: 'message', message: null }, { bytes: 1234 }],
+    ['a line without a type', {} as Entry, { bytes: 1234 }],
+  ])('%s', (_, entry, changed) => {
+    expect(changes(entry)).toEqual(changed);
+  });
+
+  test('does not touch the record it is given', () => {
+    const before = record({ untoldReset, tokens: { inputTokens: 1, outputTokens: 1, totalTokens: 2 } });
+    const copy = structuredClone(before);
+    for (const entry of [user(), assistant(), command(), turnEnd({ usage: { inputTokens: 5, outputTokens: 5, totalTokens: 10 } })])
+      reduceRecord(before, entry, 9);
+    expect(before).toEqual(copy);
+  });
+
+  test('the first message of a user begins to count for freshness', () => {
+    const { lastUserAt: _, ...fresh } = record();
+    expect(reduceRecord(fresh, user(), 1).lastUserAt).toBe(LATER);
+  });
+
+  test('group chatter and commands keep no session alive', () => {
+    for (const entry of [user({ recorded: true }), command(), assistant(), turnEnd()]) {
+      expect(reduceRecord(record(), entry, 1).lastUserAt).toBe(record().lastUserAt);
+      expect(reduceRecord(record(), entry, 1).lastRoute).toBeUndefined();
+    }
+  });
+
+  test('a clock set back takes nothing back', () => {
+    for (const entry of [user({ timestamp: 5 }), assistant({ timestamp: 5 }), command({ timestamp: 5 })]) {
+      expect(reduceRecord(record(), entry, 1)).toMatchObject({
+        updatedAt: record().updatedAt,
+        lastUserAt: record().lastUserAt,
+      });
+    }
+  });
+
+  test.each([undefined, null, '2026-03-10T12:00:00Z', 'yesterday'])(
+    'a line with the timestamp %j (written by another tool) leaves the record readable',
+    timestamp => {
+      for (const entry of [user(), user({ recorded: true }), assistant(), command()]) {
+        const next = reduceRecord(record(), { ...entry, timestamp } as Entry, 1234);
+        const stored = JSON.parse(JSON.stringify(next)) as SessionRecord;
+        expect([stored.updatedAt, stored.lastUserAt, stored.bytes]).toEqual([
+          expect.any(Number),
+          expect.any(Number),
+          1234,
+        ]);
+      }
+    },
+  );
+});
+
+describe('a reset that the user has not heard of', () => {
+  test.each<[string, Entry, boolean]>([
+    ['an answer was given', turnEnd(), true],
+    ['the agent chose to be silent', turnEnd({ status: 'silent' }), true],
+    ['a command was answered', command(), true],
+    ['the agent failed', turnEnd({ status: 'failed' }), false],
+    ['the turn was interrupted', turnEnd({ status: 'interrupted' }), false],
+    ['the turn was stopped', turnEnd({ status: 'stopped' }), false],
+    ['a message came', user(), false],
+    ['a message was kept as context', user({ recorded: true }), false],
+    ['an answer stands there, its turn not ended', assistant(), false],
+  ])('%s: told %s', (_, entry, told) => {
+    expect(reduceRecord(record({ untoldReset }), entry, 1).untoldReset).toEqual(told ? undefined : untoldReset);
+  });
+});
+
+describe('tokens', () => {
+  const usage = { inputTokens: 100, outputTokens: 10, totalTokens: 120 };
+
+  test('are summed over the turns, also those that failed; the context is that of the newest', () => {
+    let next = reduceRecord(record(), turnEnd({ usage: { ...usage, contextTokens: 105 } }), 1);
+    expect(next.tokens).toEqual({ ...usage, contextTokens: 105 });
+    next = reduceRecord(next, turnEnd({ status: 'failed', usage: { inputTokens: 1, outputTokens: 2, totalTokens: 3 } }), 2);
+    expect(next.tokens).toEqual({ inputTokens: 101, outputTokens: 12, totalTokens: 123, contextTokens: 3 });
+    next = reduceRecord(next, turnEnd(), 3);
+    expect(next.tokens).toEqual({ inputTokens: 101, outputTokens: 12, totalTokens: 123, contextTokens: 3 });
+  });
+
+  test('once estimated, a sum stays an estimate', () => {
+    let next = reduceRecord(record(), turnEnd({ usage: { ...usage, estimated: true } }), 1);
+    expect(next.tokens).toMatchObject({ estimated: true });
+    next = reduceRecord(next, turnEnd({ usage }), 2);
+    expect(next.tokens).toMatchObject({ totalTokens: 240, estimated: true });
+    expect(reduceRecord(record(), turnEnd({ usage }), 1).tokens).not.toHaveProperty('estimated');
+  });
+});
+
+describe('a redo after a crash', () => {
+  const anyEntry = fc.oneof(
+    fc.record({ timestamp: fc.integer({ min: NOON - HOUR, max: NOON + HOUR }), recorded: fc.boolean() }).map(
+      ({ timestamp, recorded }) => user({ timestamp, ...(recorded ? { recorded: true as const } : {}) }) as Entry,
+    ),
+    fc.integer({ min: NOON - HOUR, max: NOON + HOUR }).map(timestamp => assistant({ timestamp, model: 'a/b' }) as Entry),
+    fc
+      .constantFrom('replied' as const, 'silent' as const, 'failed' as const)
+      .map(status => turnEnd({ status, usage: { inputTokens: 3, outputTokens: 2, totalTokens: 5 } }) as Entry),
+    fc.constant(command() as Entry),
+    fc.constant({ type: 'later' } as Entry),
+  );
+
+  test('from any line on gives the record that the running turn had', () => {
+    fc.assert(
+      fc.property(fc.array(anyEntry, { maxLength: 20 }), fc.nat(), (entries, choice) => {
+        const reduce = (from: SessionRecord, part: Entry[], offset: number) =>
+          part.reduce((next, entry, at) => reduceRecord(next, entry, 100 * (offset + at + 1)), from);
+        const cut = choice % (entries.length + 1);
+        const start = record({ untoldReset });
+        const whole = reduce(start, entries, 0);
+        // What was saved in between went through a file.
+        const saved = JSON.parse(JSON.stringify(reduce(start, entries.slice(0, cut), 0))) as SessionRecord;
+        expect(JSON.parse(JSON.stringify(reduce(saved, entries.slice(cut), cut)))).toEqual(JSON.parse(JSON.stringify(whole)));
+      }),
+    );
+  });
+});

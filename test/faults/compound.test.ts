@@ -1,0 +1,3 @@
+import { twoKills } from './suite.ts';
+
+twoKills('whole');

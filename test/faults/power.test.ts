@@ -1,0 +1,3 @@
+import { powerCuts } from './suite.ts';
+
+powerCuts('whole');

@@ -1,0 +1,3 @@
+import { storms } from './suite.ts';
+
+storms('whole');

@@ -1,0 +1,3 @@
+import { systemCalls } from './suite.ts';
+
+systemCalls('whole');
