@@ -1,11 +1,12 @@
 import { Command, Option } from 'clipanion';
 import type { Context } from '../context.ts';
 import { ClawError, EXIT } from '../core/errors.ts';
+import type { IngestResult } from '../core/result.ts';
 import { decideRoute } from '../core/routing/route.ts';
 import { parseDuration } from '../core/schedule/duration.ts';
 import { deliver } from '../runner/deliver.ts';
 import type { Desk } from '../runner/desk.ts';
-import { type IngestOptions, type IngestResult, ingest } from '../runner/ingest.ts';
+import { type IngestOptions, ingest } from '../runner/ingest.ts';
 import { openDesk } from './desk.ts';
 import { decodeText, parseJson, type RawMessage, readLines } from './input.ts';
 import { MessageCommand } from './message-options.ts';

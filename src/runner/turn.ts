@@ -18,6 +18,7 @@ import {
   isCommandEntry,
   isTurnEntry,
   isUserEntry,
+  type MessageOutcome,
   type TurnEndEntry,
   type TurnEntry,
   type UserEntry,
@@ -36,7 +37,7 @@ import {
   putWaiting,
   type Waiting,
 } from '../store/pending.ts';
-import { type MessageOutcome, messageAt, messageOutcome, newestFirst } from '../store/transcripts.ts';
+import { messageAt, messageOutcome, newestFirst } from '../store/transcripts.ts';
 import { accept, append, findAccepted } from './accept.ts';
 import type { Desk, OpenTurn, Seat, State } from './desk.ts';
 import { handOver, settleTurn, syncAndSave, waiterLives } from './hand-over.ts';

@@ -11,6 +11,7 @@ import {
   isTurnEndEntry,
   isTurnEntry,
   isUserEntry,
+  type MessageOutcome,
   type TurnEndEntry,
   type TurnEntry,
   type UserEntry,
@@ -19,13 +20,6 @@ import type { TranscriptState } from '../core/turn.ts';
 import { makeFolder, type Prepared, prepareFile } from './json-file.ts';
 import { lineBytes, parseLine, placeLines, readBackward, readForward, readTail } from './jsonl-file.ts';
 import type { Layout } from './layout.ts';
-
-/** How it stands with one message. */
-export type MessageOutcome =
-  | { state: 'open' }
-  | { state: 'recorded'; user: UserEntry }
-  | { state: 'command'; command: CommandEntry }
-  | { state: 'ended'; user: UserEntry; turn: TurnEntry; end: TurnEndEntry; reply: AssistantEntry | null };
 
 /**
  * Is the file that a record names there, and is it this session's? A file whose header names another session is

@@ -2,7 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { formatToken, judgeOwner, type Owner, type OwnerState, parseToken } from '../../src/core/lease.ts';
 
-const here: Owner = { pid: 100, startTime: '5000', bootId: 'boot1', pidNamespace: '4026', machineId: 'mach1' };
+const here: Owner = {
+  pid: 100,
+  startTime: '5000',
+  bootId: 'boot1',
+  pidNamespace: '4026',
+  machineId: 'mach1',
+};
 
 /** Processes that live here: pid → start time. */
 const living: Record<number, string> = { 100: '5000', 200: '6000' };
@@ -32,14 +38,23 @@ describe('a token', () => {
     );
   });
 
-  test.each(['', 'x', '100', '100-5000-boot1-4026-mach1', '100-5000-boot1-4026-mach1-a-b', 'x-5000-boot1-4026-mach1-a'].concat([
-    '-1-5000-boot1-4026-mach1-a',
-    '1.5-5000-boot1-4026-mach1-a',
-    ' 100-5000-boot1-4026-mach1-a',
-    'owner.json',
-    '.try-100-5000-boot1-4026-mach1-a',
-    'c-100-5000',
-  ]))('%j is none', name => {
+  test.each(
+    [
+      '',
+      'x',
+      '100',
+      '100-5000-boot1-4026-mach1',
+      '100-5000-boot1-4026-mach1-a-b',
+      'x-5000-boot1-4026-mach1-a',
+    ].concat([
+      '-1-5000-boot1-4026-mach1-a',
+      '1.5-5000-boot1-4026-mach1-a',
+      ' 100-5000-boot1-4026-mach1-a',
+      'owner.json',
+      '.try-100-5000-boot1-4026-mach1-a',
+      'c-100-5000',
+    ]),
+  )('%j is none', name => {
     expect(parseToken(name)).toBeNull();
   });
 });
@@ -55,11 +70,28 @@ describe('an owner', () => {
     ['a process of this machine before it was started anew', { bootId: 'boot0' }, 'dead'],
     ['the same, in another namespace', { bootId: 'boot0', pidNamespace: '1' }, 'dead'],
     ['a process of another machine', { bootId: 'boot9', machineId: 'mach9' }, 'unknown'],
-    ['a process of another machine with a pid that is gone here', { bootId: 'boot9', machineId: 'mach9', pid: 300 }, 'unknown'],
+    [
+      'a process of another machine with a pid that is gone here',
+      { bootId: 'boot9', machineId: 'mach9', pid: 300 },
+      'unknown',
+    ],
     ['a process in another container', { pidNamespace: '1' }, 'unknown'],
-    ['a process in another container with a pid that is gone here', { pidNamespace: '1', pid: 300 }, 'unknown'],
-    ['a container of another image on this machine', { pidNamespace: '1', machineId: 'mach9', pid: 300 }, 'unknown'],
-    ['another boot where machines cannot be told apart', { bootId: 'boot0', machineId: 'x' }, 'unknown', machineless],
+    [
+      'a process in another container with a pid that is gone here',
+      { pidNamespace: '1', pid: 300 },
+      'unknown',
+    ],
+    [
+      'a container of another image on this machine',
+      { pidNamespace: '1', machineId: 'mach9', pid: 300 },
+      'unknown',
+    ],
+    [
+      'another boot where machines cannot be told apart',
+      { bootId: 'boot0', machineId: 'x' },
+      'unknown',
+      machineless,
+    ],
     ['another boot of a machine that cannot be told', { bootId: 'boot0', machineId: 'x' }, 'unknown'],
     ['this boot where machines cannot be told apart', { pid: 300, machineId: 'x' }, 'dead', machineless],
   ])('that is %s: %s', (_, owner, state, at = here) => {
@@ -88,12 +120,19 @@ describe('an owner', () => {
 
   test('is never called dead unless one of the two proofs is there', () => {
     const part = fc.constantFrom('a', 'b', 'x');
-    const anyOwner = fc.record({ pid: fc.constantFrom(100, 200, 300), startTime: fc.constantFrom('5000', '6000', '1'), bootId: part, pidNamespace: part, machineId: part });
+    const anyOwner = fc.record({
+      pid: fc.constantFrom(100, 200, 300),
+      startTime: fc.constantFrom('5000', '6000', '1'),
+      bootId: part,
+      pidNamespace: part,
+      machineId: part,
+    });
     fc.assert(
       fc.property(anyOwner, anyOwner, (owner, at) => {
         const sameProcessTable = owner.bootId === at.bootId && owner.pidNamespace === at.pidNamespace;
         const gone = sameProcessTable && startTimeOf(owner.pid) !== owner.startTime;
-        const rebooted = owner.bootId !== at.bootId && owner.machineId === at.machineId && at.machineId !== 'x';
+        const rebooted =
+          owner.bootId !== at.bootId && owner.machineId === at.machineId && at.machineId !== 'x';
         expect(judgeOwner(owner, at, startTimeOf) === 'dead').toBe(gone || rebooted);
       }),
       { numRuns: 500 },

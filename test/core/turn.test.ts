@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ConfigInput } from '../../src/config/schema.ts';
-import { reduceRecord, type ResetInfo, type SessionRecord, type SessionSettings } from '../../src/core/session/session.ts';
+import {
+  type ResetInfo,
+  reduceRecord,
+  type SessionRecord,
+  type SessionSettings,
+} from '../../src/core/session/session.ts';
 import {
   type Entry,
   type HeaderEntry,
@@ -25,7 +30,21 @@ import {
   type TurnPlan,
   triggerOf,
 } from '../../src/core/turn.ts';
-import { DAY, facts, HOUR, incoming, KEY, MINUTE, message, NEW, NOON, OLD, record, RUN, UTC } from './turn-facts.ts';
+import {
+  DAY,
+  facts,
+  HOUR,
+  incoming,
+  KEY,
+  MINUTE,
+  message,
+  NEW,
+  NOON,
+  OLD,
+  RUN,
+  record,
+  UTC,
+} from './turn-facts.ts';
 
 /** The plan for these facts, which must stay as they are; the same facts must give the same plan again. */
 function plan(part: Partial<TurnFacts> = {}): TurnPlan {
@@ -47,21 +66,40 @@ const turnOf = (made: TurnPlan) => made.entries.find(isTurnEntry) as TurnEntry;
 const headerOf = (made: TurnPlan) => made.entries.find(entry => entry.type === 'session') as HeaderEntry;
 
 /** A session that went to sleep yesterday, so that the daily reset has passed. */
-const stale = (part: Partial<SessionRecord> = {}) => record({ lastUserAt: NOON - DAY, startedAt: NOON - 2 * DAY, ...part });
+const stale = (part: Partial<SessionRecord> = {}) =>
+  record({ lastUserAt: NOON - DAY, startedAt: NOON - 2 * DAY, ...part });
 const idle = (idleMinutes: number): ConfigInput => ({ session: { reset: { mode: 'idle', idleMinutes } } });
 
-const SETTINGS: SessionSettings = { model: 'a/small', thinkingLevel: 'high', sendPolicy: 'off', queueMode: 'followup' };
+const SETTINGS: SessionSettings = {
+  model: 'a/small',
+  thinkingLevel: 'high',
+  sendPolicy: 'off',
+  queueMode: 'followup',
+};
 
 /** The record after the lines of a plan, and those that end it. */
 function settle(made: TurnPlan, status: 'replied' | 'failed' = 'replied'): SessionRecord {
-  const end: Entry[] = made.action === 'run' ? [{ type: 'turn_end', runId: RUN, status, usage: null, timestamp: NOON, durationMs: 1 }] : [];
-  return [...made.entries, ...end].reduce((next, entry, at) => reduceRecord(next, entry, 100 + at), made.record);
+  const end: Entry[] =
+    made.action === 'run'
+      ? [{ type: 'turn_end', runId: RUN, status, usage: null, timestamp: NOON, durationMs: 1 }]
+      : [];
+  return [...made.entries, ...end].reduce(
+    (next, entry, at) => reduceRecord(next, entry, 100 + at),
+    made.record,
+  );
 }
 
 describe('a new session', () => {
   test('begins with its header, the message and the start of its turn', () => {
     const made = plan({ record: null, transcript: 'missing' });
-    expect(made).toMatchObject({ action: 'run', isNewSession: true, isNewTranscript: true, resetEntry: null, reset: null, notices: [] });
+    expect(made).toMatchObject({
+      action: 'run',
+      isNewSession: true,
+      isNewTranscript: true,
+      resetEntry: null,
+      reset: null,
+      notices: [],
+    });
     expect(made.entries).toEqual([
       { type: 'session', version: 1, id: NEW, sessionKey: KEY, agentId: 'main', timestamp: NOON },
       {
@@ -121,7 +159,10 @@ describe('a new session', () => {
 
   test('that a reset made and no line was written to still tells of that reset', () => {
     const untoldReset: ResetInfo = { reason: 'idle', at: NOON - MINUTE, previousSessionId: 'before' };
-    const made = plan({ record: record({ bytes: 0, untoldReset, previousSessionId: 'before' }), transcript: 'not-started' });
+    const made = plan({
+      record: record({ bytes: 0, untoldReset, previousSessionId: 'before' }),
+      transcript: 'not-started',
+    });
     expect(made).toMatchObject({ reset: untoldReset, notices: [resetNotice(untoldReset)] });
     expect(headerOf(made)).toMatchObject({ id: OLD, previousSessionId: 'before', reset: untoldReset });
   });
@@ -148,7 +189,14 @@ describe('a running session', () => {
   test('keeps everything the message came with', () => {
     const identity = ['telegram', 'biz', '-100', '7', '42'] as const;
     const attachments = [{ path: '/tmp/a.png', type: 'image/png' }];
-    const from = { accountId: 'biz', chatType: 'group' as const, groupId: '-100', groupName: 'Home', fromName: 'Anna', threadId: '7' };
+    const from = {
+      accountId: 'biz',
+      chatType: 'group' as const,
+      groupId: '-100',
+      groupName: 'Home',
+      fromName: 'Anna',
+      threadId: '7',
+    };
     const more = { guildId: 'g', teamId: 't', parentId: 'p', surface: 'phone', to: 'bot' };
     const made = plan({
       batch: [
@@ -157,7 +205,15 @@ describe('a running session', () => {
           identity,
           queuedAs: '0000000000000001-abcdef12',
           via: 'both',
-          message: message({ ...from, ...more, attachments, id: '42', replyTo: '41', mentioned: true, timestamp: 5 }),
+          message: message({
+            ...from,
+            ...more,
+            attachments,
+            id: '42',
+            replyTo: '41',
+            mentioned: true,
+            timestamp: 5,
+          }),
         }),
       ],
     });
@@ -176,11 +232,14 @@ describe('a running session', () => {
     ]);
   });
 
-  test.each(['  two  spaces\n', '/newsletter please', 'explain /reset', 'a\u2028b', '', '😀'])('passes on %j byte for byte', text => {
-    const made = planFor(text);
-    expect(made).toMatchObject({ action: 'run', body: text });
-    expect(users(made)[0]!.message.content).toBe(text);
-  });
+  test.each(['  two  spaces\n', '/newsletter please', 'explain /reset', 'a\u2028b', '', '😀'])(
+    'passes on %j byte for byte',
+    text => {
+      const made = planFor(text);
+      expect(made).toMatchObject({ action: 'run', body: text });
+      expect(users(made)[0]!.message.content).toBe(text);
+    },
+  );
 });
 
 describe('freshness', () => {
@@ -198,13 +257,48 @@ describe('freshness', () => {
     ['quiet for exactly the limit', { lastUserAt: NOON - 30 * MINUTE }, idle(30), null],
     ['quiet for longer than the limit', { lastUserAt: NOON - 30 * MINUTE - 1 }, idle(30), 'idle'],
     ['quiet for a day, idle only', { lastUserAt: NOON - DAY }, idle(2 * 24 * 60), null],
-    ['quiet since before the daily reset, idle first', { lastUserAt: fourAm - HOUR }, { session: { reset: { mode: 'daily', idleMinutes: 30 } } }, 'idle'],
-    ['quiet since before the daily reset, daily first', { lastUserAt: fourAm - MINUTE }, { session: { reset: { mode: 'daily', idleMinutes: 30 } } }, 'daily'],
-    ['quiet, older form of the limit', { lastUserAt: NOON - 11 * MINUTE }, { session: { idleMinutes: 10 } }, 'idle'],
-    ['quiet, limit of its channel', { lastUserAt: NOON - 11 * MINUTE }, { session: { resetByChannel: { telegram: { mode: 'idle', idleMinutes: 10 } } } }, 'idle'],
-    ['quiet, limit of another channel', { lastUserAt: NOON - 11 * MINUTE }, { session: { resetByChannel: { discord: { mode: 'idle', idleMinutes: 10 } } } }, null],
-    ['quiet, limit of groups', { lastUserAt: NOON - 11 * MINUTE }, { session: { resetByType: { group: { idleMinutes: 10 } } } }, null],
-    ['quiet, limit of private chats', { lastUserAt: NOON - 11 * MINUTE }, { session: { resetByType: { dm: { idleMinutes: 10 } } } }, 'idle'],
+    [
+      'quiet since before the daily reset, idle first',
+      { lastUserAt: fourAm - HOUR },
+      { session: { reset: { mode: 'daily', idleMinutes: 30 } } },
+      'idle',
+    ],
+    [
+      'quiet since before the daily reset, daily first',
+      { lastUserAt: fourAm - MINUTE },
+      { session: { reset: { mode: 'daily', idleMinutes: 30 } } },
+      'daily',
+    ],
+    [
+      'quiet, older form of the limit',
+      { lastUserAt: NOON - 11 * MINUTE },
+      { session: { idleMinutes: 10 } },
+      'idle',
+    ],
+    [
+      'quiet, limit of its channel',
+      { lastUserAt: NOON - 11 * MINUTE },
+      { session: { resetByChannel: { telegram: { mode: 'idle', idleMinutes: 10 } } } },
+      'idle',
+    ],
+    [
+      'quiet, limit of another channel',
+      { lastUserAt: NOON - 11 * MINUTE },
+      { session: { resetByChannel: { discord: { mode: 'idle', idleMinutes: 10 } } } },
+      null,
+    ],
+    [
+      'quiet, limit of groups',
+      { lastUserAt: NOON - 11 * MINUTE },
+      { session: { resetByType: { group: { idleMinutes: 10 } } } },
+      null,
+    ],
+    [
+      'quiet, limit of private chats',
+      { lastUserAt: NOON - 11 * MINUTE },
+      { session: { resetByType: { dm: { idleMinutes: 10 } } } },
+      'idle',
+    ],
     ['last used in the future (the clock went back)', { lastUserAt: NOON + DAY }, idle(10), null],
   ])('of a session %s: %s', (_, part, config, reason) => {
     const given = record(part);
@@ -222,7 +316,11 @@ describe('freshness', () => {
     ['accepted at the daily reset', fourAm, fourAm, false],
     ['accepted after it, planned by a clock set back before it', fourAm + 1, fourAm - HOUR, false],
   ])('counts from the acceptance: %s', (_, acceptedAt, now, fresh) => {
-    const made = plan({ record: record({ lastUserAt: fourAm - HOUR }), batch: [incoming({ acceptedAt })], now });
+    const made = plan({
+      record: record({ lastUserAt: fourAm - HOUR }),
+      batch: [incoming({ acceptedAt })],
+      now,
+    });
     expect(made.reset === null).toBe(fresh);
     if (!fresh) {
       expect(made.reset).toMatchObject({ reason: 'daily', at: acceptedAt });
@@ -235,7 +333,9 @@ describe('freshness', () => {
   test('does not believe the clock of the sender', () => {
     for (const timestamp of [NOON - 30 * DAY, NOON + 30 * DAY]) {
       expect(plan({ batch: [incoming({ message: message({ timestamp }) })] }).reset).toBeNull();
-      expect(plan({ record: stale(), batch: [incoming({ message: message({ timestamp }) })] }).reset?.at).toBe(NOON);
+      expect(
+        plan({ record: stale(), batch: [incoming({ message: message({ timestamp }) })] }).reset?.at,
+      ).toBe(NOON);
     }
   });
 
@@ -250,7 +350,9 @@ describe('freshness', () => {
     // Four in the morning is 04:00 UTC here, and 08:00 UTC in New York.
     const used = record({ lastUserAt: Date.UTC(2026, 2, 10, 7, 59) });
     expect(plan({ record: used }).reset).toBeNull();
-    expect(plan({ record: used, zone: { name: 'America/New_York', isHost: false } }).reset?.reason).toBe('daily');
+    expect(plan({ record: used, zone: { name: 'America/New_York', isHost: false } }).reset?.reason).toBe(
+      'daily',
+    );
   });
 });
 
@@ -264,45 +366,55 @@ describe('a reset', () => {
     ['missing', { record: record({ settings: SETTINGS }), transcript: 'foreign' }],
   ];
 
-  test.each(cases)('(%s) keeps what belongs to the key and begins what belongs to the session', (reason, part) => {
-    const lastRoute = originOf(message());
-    const old = { ...part.record!, lastRoute, tokens: { inputTokens: 1, outputTokens: 1, totalTokens: 2 }, model: 'a/b' };
-    const made = plan({ ...part, record: old });
-    const reset = { reason, at: NOON, previousSessionId: OLD };
-    expect(made.record).toEqual({
-      version: 1,
-      key: KEY,
-      agentId: 'main',
-      sessionId: NEW,
-      createdAt: old.createdAt,
-      startedAt: NOON,
-      updatedAt: NOON,
-      bytes: 0,
-      chatType: 'dm',
-      channel: 'telegram',
-      lastRoute,
-      settings: SETTINGS,
-      messageCount: 0,
-      previousSessionId: OLD,
-      untoldReset: reset,
-    });
-    expect(made).toMatchObject({ reset, isNewSession: true, isNewTranscript: true });
-    expect(headerOf(made)).toEqual({
-      type: 'session',
-      version: 1,
-      id: NEW,
-      sessionKey: KEY,
-      agentId: 'main',
-      timestamp: NOON,
-      previousSessionId: OLD,
-      reset,
-    });
-  });
+  test.each(cases)(
+    '(%s) keeps what belongs to the key and begins what belongs to the session',
+    (reason, part) => {
+      const lastRoute = originOf(message());
+      const old = {
+        ...part.record!,
+        lastRoute,
+        tokens: { inputTokens: 1, outputTokens: 1, totalTokens: 2 },
+        model: 'a/b',
+      };
+      const made = plan({ ...part, record: old });
+      const reset = { reason, at: NOON, previousSessionId: OLD };
+      expect(made.record).toEqual({
+        version: 1,
+        key: KEY,
+        agentId: 'main',
+        sessionId: NEW,
+        createdAt: old.createdAt,
+        startedAt: NOON,
+        updatedAt: NOON,
+        bytes: 0,
+        chatType: 'dm',
+        channel: 'telegram',
+        lastRoute,
+        settings: SETTINGS,
+        messageCount: 0,
+        previousSessionId: OLD,
+        untoldReset: reset,
+      });
+      expect(made).toMatchObject({ reset, isNewSession: true, isNewTranscript: true });
+      expect(headerOf(made)).toEqual({
+        type: 'session',
+        version: 1,
+        id: NEW,
+        sessionKey: KEY,
+        agentId: 'main',
+        timestamp: NOON,
+        previousSessionId: OLD,
+        reset,
+      });
+    },
+  );
 
   test.each(cases)('(%s) archives the old transcript with the reason, where there is one', (reason, part) => {
     const made = plan(part);
     const archived = part.transcript === undefined;
-    expect(made.resetEntry).toEqual(archived ? { type: 'reset', timestamp: NOON, reason, nextSessionId: NEW } : null);
+    expect(made.resetEntry).toEqual(
+      archived ? { type: 'reset', timestamp: NOON, reason, nextSessionId: NEW } : null,
+    );
   });
 
   test.each(cases)('R15 openclaw#92562: (%s) keeps the settings, unless told otherwise', (_, part) => {
@@ -340,7 +452,11 @@ describe('a reset', () => {
 describe('R12 openclaw#130063: every plan', () => {
   const anyRecord = fc.record({
     lastUserAt: fc.constantFrom(NOON - DAY, NOON - HOUR, NOON + HOUR),
-    untoldReset: fc.constantFrom<ResetInfo | undefined>(undefined, { reason: 'idle', at: NOON - 2 * HOUR, previousSessionId: 'before' }),
+    untoldReset: fc.constantFrom<ResetInfo | undefined>(undefined, {
+      reason: 'idle',
+      at: NOON - 2 * HOUR,
+      previousSessionId: 'before',
+    }),
     settings: fc.constantFrom<SessionSettings>({}, SETTINGS),
   });
   const anySession = fc.record({
@@ -357,17 +473,28 @@ describe('R12 openclaw#130063: every plan', () => {
       record: fc.option(anyRecord),
       transcript: fc.constantFrom<TranscriptState>('present', 'not-started', 'missing', 'foreign'),
       session: anySession,
-      texts: fc.array(fc.constantFrom('hello', '/new', '/new hello', '/reset opus', '/new opus hello', ' ', ''), { minLength: 1, maxLength: 3 }),
+      texts: fc.array(
+        fc.constantFrom('hello', '/new', '/new hello', '/reset opus', '/new opus hello', ' ', ''),
+        { minLength: 1, maxLength: 3 },
+      ),
       owner: fc.boolean(),
       fromAgent: fc.boolean(),
       respond: fc.boolean(),
     })
     .map(({ record: part, transcript, session, texts, ...more }) => {
       const config = JSON.parse(JSON.stringify({ models: { opus: 'a/opus' }, session })) as ConfigInput;
-      const batch = texts.map((text, at) => incoming({ text, messageId: `m${at}`, acceptedAt: NOON + at, ...more }));
-      const old = part && (JSON.parse(JSON.stringify(record(part as Partial<SessionRecord>))) as SessionRecord);
+      const batch = texts.map((text, at) =>
+        incoming({ text, messageId: `m${at}`, acceptedAt: NOON + at, ...more }),
+      );
+      const old =
+        part && (JSON.parse(JSON.stringify(record(part as Partial<SessionRecord>))) as SessionRecord);
       const size = batchSize(config, batch, 'collect');
-      return facts({ config, batch: batch.slice(0, size), record: old, transcript: old ? transcript : 'missing' });
+      return facts({
+        config,
+        batch: batch.slice(0, size),
+        record: old,
+        transcript: old ? transcript : 'missing',
+      });
     });
   const always = (what: (given: TurnFacts, made: TurnPlan) => void) =>
     fc.assert(
@@ -385,7 +512,12 @@ describe('R12 openclaw#130063: every plan', () => {
       expect(next.previousSessionId).toBe(old.sessionId);
       expect(['daily', 'idle', 'user', 'missing']).toContain(next.untoldReset?.reason);
       expect(next.untoldReset?.previousSessionId).toBe(old.sessionId);
-      expect(entries[0]).toMatchObject({ type: 'session', id: NEW, reset: next.untoldReset, previousSessionId: OLD });
+      expect(entries[0]).toMatchObject({
+        type: 'session',
+        id: NEW,
+        reset: next.untoldReset,
+        previousSessionId: OLD,
+      });
       const { reason } = next.untoldReset!;
       expect(resetEntry?.reason ?? null).toBe(transcript === 'present' ? reason : null);
       if (resetEntry) expect(resetEntry.nextSessionId).toBe(next.sessionId);
@@ -394,19 +526,25 @@ describe('R12 openclaw#130063: every plan', () => {
 
   test('writes each message once, in order, in the session it belongs to', () => {
     always(({ batch }, { entries, action }) => {
-      const written = entries.flatMap(entry => (isUserEntry(entry) || isCommandEntry(entry) ? [entry.id] : []));
+      const written = entries.flatMap(entry =>
+        isUserEntry(entry) || isCommandEntry(entry) ? [entry.id] : [],
+      );
       expect(written).toEqual(batch.map(each => each.messageId));
       const texts = entries.flatMap(entry =>
         isUserEntry(entry) ? [entry.message.content] : isCommandEntry(entry) ? [entry.text] : [],
       );
       expect(texts).toEqual(batch.map(each => each.message.text));
-      expect(entries.filter(isTurnEntry).map(turn => turn.messageIds)).toEqual(action === 'run' ? [written] : []);
+      expect(entries.filter(isTurnEntry).map(turn => turn.messageIds)).toEqual(
+        action === 'run' ? [written] : [],
+      );
     });
   });
 
   test('begins a transcript with its header, and never writes a second one', () => {
     always(({ record: old, transcript }, { entries, isNewTranscript, record: next }) => {
-      expect(entries.map(entry => entry.type === 'session')).toEqual(entries.map((_, at) => isNewTranscript && at === 0));
+      expect(entries.map(entry => entry.type === 'session')).toEqual(
+        entries.map((_, at) => isNewTranscript && at === 0),
+      );
       expect(isNewTranscript).toBe(!old || next.sessionId !== old.sessionId || transcript === 'not-started');
       if (isNewTranscript) expect((entries[0] as HeaderEntry).id).toBe(next.sessionId);
     });
@@ -428,7 +566,8 @@ describe('R12 openclaw#130063: every plan', () => {
     always(({ config, batch }, made) => {
       const untold = made.record.untoldReset ?? null;
       expect(made.reset).toEqual(batch[0]!.respond ? untold : null);
-      const spoken = made.reset !== null && made.reset.reason !== 'user' && config.session?.reset?.notifyUser !== false;
+      const spoken =
+        made.reset !== null && made.reset.reason !== 'user' && config.session?.reset?.notifyUser !== false;
       expect(made.notices).toEqual(spoken ? [resetNotice(made.reset!)] : []);
       const answer = made.entries.find(entry => isTurnEntry(entry) || isCommandEntry(entry));
       if (answer) {
@@ -470,7 +609,11 @@ describe('a trigger', () => {
   });
 
   test('that stands alone is answered here, once, with a greeting that is not its text', () => {
-    const made = planFor('/new', {}, { identity: ['a', 'b', 'c', 'd', 'e'], queuedAs: 'stem', via: 'sender' });
+    const made = planFor(
+      '/new',
+      {},
+      { identity: ['a', 'b', 'c', 'd', 'e'], queuedAs: 'stem', via: 'sender' },
+    );
     expect(types(made)).toEqual(['session', 'command']);
     expect(made.entries[1]).toEqual({
       type: 'command',
@@ -494,7 +637,12 @@ describe('a trigger', () => {
 
   test('with text resets and passes the text on; the transcript keeps what was written', () => {
     const made = planFor('/new hello there');
-    expect(made).toMatchObject({ action: 'run', body: 'hello there', reset: { reason: 'user' }, notices: [] });
+    expect(made).toMatchObject({
+      action: 'run',
+      body: 'hello there',
+      reset: { reason: 'user' },
+      notices: [],
+    });
     expect(users(made)[0]).toMatchObject({ message: { content: '/new hello there' }, body: 'hello there' });
     expect(made.record.sessionId).toBe(NEW);
   });
@@ -516,9 +664,14 @@ describe('a trigger', () => {
 
   test('with a model keeps the other settings, unless settings end with the session', () => {
     const old = record({ settings: SETTINGS });
-    expect(planFor('/new opus', { config: models, record: old }).record.settings).toEqual({ ...SETTINGS, model: 'a/opus' });
+    expect(planFor('/new opus', { config: models, record: old }).record.settings).toEqual({
+      ...SETTINGS,
+      model: 'a/opus',
+    });
     const forgetting = { ...models, session: { reset: { preserveSettings: false } } };
-    expect(planFor('/new opus', { config: forgetting, record: old }).record.settings).toEqual({ model: 'a/opus' });
+    expect(planFor('/new opus', { config: forgetting, record: old }).record.settings).toEqual({
+      model: 'a/opus',
+    });
   });
 
   test('to a key that has no session yet greets and begins one; there is nothing to be kept', () => {
@@ -537,7 +690,10 @@ describe('a trigger', () => {
 
   test('behind a mention counts in a group', () => {
     const group = message({ chatType: 'group', groupId: '-1', text: '@claw /new' });
-    expect(plan({ batch: [incoming({ message: group })] })).toMatchObject({ action: 'command', reset: { reason: 'user' } });
+    expect(plan({ batch: [incoming({ message: group })] })).toMatchObject({
+      action: 'command',
+      reset: { reason: 'user' },
+    });
   });
 
   test('with an attachment is no bare one: what came with it is passed on', () => {
@@ -594,7 +750,14 @@ describe('group chatter that is not answered', () => {
 
   test('is kept as context: no turn, no answer', () => {
     const made = plan({ batch: [group()] });
-    expect(made).toMatchObject({ action: 'record', reply: null, body: '', reset: null, notices: [], isNewSession: false });
+    expect(made).toMatchObject({
+      action: 'record',
+      reply: null,
+      body: '',
+      reset: null,
+      notices: [],
+      isNewSession: false,
+    });
     expect(types(made)).toEqual(['message']);
     expect(users(made)[0]).toMatchObject({ recorded: true, message: { content: 'just talking' } });
   });
@@ -647,13 +810,24 @@ describe('a reset nobody was told of', () => {
   test('was made by the operator or a tick: the notice says so', () => {
     const untoldReset: ResetInfo = { reason: 'operator', at: NOON - HOUR, previousSessionId: 'before' };
     const made = plan({ record: record({ untoldReset, previousSessionId: 'before' }) });
-    expect(made).toMatchObject({ reset: untoldReset, notices: [resetNotice(untoldReset)], isNewSession: false });
+    expect(made).toMatchObject({
+      reset: untoldReset,
+      notices: [resetNotice(untoldReset)],
+      isNewSession: false,
+    });
   });
 
   test('is told with a command too, and with the greeting of a further reset only that one', () => {
     const untoldReset: ResetInfo = { reason: 'daily', at: NOON - HOUR, previousSessionId: 'before' };
-    const refused = planFor('/new', { record: record({ untoldReset }), config: { session: { resetBy: 'owner' } } });
-    expect(refused).toMatchObject({ action: 'command', reset: untoldReset, notices: [resetNotice(untoldReset)] });
+    const refused = planFor('/new', {
+      record: record({ untoldReset }),
+      config: { session: { resetBy: 'owner' } },
+    });
+    expect(refused).toMatchObject({
+      action: 'command',
+      reset: untoldReset,
+      notices: [resetNotice(untoldReset)],
+    });
     const again = planFor('/new', { record: record({ untoldReset }) });
     expect(again).toMatchObject({ reset: { reason: 'user', previousSessionId: OLD }, notices: [] });
   });
@@ -691,7 +865,9 @@ describe('several messages of one turn', () => {
   test('stand in the transcript one by one and are asked as one text', () => {
     const made = plan({ batch });
     expect(made.body).toBe('first\n\nsecond');
-    expect(users(made).map(user => [user.id, user.message.content, user.timestamp, user.via, user.queuedAs])).toEqual([
+    expect(
+      users(made).map(user => [user.id, user.message.content, user.timestamp, user.via, user.queuedAs]),
+    ).toEqual([
       ['a', 'first', NOON, 'stdout', undefined],
       ['b', 'second', NOON + 1, 'both', 'stem'],
     ]);
@@ -699,7 +875,10 @@ describe('several messages of one turn', () => {
   });
 
   test('are judged by the first of them: with it the session goes on or begins', () => {
-    const late = [incoming({ messageId: 'a', acceptedAt: NOON + 2 }), incoming({ messageId: 'b', acceptedAt: NOON + 3 })];
+    const late = [
+      incoming({ messageId: 'a', acceptedAt: NOON + 2 }),
+      incoming({ messageId: 'b', acceptedAt: NOON + 3 }),
+    ];
     const made = plan({ record: stale(), batch: late });
     expect(made.reset).toMatchObject({ reason: 'daily', at: NOON + 2 });
     expect(types(made)).toEqual(['session', 'message', 'message', 'turn']);
@@ -725,14 +904,22 @@ describe('how many of the waiting messages one turn takes', () => {
     ['another channel', [plain, from({ channel: 'discord' })], 1],
     ['another account', [plain, from({ accountId: 'biz' })], 1],
     ['another thread', [plain, from({ threadId: '7' })], 1],
-    ['another group', [from({ chatType: 'group', groupId: '1' }), from({ chatType: 'group', groupId: '2' })], 1],
+    [
+      'another group',
+      [from({ chatType: 'group', groupId: '1' }), from({ chatType: 'group', groupId: '2' })],
+      1,
+    ],
     ['another kind of chat', [from({ groupId: '1' }), from({ chatType: 'group', groupId: '1' })], 1],
     ['another address it was sent to', [from({ to: 'bot1' }), from({ to: 'bot2' })], 1],
     ['another name of the same sender', [plain, from({ fromName: 'Anna' })], 2],
     ['group chatter behind one', [plain, incoming({ respond: false }), plain], 1],
     ['group chatter first', [incoming({ respond: false }), incoming({ respond: false })], 1],
     ['an agent behind a user', [plain, incoming({ fromAgent: true })], 1],
-    ['an agent, with what would be a command of a user', [incoming({ fromAgent: true }), incoming({ fromAgent: true, text: '/new' })], 2],
+    [
+      'an agent, with what would be a command of a user',
+      [incoming({ fromAgent: true }), incoming({ fromAgent: true, text: '/new' })],
+      2,
+    ],
   ])('%s', (_, waiting, taken) => {
     expect(size(waiting)).toBe(taken);
     expect(size(waiting, 'followup')).toBe(1);
@@ -757,7 +944,10 @@ describe('how many of the waiting messages one turn takes', () => {
 
 describe('which runner and model answer', () => {
   const config: ConfigInput = {
-    agents: { defaults: { runner: 'cat', model: 'a/small' }, list: [{ id: ' Work ', runner: 'llm', model: 'b/big' }, { id: 'plain' }] },
+    agents: {
+      defaults: { runner: 'cat', model: 'a/small' },
+      list: [{ id: ' Work ', runner: 'llm', model: 'b/big' }, { id: 'plain' }],
+    },
     runners: { cat: { command: 'cat' }, llm: { command: 'llm' } },
   };
 
@@ -767,7 +957,12 @@ describe('which runner and model answer', () => {
     ['plain', 'cat', 'a/small'],
   ])('for agent %s: %s, %s', (agentId, runner, model) => {
     const made = plan({ config, batch: [incoming({ agentId })] });
-    expect([runnerName(config, agentId), turnOf(made).runner, made.model, turnOf(made).model]).toEqual([runner, runner, model, model]);
+    expect([runnerName(config, agentId), turnOf(made).runner, made.model, turnOf(made).model]).toEqual([
+      runner,
+      runner,
+      model,
+      model,
+    ]);
   });
 
   test('with nothing configured recall answers, with no model', () => {
@@ -784,8 +979,20 @@ describe('which runner and model answer', () => {
 });
 
 test('the origin of a message holds what a reply needs, and nothing of its text', () => {
-  const origin = originOf(message({ id: '1', text: 'secret', timestamp: 5, mentioned: true, replyTo: '0', agentId: 'a', sessionKey: 'k' }));
+  const origin = originOf(
+    message({
+      id: '1',
+      text: 'secret',
+      timestamp: 5,
+      mentioned: true,
+      replyTo: '0',
+      agentId: 'a',
+      sessionKey: 'k',
+    }),
+  );
   expect(origin).toEqual({ channel: 'telegram', accountId: 'default', chatType: 'dm', from: 'anna' });
-  const user = users(plan({ batch: [incoming({ message: message({ fromName: undefined }) })] }))[0] as UserEntry;
+  const user = users(
+    plan({ batch: [incoming({ message: message({ fromName: undefined }) })] }),
+  )[0] as UserEntry;
   expect(Object.hasOwn(user.origin, 'fromName')).toBe(false);
 });

@@ -22,11 +22,17 @@ interface Point {
 
 /** Why there is nothing to be done here, or null. */
 export function whyNoStrace(): string | null {
-  const trial = spawnSync(
-    'strace',
-    ['-f', '-qq', '-o', '/dev/null', '-e', 'trace=execve', '-e', 'inject=execve:signal=KILL:when=1', 'true'],
-    { encoding: 'utf8' },
-  );
+  const order = [
+    '-f',
+    '-qq',
+    '-o',
+    '/dev/null',
+    '-e',
+    'trace=write',
+    '-e',
+    'inject=write:signal=KILL:when=1',
+  ];
+  const trial = spawnSync('strace', [...order, 'echo', 'it was not killed'], { encoding: 'utf8' });
   if (trial.error) return `strace cannot be started: ${trial.error.message}`;
   if (trial.signal === 'SIGKILL') return null;
   return `strace cannot inject here: ${trial.stderr.trim() || `exit ${trial.status}`}`;

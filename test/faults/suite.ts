@@ -4,6 +4,7 @@ import { strikeBusy } from './busy.ts';
 import { deliveries, parse } from './check.ts';
 import { strikeTwice } from './compound.ts';
 import { type Mode, Program } from './lab.ts';
+import { MUTANTS } from './mutants.ts';
 import { type Report, type StrikeOptions, strikeEverywhere } from './points.ts';
 import { cutPower } from './power.ts';
 import { seedOf } from './random.ts';
@@ -173,6 +174,25 @@ export function storms(extent: Extent): void {
     expect(counts.acknowledged).toBeGreaterThan(0);
     expect(counts.killed).toBeGreaterThan(0);
   }, 180_000);
+}
+
+/** Every mutant must be caught. */
+export function brokenBuilds(): void {
+  describe('a broken build is caught', () => {
+    const getProgram = withProgram();
+    for (const { name, edits, attack } of MUTANTS) {
+      it(name, async () => {
+        const mutant = getProgram().mutant(edits);
+        try {
+          const findings = await attack(mutant);
+          console.log(`${name}: ${findings.length} findings; the first: ${findings[0]?.slice(0, 200)}`);
+          expect(findings).not.toHaveLength(0);
+        } finally {
+          mutant.remove();
+        }
+      });
+    }
+  });
 }
 
 function withProgram(): () => Program {

@@ -1,6 +1,3 @@
-import { powerCuts, storms, systemCalls, twoKills } from './suite.ts';
+import { systemCalls } from './suite.ts';
 
-powerCuts('part');
-storms('part');
-twoKills('part');
 systemCalls('part');

@@ -63,7 +63,11 @@ describe('reading', () => {
   test('a folder in its place is unreadable', () => {
     const file = path.join(scratch(), 'document.json');
     fs.mkdirSync(file);
-    expect(readJson(file)).toMatchObject({ state: 'unreadable', file, reason: expect.stringMatching(/EISDIR/) });
+    expect(readJson(file)).toMatchObject({
+      state: 'unreadable',
+      file,
+      reason: expect.stringMatching(/EISDIR/),
+    });
   });
 
   test('a file where its folder should be makes it unreadable', () => {
@@ -149,7 +153,9 @@ describe('replacing', () => {
   test('onto a folder fails and leaves no temporary', () => {
     const folder = scratch();
     fs.mkdirSync(path.join(folder, 'document.json'));
-    expect(() => putJson(path.join(folder, 'document.json'), {}, 'writer', DURABLE)).toThrow(/EISDIR|ENOTEMPTY|EEXIST/);
+    expect(() => putJson(path.join(folder, 'document.json'), {}, 'writer', DURABLE)).toThrow(
+      /EISDIR|ENOTEMPTY|EEXIST/,
+    );
     expect(names(folder)).toEqual(['document.json']);
   });
 
@@ -166,7 +172,11 @@ describe('replacing', () => {
   test('a new file of which only a part can be written does not appear', () => {
     const folder = scratch();
     fs.writeFileSync(path.join(folder, 'other'), '');
-    const put = workers.run('put', { file: path.join(folder, 'new.json'), size: 300_000 }, { fileLimitKiB: 64 });
+    const put = workers.run(
+      'put',
+      { file: path.join(folder, 'new.json'), size: 300_000 },
+      { fileLimitKiB: 64 },
+    );
     expect(put).toEqual({ error: 'EFBIG', names: ['other'] });
   });
 
@@ -193,7 +203,10 @@ describe('temporaries', () => {
     const context = systemContext();
     const mine = newToken(context);
     const dead = newToken({ ...context, self: { ...context.self, startTime: '1' } });
-    const elsewhere = newToken({ ...context, self: { ...context.self, bootId: 'other', machineId: 'other' } });
+    const elsewhere = newToken({
+      ...context,
+      self: { ...context.self, bootId: 'other', machineId: 'other' },
+    });
     const kept = [`.tmp-${mine}`, `.tmp-${elsewhere}`, '.tmp-', '.tmp-123', 'tmp-x', 'document.json', dead];
     for (const name of [...kept, `.tmp-${dead}`]) fs.writeFileSync(path.join(folder, name), '{}');
     sweepTemporaries(folder, token => tokenState(context, token) === 'dead');
@@ -211,7 +224,10 @@ describe('folders and modes', () => {
   test('everything is 0600 in folders of 0700, also under umask 000', () => {
     const home = path.join(scratch(), 'home');
     expect(workers.run('writeOneOfEach', { home })).toEqual({ locked: true });
-    const wrong = [home, ...(fs.readdirSync(home, { recursive: true }) as string[]).map(name => path.join(home, name))]
+    const wrong = [
+      home,
+      ...(fs.readdirSync(home, { recursive: true }) as string[]).map(name => path.join(home, name)),
+    ]
       .map(file => ({ file, mode: modeOf(file), wanted: fs.statSync(file).isDirectory() ? '700' : '600' }))
       .filter(({ mode, wanted }) => mode !== wanted);
     expect(wrong).toEqual([]);

@@ -62,7 +62,10 @@ describe('appending', () => {
   test('puts each object on a line of its own and says where it stands', () => {
     const file = path.join(scratch(), 'new.jsonl');
     expect(appendLines(file, [{ type: 'a' }])).toEqual({ offsets: [0], end: 13 });
-    expect(appendLines(file, [{ type: 'b', text: 'ä€😀' }, { type: 'c' }])).toEqual({ offsets: [13, 45], end: 58 });
+    expect(appendLines(file, [{ type: 'b', text: 'ä€😀' }, { type: 'c' }])).toEqual({
+      offsets: [13, 45],
+      end: 58,
+    });
     const read = [...readForward(file)].map(({ offset, bytes }) => ({ offset, value: parseLine(bytes) }));
     expect(read).toEqual([
       { offset: 0, value: { type: 'a' } },
@@ -162,16 +165,35 @@ describe('a line', () => {
 describe('reading', () => {
   /** Any line but a newline: text with the separators that other tools take for line ends, and bytes that are no text. */
   const chunk = fc.oneof(
-    { weight: 4, arbitrary: fc.record({ text: fc.string({ unit: 'binary', maxLength: 40 }) }).map(value => Buffer.from(JSON.stringify(value))) },
-    { weight: 2, arbitrary: fc.constantFrom('\u2028', '\u2029', '\u0085', '\r', 'ä€😀', '{"a":', '\u0000').map(text => Buffer.from(text)) },
-    { weight: 1, arbitrary: fc.uint8Array({ maxLength: 30 }).map(bytes => Buffer.from(bytes).map(byte => (byte === 10 ? 11 : byte))) },
+    {
+      weight: 4,
+      arbitrary: fc
+        .record({ text: fc.string({ unit: 'binary', maxLength: 40 }) })
+        .map(value => Buffer.from(JSON.stringify(value))),
+    },
+    {
+      weight: 2,
+      arbitrary: fc
+        .constantFrom('\u2028', '\u2029', '\u0085', '\r', 'ä€😀', '{"a":', '\u0000')
+        .map(text => Buffer.from(text)),
+    },
+    {
+      weight: 1,
+      arbitrary: fc
+        .uint8Array({ maxLength: 30 })
+        .map(bytes => Buffer.from(bytes).map(byte => (byte === 10 ? 11 : byte))),
+    },
     { weight: 1, arbitrary: fc.constant(Buffer.alloc(0)) },
     { weight: 1, arbitrary: fc.integer({ min: 250_000, max: 270_000 }).map(size => Buffer.alloc(size, '€')) },
   );
   const content = fc
     .tuple(fc.array(chunk, { maxLength: 12 }), fc.boolean())
     .map(([lines, terminated]) =>
-      Buffer.concat(lines.flatMap((bytes, at) => (at + 1 < lines.length || terminated ? [bytes, Buffer.from('\n')] : [bytes]))),
+      Buffer.concat(
+        lines.flatMap((bytes, at) =>
+          at + 1 < lines.length || terminated ? [bytes, Buffer.from('\n')] : [bytes],
+        ),
+      ),
     );
 
   test('forward and backward agree with a plain split, on anything', () => {
@@ -301,7 +323,11 @@ describe('the end of a file', () => {
     ['several bad lines', `${good}\0\0\nhello\n${cut}`, { lines: 2, torn: `\0\0\nhello\n${cut}` }],
     ['several bad lines, all with newlines', `${good}[1]\nhello\n`, { lines: 2, torn: '[1]\nhello\n' }],
     ['a whole last line without its newline', good + line(3).trimEnd(), { lines: 3, unterminated: true }],
-    ['bad lines, then a whole one without its newline', `${good}hello\n{"type":"a"}`, { lines: 3, bad: 1, unterminated: true }],
+    [
+      'bad lines, then a whole one without its newline',
+      `${good}hello\n{"type":"a"}`,
+      { lines: 3, bad: 1, unterminated: true },
+    ],
     ['a bad line inside', `${line(1)}hello\n${line(2)}`, { lines: 2, bad: 1 }],
     ['bad lines inside and at the end', `${line(1)}hello\n${line(2)}${cut}`, { lines: 2, bad: 1, torn: cut }],
     ['a bad first line', `hello\n${good}`, { lines: 2, bad: 1 }],
@@ -309,7 +335,11 @@ describe('the end of a file', () => {
     ['nothing but a cut line', cut, { lines: 0, torn: cut }],
     ['nothing but NUL bytes', '\0'.repeat(5000), { lines: 0, torn: '\0'.repeat(5000) }],
     ['a character cut in half', `${good}{"type":"\u00c3`, { lines: 2, torn: '{"type":"\u00c3' }],
-    ['a line that is whole to JSON but cut in the middle of its number', `${good}12`, { lines: 2, torn: '12' }],
+    [
+      'a line that is whole to JSON but cut in the middle of its number',
+      `${good}12`,
+      { lines: 2, torn: '12' },
+    ],
   ];
 
   test.each(rows)('%s: told by a reader, who changes nothing', (_, content, wanted) => {
@@ -347,7 +377,18 @@ describe('the end of a file', () => {
   test('whatever lies there: after mending every line is usable or listed, and no byte is lost', () => {
     const file = path.join(scratch(), 'any.jsonl');
     const aside = `${file}.torn`;
-    const piece = fc.constantFrom(line(1), line(2, '€\u2028'), 'hello\n', '\n', '\0', '{"a":', '{"type":"x"}', '12', '[]\n', '\r\n');
+    const piece = fc.constantFrom(
+      line(1),
+      line(2, '€\u2028'),
+      'hello\n',
+      '\n',
+      '\0',
+      '{"a":',
+      '{"type":"x"}',
+      '12',
+      '[]\n',
+      '\r\n',
+    );
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 8 }), pieces => {
         const content = Buffer.from(pieces.join(''));

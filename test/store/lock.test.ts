@@ -96,7 +96,9 @@ describe('a lock', () => {
   test('whose place cannot be made is an error, not a busy session', () => {
     const folder = scratch();
     fs.writeFileSync(path.join(folder, 'locks'), '');
-    expect(() => tryLock(contextIn(folder), path.join(folder, 'locks', 'main', 'x'), KEY)).toThrow(/EEXIST|ENOTDIR/);
+    expect(() => tryLock(contextIn(folder), path.join(folder, 'locks', 'main', 'x'), KEY)).toThrow(
+      /EEXIST|ENOTDIR/,
+    );
   });
 
   test('that is refused changes nothing', () => {
@@ -139,24 +141,35 @@ describe('an owner', () => {
     expect(names(lockFolder)).toEqual([lock.token]);
   });
 
-  test.skipIf(process.platform !== 'linux')('that ended but was not waited for (a zombie) is dead', async () => {
-    const context = contextIn(scratch());
-    const lockFolder = place();
-    // The shell becomes a sleep, which never asks about the cat it has inherited.
-    const parent = spawn('sh', ['-c', 'cat <&3 >/dev/null & echo $!; exec sleep 60'], {
-      stdio: ['ignore', 'pipe', 'ignore', 'pipe'],
-    });
-    const pid = await new Promise<number>(resolve => parent.stdout!.on('data', text => resolve(Number(text))));
-    await vi.waitFor(() => expect(fs.readFileSync(`/proc/${parent.pid}/comm`, 'utf8')).toBe('sleep\n'), 10_000);
-    const startTime = context.startTimeOf(pid)!;
-    heldBy(lockFolder, context, { pid, startTime });
-    expect(tryLock(context, lockFolder, KEY)).toBeNull();
-    (parent.stdio[3] as Writable).end();
-    await vi.waitFor(() => expect(fs.readFileSync(`/proc/${pid}/stat`, 'latin1')).toContain(') Z '), 10_000);
-    expect(context.startTimeOf(pid)).toBeNull();
-    expect(tryLock(context, lockFolder, KEY)).not.toBeNull();
-    parent.kill('SIGKILL');
-  });
+  test.skipIf(process.platform !== 'linux')(
+    'that ended but was not waited for (a zombie) is dead',
+    async () => {
+      const context = contextIn(scratch());
+      const lockFolder = place();
+      // The shell becomes a sleep, which never asks about the cat it has inherited.
+      const parent = spawn('sh', ['-c', 'cat <&3 >/dev/null & echo $!; exec sleep 60'], {
+        stdio: ['ignore', 'pipe', 'ignore', 'pipe'],
+      });
+      const pid = await new Promise<number>(resolve =>
+        parent.stdout!.on('data', text => resolve(Number(text))),
+      );
+      await vi.waitFor(
+        () => expect(fs.readFileSync(`/proc/${parent.pid}/comm`, 'utf8')).toBe('sleep\n'),
+        10_000,
+      );
+      const startTime = context.startTimeOf(pid)!;
+      heldBy(lockFolder, context, { pid, startTime });
+      expect(tryLock(context, lockFolder, KEY)).toBeNull();
+      (parent.stdio[3] as Writable).end();
+      await vi.waitFor(
+        () => expect(fs.readFileSync(`/proc/${pid}/stat`, 'latin1')).toContain(') Z '),
+        10_000,
+      );
+      expect(context.startTimeOf(pid)).toBeNull();
+      expect(tryLock(context, lockFolder, KEY)).not.toBeNull();
+      parent.kill('SIGKILL');
+    },
+  );
 
   test('L02 openclaw#5006: whose pid now belongs to another process is dead; the same process is not', () => {
     const context = contextIn(scratch());
@@ -173,7 +186,10 @@ describe('an owner', () => {
     const context = contextIn(scratch());
     const lockFolder = place();
     const token = heldBy(lockFolder, context, { pid: NOBODY });
-    fs.writeFileSync(path.join(lockFolder, token, 'owner.json'), JSON.stringify({ since: Date.now() + 2 * DAY }));
+    fs.writeFileSync(
+      path.join(lockFolder, token, 'owner.json'),
+      JSON.stringify({ since: Date.now() + 2 * DAY }),
+    );
     touchedBefore(path.join(lockFolder, token), -2 * DAY);
     expect(tryLock(context, lockFolder, KEY)?.takenFrom).toBe(token);
   });
@@ -197,7 +213,8 @@ describe('an owner', () => {
 
   test('whose name is no token is unknown', () => {
     const context = contextIn(scratch());
-    for (const name of ['', 'x', '123', '1-2-3', 'a-b-c-d-e-f', '.DS_Store']) expect(tokenState(context, name)).toBe('unknown');
+    for (const name of ['', 'x', '123', '1-2-3', 'a-b-c-d-e-f', '.DS_Store'])
+      expect(tokenState(context, name)).toBe('unknown');
   });
 });
 
@@ -298,7 +315,9 @@ describe('whoever lost the lock', () => {
     const late = path.join(before.folder, `c-${process.pid}-1`);
     expect(() => fs.mkdirSync(late)).toThrow(/ENOENT/);
     expect(() => fs.writeFileSync(late, '')).toThrow(/ENOENT/);
-    expect(() => fs.renameSync(path.join(after.folder, 'owner.json'), path.join(before.folder, 'x'))).toThrow(/ENOENT/);
+    expect(() => fs.renameSync(path.join(after.folder, 'owner.json'), path.join(before.folder, 'x'))).toThrow(
+      /ENOENT/,
+    );
   });
 
   test('leaves its registered agents to the successor, who has to end them', () => {
@@ -308,7 +327,9 @@ describe('whoever lost the lock', () => {
     fs.mkdirSync(path.join(before.folder, 'c-4711-99'));
     const after = tryLock(context, lockFolder, KEY)!;
     expect(names(after.folder)).toEqual(['c-4711-99', 'owner.json']);
-    expect(JSON.parse(fs.readFileSync(path.join(after.folder, 'owner.json'), 'utf8'))).toMatchObject({ pid: process.pid });
+    expect(JSON.parse(fs.readFileSync(path.join(after.folder, 'owner.json'), 'utf8'))).toMatchObject({
+      pid: process.pid,
+    });
     after.release();
     expect(fs.existsSync(lockFolder)).toBe(false);
   });
@@ -351,7 +372,8 @@ describe('litter', () => {
     const dead = `.try-${tokenOf({ pid: NOBODY })}`;
     const deadHolder = 'telegram~dm~2';
     heldBy(path.join(folder, deadHolder), context, { pid: NOBODY });
-    for (const name of [alive, unknown, dead]) fs.mkdirSync(path.join(folder, name, name.slice(5)), { recursive: true });
+    for (const name of [alive, unknown, dead])
+      fs.mkdirSync(path.join(folder, name, name.slice(5)), { recursive: true });
     fs.mkdirSync(path.join(folder, 'empty'));
     sweepLocks(context, folder);
     expect(names(folder)).toEqual([alive, unknown, path.basename(lockFolder), deadHolder].sort());
@@ -365,7 +387,8 @@ describe('many processes', () => {
     const folder = scratch();
     const context = contextIn(folder);
     const rounds = 400;
-    for (let round = 0; round < rounds; round++) heldBy(path.join(folder, 'next', String(round)), context, { pid: NOBODY });
+    for (let round = 0; round < rounds; round++)
+      heldBy(path.join(folder, 'next', String(round)), context, { pid: NOBODY });
     fs.mkdirSync(path.join(folder, 'locks'));
     const racers = Array.from({ length: 8 }, () => workers.start('race', { folder, rounds, racers: 8 }));
     await Promise.all(racers.map(each => each.ready));

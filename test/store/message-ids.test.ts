@@ -4,7 +4,12 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { MessageIdentity } from '../../src/core/session/transcript.ts';
 import { Layout } from '../../src/store/layout.ts';
-import { expiredIdFolders, findMessageId, type IdHit, rememberMessageId } from '../../src/store/message-ids.ts';
+import {
+  expiredIdFolders,
+  findMessageId,
+  type IdHit,
+  rememberMessageId,
+} from '../../src/store/message-ids.ts';
 import { DAY, HOUR, KEY, NOON } from '../core/turn-facts.ts';
 import { useWorkers } from './processes.ts';
 import { modeOf, names, scratch, snapshot } from './scratch.ts';
@@ -44,7 +49,9 @@ describe('an accepted message', () => {
   test('is found again, with the place where it stands', () => {
     const layout = new Layout(scratch());
     rememberMessageId(layout, identity('1'), hit({ at: 4711, sessionId: 'f00' }));
-    expect(findMessageId(layout, identity('1'), NOON, RETENTION)).toMatchObject(hit({ at: 4711, sessionId: 'f00' }));
+    expect(findMessageId(layout, identity('1'), NOON, RETENTION)).toMatchObject(
+      hit({ at: 4711, sessionId: 'f00' }),
+    );
     expect(findMessageId(layout, identity('2'), NOON, RETENTION)).toBeNull();
   });
 
@@ -75,7 +82,12 @@ describe('an accepted message', () => {
       accepted.push([identity(`first of ${day}`), day], [identity(`last of ${day}`), day + DAY - 1]);
     }
     for (const [each, time] of accepted) rememberMessageId(layout, each, hit({ time }));
-    for (const now of ['2028-01-01T00:00:00Z', '2028-02-29T23:59:59Z', '2028-03-01T00:00:00Z', '2028-03-31T12:00:00Z'].map(at)) {
+    for (const now of [
+      '2028-01-01T00:00:00Z',
+      '2028-02-29T23:59:59Z',
+      '2028-03-01T00:00:00Z',
+      '2028-03-31T12:00:00Z',
+    ].map(at)) {
       const wrong = accepted.filter(([each, time]) => {
         // Later than a month from now no clock that was set back has been.
         const wanted = now - time < RETENTION;
@@ -85,17 +97,27 @@ describe('an accepted message', () => {
     }
   });
 
-  test.each([DAY, 7 * DAY, 30 * DAY, 400 * DAY])('is found within a retention of %i ms and no longer', retention => {
-    const layout = new Layout(scratch());
-    fc.assert(
-      fc.property(fc.nat({ max: 4 * 365 }), fc.nat({ max: 2 * retention }), fc.uuid(), (days, after, id) => {
-        const time = at('2025-01-31T23:59:00Z') + days * DAY;
-        rememberMessageId(layout, identity(id), hit({ time }));
-        expect(findMessageId(layout, identity(id), time + after, retention) !== null).toBe(after < retention);
-      }),
-      { numRuns: 60 },
-    );
-  });
+  test.each([DAY, 7 * DAY, 30 * DAY, 400 * DAY])(
+    'is found within a retention of %i ms and no longer',
+    retention => {
+      const layout = new Layout(scratch());
+      fc.assert(
+        fc.property(
+          fc.nat({ max: 4 * 365 }),
+          fc.nat({ max: 2 * retention }),
+          fc.uuid(),
+          (days, after, id) => {
+            const time = at('2025-01-31T23:59:00Z') + days * DAY;
+            rememberMessageId(layout, identity(id), hit({ time }));
+            expect(findMessageId(layout, identity(id), time + after, retention) !== null).toBe(
+              after < retention,
+            );
+          },
+        ),
+        { numRuns: 60 },
+      );
+    },
+  );
 
   test('that came twice is known by its first acceptance', () => {
     const layout = new Layout(scratch());
@@ -108,7 +130,9 @@ describe('an accepted message', () => {
     const layout = new Layout(scratch());
     rememberMessageId(layout, identity('1'), hit({ at: 1, time: at('2026-03-31T23:59:59.999Z') }));
     rememberMessageId(layout, identity('1'), hit({ at: 2, time: at('2026-04-01T00:00:00.001Z') }));
-    expect(findMessageId(layout, identity('1'), at('2026-04-02T00:00:00Z'), RETENTION)).toMatchObject({ at: 1 });
+    expect(findMessageId(layout, identity('1'), at('2026-04-02T00:00:00Z'), RETENTION)).toMatchObject({
+      at: 1,
+    });
   });
 
   test('that was forgotten and came again is known by its second acceptance', () => {
@@ -125,7 +149,14 @@ describe('Q03 openclaw#71306: another message is not taken for it', () => {
   test.each([0, 1, 2, 3, 4])('that differs in part %i of its identity only', part => {
     const layout = new Layout(scratch());
     rememberMessageId(layout, base, hit());
-    for (const other of ['', 'x', `${base[part]} `, `${base[part]}2`, base[part]!.toUpperCase(), base[part]!.slice(1)]) {
+    for (const other of [
+      '',
+      'x',
+      `${base[part]} `,
+      `${base[part]}2`,
+      base[part]!.toUpperCase(),
+      base[part]!.slice(1),
+    ]) {
       const changed = base.with(part, other) as unknown as MessageIdentity;
       const isOther = other !== base[part];
       expect([changed, findMessageId(layout, changed, NOON, RETENTION) === null]).toEqual([changed, isOther]);
@@ -178,7 +209,10 @@ describe('Q03 openclaw#71306: another message is not taken for it', () => {
       rememberMessageId(layout, identity(id), hit({ at: number }));
     });
     nasty.forEach((id, number) => {
-      expect(findMessageId(layout, identity(id), NOON, RETENTION)).toMatchObject({ at: number, sessionId: 's1' });
+      expect(findMessageId(layout, identity(id), NOON, RETENTION)).toMatchObject({
+        at: number,
+        sessionId: 's1',
+      });
     });
   });
 
@@ -291,7 +325,10 @@ describe('the files', () => {
     for (const name of ['2025-11', '2025-12', '2026-01', '2026-02', '2026-03', 'notes', '2026-1']) {
       fs.mkdirSync(path.join(layout.ids(), name), { recursive: true });
     }
-    const expired = (now: string) => expiredIdFolders(layout, at(now), RETENTION).map(file => path.basename(file)).sort();
+    const expired = (now: string) =>
+      expiredIdFolders(layout, at(now), RETENTION)
+        .map(file => path.basename(file))
+        .sort();
     // 90 days before the first of March is the first of December.
     expect(expired('2026-02-28T23:59:59.999Z')).toEqual([]);
     expect(expired('2026-03-01T00:00:00Z')).toEqual(['2025-11']);

@@ -2,7 +2,14 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Layout } from '../../src/store/layout.ts';
-import { listOutbox, markSent, type OutboxItem, putOutbox, settleOutbox, updateOutbox } from '../../src/store/outbox.ts';
+import {
+  listOutbox,
+  markSent,
+  type OutboxItem,
+  putOutbox,
+  settleOutbox,
+  updateOutbox,
+} from '../../src/store/outbox.ts';
 import { KEY, NOON, RUN } from '../core/turn-facts.ts';
 import { contextIn, names, scratch, snapshot } from './scratch.ts';
 
@@ -154,7 +161,8 @@ describe('an item that cannot be used', () => {
   test('and what is no item is passed over', () => {
     const { layout, put, texts } = outbox();
     put();
-    for (const name of ['.tmp-x', '.tmp-x.json', '.DS_Store', 'notes']) fs.writeFileSync(path.join(layout.outbox(), name), 'x');
+    for (const name of ['.tmp-x', '.tmp-x.json', '.DS_Store', 'notes'])
+      fs.writeFileSync(path.join(layout.outbox(), name), 'x');
     fs.mkdirSync(layout.sent());
     expect(texts()).toEqual(['the reply']);
     expect(listOutbox(layout).unreadable).toEqual([]);

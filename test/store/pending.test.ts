@@ -57,7 +57,9 @@ function failed(part: Partial<FailedMessage> = {}): FailedMessage {
 describe('messages that wait', () => {
   test('are listed in the order of their arrival, each with all that was decided about it', () => {
     const { layout, accept } = desk();
-    const stems = ['a', 'b', 'c'].map((id, number) => accept(id, { acceptedAt: NOON + number, owner: id === 'b' }));
+    const stems = ['a', 'b', 'c'].map((id, number) =>
+      accept(id, { acceptedAt: NOON + number, owner: id === 'b' }),
+    );
     expect(listWaiting(layout, 'main', KEY)).toEqual({
       waiting: ['a', 'b', 'c'].map((id, number) => ({
         stem: stems[number],
@@ -98,7 +100,10 @@ describe('messages that wait', () => {
     const { layout, accept } = desk();
     accept('a');
     accept('b', { acceptedAt: NOON - HOUR });
-    expect(listWaiting(layout, 'main', KEY).waiting.map(item => item.incoming.acceptedAt)).toEqual([NOON, NOON - HOUR]);
+    expect(listWaiting(layout, 'main', KEY).waiting.map(item => item.incoming.acceptedAt)).toEqual([
+      NOON,
+      NOON - HOUR,
+    ]);
   });
 
   test('from 4 processes at once are all there, each process in its own order', async () => {
@@ -174,7 +179,9 @@ describe('a waiting file that cannot be used', () => {
     const file = path.join(folder, `main.${String(NOON).padStart(16, '0')}-00000000.json`);
     fs.writeFileSync(file, content);
     accept('b', { acceptedAt: NOON + 1 });
-    expect(listWaiting(layout, 'main', KEY).unreadable).toEqual([{ file, reason: expect.stringMatching(/\w/) }]);
+    expect(listWaiting(layout, 'main', KEY).unreadable).toEqual([
+      { file, reason: expect.stringMatching(/\w/) },
+    ]);
     expect(ids()).toEqual(['a', 'b']);
     expect(fs.readFileSync(file, 'utf8')).toBe(content);
   });
@@ -198,7 +205,10 @@ describe('an offered reply', () => {
     offerReply(layout, 'main', KEY, stem);
     expect(isWaiting(layout, 'main', KEY, stem)).toBe(false);
     expect(isOffered(layout, 'main', KEY, stem)).toBe(true);
-    expect(readReply(layout, 'main', KEY, stem)).toEqual({ state: 'ok', value: incoming({ messageId: 'a' }) });
+    expect(readReply(layout, 'main', KEY, stem)).toEqual({
+      state: 'ok',
+      value: incoming({ messageId: 'a' }),
+    });
     expect(claimReply(layout, 'main', KEY, stem)).toBe(true);
     expect(claimReply(layout, 'main', KEY, stem)).toBe(false);
     expect(readReply(layout, 'main', KEY, stem)).toEqual({ state: 'missing' });
@@ -231,7 +241,12 @@ describe('an offered reply', () => {
 describe('names', () => {
   /** Keys whose names look like the names of other things. */
   const KEYS = ['main', 'main.turn', 'main.json', 'main.reply', 'main.failed', `main.${RUN}.failed`]
-    .concat(['main.0000000000000001-abcdef12.json', 'main.0000000000000001-abcdef12', 'telegram:dm:1', 'x.turn.turn'])
+    .concat([
+      'main.0000000000000001-abcdef12.json',
+      'main.0000000000000001-abcdef12',
+      'telegram:dm:1',
+      'x.turn.turn',
+    ])
     .concat(['.turn', '.json', 'x'.repeat(300)])
     .map(rest => `agent:main:${rest}`);
 
@@ -255,9 +270,9 @@ describe('names', () => {
     expect(overview.failed).toHaveLength(KEYS.length);
     expect(listWaitingFiles(layout, 'main')).toHaveLength(KEYS.length);
     for (const key of KEYS) {
-      expect(listWaiting(layout, 'main', key).waiting.map(item => [item.incoming.key, item.incoming.messageId])).toEqual([
-        [key, 'waits'],
-      ]);
+      expect(
+        listWaiting(layout, 'main', key).waiting.map(item => [item.incoming.key, item.incoming.messageId]),
+      ).toEqual([[key, 'waits']]);
     }
   });
 
@@ -280,9 +295,22 @@ describe('names', () => {
   test('of temporaries and of others are no work', () => {
     const { layout, folder, accept } = desk();
     accept('a');
-    for (const name of ['.tmp-1-2-3-4-5-6', '.DS_Store', 'notes.txt', 'main.json', 'main.1-2.json', '.turn', '.x.turn'])
+    for (const name of [
+      '.tmp-1-2-3-4-5-6',
+      '.DS_Store',
+      'notes.txt',
+      'main.json',
+      'main.1-2.json',
+      '.turn',
+      '.x.turn',
+    ])
       fs.writeFileSync(path.join(folder, name), '');
-    expect(pendingOverview(layout, 'main')).toEqual({ turns: [], waiting: ['main'], replies: [], failed: [] });
+    expect(pendingOverview(layout, 'main')).toEqual({
+      turns: [],
+      waiting: ['main'],
+      replies: [],
+      failed: [],
+    });
     expect(listWaitingFiles(layout, 'main')).toHaveLength(1);
     expect(listWaiting(layout, 'main', KEY).unreadable).toEqual([]);
   });

@@ -69,7 +69,11 @@ export function useWorkers() {
   const envOf = (options: Options) => ({ PATH: process.env.PATH ?? '', HOME: folder, ...options.env });
 
   /** Runs one action to its end. */
-  function run<Action extends Name>(action: Action, input: Input<Action>, options: Options = {}): Answer<Action> {
+  function run<Action extends Name>(
+    action: Action,
+    input: Input<Action>,
+    options: Options = {},
+  ): Answer<Action> {
     const [command, args] = commandOf(action, input, options);
     const ended = spawnSync(command, args, {
       env: envOf(options),
@@ -77,12 +81,17 @@ export function useWorkers() {
       maxBuffer: 64 * 1024 * 1024,
       ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
     });
-    if (ended.status !== 0) throw new Error(`${action} ended with ${ended.status ?? ended.signal}: ${ended.stderr}`);
+    if (ended.status !== 0)
+      throw new Error(`${action} ended with ${ended.status ?? ended.signal}: ${ended.stderr}`);
     return JSON.parse(ended.stdout) as Answer<Action>;
   }
 
   /** Starts one action beside the test. */
-  function start<Action extends Name>(action: Action, input: Input<Action>, options: Options = {}): Running<Action> {
+  function start<Action extends Name>(
+    action: Action,
+    input: Input<Action>,
+    options: Options = {},
+  ): Running<Action> {
     const [command, args] = commandOf(action, input, options);
     const child = spawn(command, args, { env: envOf(options), stdio: ['pipe', 'pipe', 'pipe'] });
     children.add(child);
@@ -131,4 +140,5 @@ export function useWorkers() {
 
 /** May this process mount a file system of its own, out of everybody's sight? Then a full disk can be had. */
 export const canMount =
-  spawnSync('unshare', ['-m', 'sh', '-c', 'mount -t tmpfs -o size=64k none /mnt'], { stdio: 'ignore' }).status === 0;
+  spawnSync('unshare', ['-m', 'sh', '-c', 'mount -t tmpfs -o size=64k none /mnt'], { stdio: 'ignore' })
+    .status === 0;

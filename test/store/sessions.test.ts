@@ -3,7 +3,14 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { SessionRecord } from '../../src/core/session/session.ts';
 import { Layout } from '../../src/store/layout.ts';
-import { listAgents, listRecords, loadRecord, prepareRecord, removeRecord, saveRecord } from '../../src/store/sessions.ts';
+import {
+  listAgents,
+  listRecords,
+  loadRecord,
+  prepareRecord,
+  removeRecord,
+  saveRecord,
+} from '../../src/store/sessions.ts';
 import { KEY, record } from '../core/turn-facts.ts';
 import { names, scratch, snapshot } from './scratch.ts';
 
@@ -37,7 +44,10 @@ describe('a record', () => {
   test('is replaced by the next one, and leaves no temporary', () => {
     const { home, layout } = homeWith(KEY);
     saveRecord(layout, record({ sessionId: 'next', bytes: 7 }), 'writer', { folder: false });
-    expect(loadRecord(layout, 'main', KEY)).toMatchObject({ state: 'ok', record: { sessionId: 'next', bytes: 7 } });
+    expect(loadRecord(layout, 'main', KEY)).toMatchObject({
+      state: 'ok',
+      record: { sessionId: 'next', bytes: 7 },
+    });
     const files = Object.keys(snapshot(home)).filter(name => fs.statSync(path.join(home, name)).isFile());
     expect(files).toEqual([path.relative(home, layout.record('main', KEY))]);
   });
@@ -62,10 +72,19 @@ describe('a record', () => {
   });
 
   test('of a key that another system would mix up with it is another record', () => {
-    const keys = ['agent:main:slack:channel:C1', 'agent:main:slack:channel:c1', 'agent:main:slack:channel~c1'];
+    const keys = [
+      'agent:main:slack:channel:C1',
+      'agent:main:slack:channel:c1',
+      'agent:main:slack:channel~c1',
+    ];
     const { layout } = homeWith(...keys);
-    for (const key of keys) expect(loadRecord(layout, 'main', key)).toMatchObject({ state: 'ok', record: { key } });
-    expect(listRecords(layout, 'main').records.map(each => each.key).sort()).toEqual([...keys].sort());
+    for (const key of keys)
+      expect(loadRecord(layout, 'main', key)).toMatchObject({ state: 'ok', record: { key } });
+    expect(
+      listRecords(layout, 'main')
+        .records.map(each => each.key)
+        .sort(),
+    ).toEqual([...keys].sort());
   });
 });
 
@@ -105,7 +124,11 @@ describe('a record that cannot be used is unreadable, and stays', () => {
     const { home, layout } = homeWith('agent:main:good');
     const file = write(layout, value === undefined ? '' : JSON.stringify(value));
     const before = snapshot(home);
-    expect(loadRecord(layout, 'main', KEY)).toEqual({ state: 'unreadable', file, reason: expect.stringMatching(reason) });
+    expect(loadRecord(layout, 'main', KEY)).toEqual({
+      state: 'unreadable',
+      file,
+      reason: expect.stringMatching(reason),
+    });
     expect(snapshot(home)).toEqual(before);
   });
 
@@ -146,7 +169,14 @@ describe('a listing', () => {
 
   test('passes over temporaries and what is no record', () => {
     const { layout } = homeWith(KEY);
-    for (const name of ['.tmp-writer', '.tmp-writer.json', '.DS_Store', 'README', 'main.json~', 'main.json.bak'])
+    for (const name of [
+      '.tmp-writer',
+      '.tmp-writer.json',
+      '.DS_Store',
+      'README',
+      'main.json~',
+      'main.json.bak',
+    ])
       fs.writeFileSync(path.join(layout.records('main'), name), 'x');
     expect(listRecords(layout, 'main')).toEqual({ records: [record()], problems: [] });
   });

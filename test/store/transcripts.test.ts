@@ -135,7 +135,11 @@ describe('what stands behind a record', () => {
 describe('a new transcript', () => {
   test('appears whole when it is committed, with its lines where they were said to be', () => {
     const { layout } = transcript();
-    const entries = [header(), user('m1', { message: { role: 'user', content: 'ä\u2028€' } }), turn('r1', ['m1'])];
+    const entries = [
+      header(),
+      user('m1', { message: { role: 'user', content: 'ä\u2028€' } }),
+      turn('r1', ['m1']),
+    ];
     const { prepared, offsets, end: size } = prepareTranscript(layout, 'main', OLD, entries, 'writer');
     const file = layout.transcript('main', OLD);
     expect(fs.existsSync(file)).toBe(false);
@@ -162,7 +166,15 @@ describe('a new transcript', () => {
 describe('reading back', () => {
   test('gives the newest entry first, keeps types it does not know, tells of bad lines and goes on', () => {
     const later = { type: 'of a later claw', x: 1 };
-    const { file, offsets } = transcript(header(), user('m1'), 'hello\n', later, '\n', reply('r1'), '{"type":"cut');
+    const { file, offsets } = transcript(
+      header(),
+      user('m1'),
+      'hello\n',
+      later,
+      '\n',
+      reply('r1'),
+      '{"type":"cut',
+    );
     const bad: [number, string][] = [];
     const found = [...newestFirst(file, (offset, reason) => bad.push([offset, reason]))];
     expect(found).toEqual([reply('r1'), later, user('m1'), header()]);
@@ -172,7 +184,8 @@ describe('reading back', () => {
   test('is done only as far as it is asked for', () => {
     const bad: number[] = [];
     const { file } = transcript('hello\n', user('m1'), user('m2'));
-    for (const entry of newestFirst(file, offset => bad.push(offset))) if ((entry as UserEntry).id === 'm2') break;
+    for (const entry of newestFirst(file, offset => bad.push(offset)))
+      if ((entry as UserEntry).id === 'm2') break;
     expect(bad).toEqual([]);
   });
 
@@ -206,7 +219,8 @@ describe('the message at an offset', () => {
   test('that lies inside a line, at the end or beyond it: none', () => {
     const { file } = transcript(header(), user('m1'));
     const size = fs.statSync(file).size;
-    for (const at of [1, stringify(header()).length, size, size + 100]) expect(messageAt(file, at, 'm1')).toBeNull();
+    for (const at of [1, stringify(header()).length, size, size + 100])
+      expect(messageAt(file, at, 'm1')).toBeNull();
   });
 });
 
@@ -266,7 +280,13 @@ describe('what became of a message', () => {
   });
 
   test('it was collected with others: the turn holds them all', () => {
-    const { file, offsets } = transcript(user('m1'), user('m2'), turn('r1', ['m1', 'm2']), reply('r1'), end('r1'));
+    const { file, offsets } = transcript(
+      user('m1'),
+      user('m2'),
+      turn('r1', ['m1', 'm2']),
+      reply('r1'),
+      end('r1'),
+    );
     for (const [index, id] of ['m1', 'm2'].entries()) {
       expect(messageOutcome(file, offsets[index]!, id)).toMatchObject({
         state: 'ended',
@@ -278,7 +298,10 @@ describe('what became of a message', () => {
 
   test('it was kept and not answered', () => {
     const { file, offsets } = transcript(user('m1', { recorded: true }), turn('r1', ['m1']), end('r1'));
-    expect(messageOutcome(file, offsets[0]!, 'm1')).toEqual({ state: 'recorded', user: user('m1', { recorded: true }) });
+    expect(messageOutcome(file, offsets[0]!, 'm1')).toEqual({
+      state: 'recorded',
+      user: user('m1', { recorded: true }),
+    });
   });
 
   test('it was a command', () => {

@@ -1,8 +1,8 @@
 /** The other process in the tests of the store: one action per start, its input as JSON argument, its answer on stdout. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { expandHome, systemContext } from '../../src/context.ts';
-import { putJson, readJson, makeFolder } from '../../src/store/json-file.ts';
+import { systemContext } from '../../src/context.ts';
+import { makeFolder, putJson, readJson } from '../../src/store/json-file.ts';
 import { appendLines } from '../../src/store/jsonl-file.ts';
 import { Layout } from '../../src/store/layout.ts';
 import { type Lock, tryLock } from '../../src/store/lock.ts';
@@ -53,7 +53,9 @@ const actions = {
     const errors = [
       codeOf(() => putJson(document, { text: 'x'.repeat(1_000_000) }, 'writer', { folder: true })),
       codeOf(() => appendLines(lines, [{ type: 'new', text: 'x'.repeat(1_000_000) }])),
-      codeOf(() => appendLines(path.join(folder, 'new.jsonl'), [{ type: 'new', text: 'x'.repeat(1_000_000) }])),
+      codeOf(() =>
+        appendLines(path.join(folder, 'new.jsonl'), [{ type: 'new', text: 'x'.repeat(1_000_000) }]),
+      ),
     ];
     return {
       errors,
@@ -100,14 +102,21 @@ const actions = {
     });
     putOutbox(here, layout, item);
     markSent(here, layout, { ...item, id: `${RUN.slice(0, -1)}2` });
-    rememberMessageId(layout, ['c', 'a', 'p', '', 'm1'], { agentId: 'main', key: KEY, sessionId: 's1', at: 0, time: NOON });
+    rememberMessageId(layout, ['c', 'a', 'p', '', 'm1'], {
+      agentId: 'main',
+      key: KEY,
+      sessionId: 's1',
+      at: 0,
+      time: NOON,
+    });
     const lock = tryLock(here, layout.lock('main', KEY), KEY);
     return { locked: lock !== null };
   },
 
   appendMany: ({ file, name, count, size }: { file: string; name: string; count: number; size: number }) => {
     standReady();
-    for (let number = 0; number < count; number++) appendLines(file, [{ type: 'line', name, number, text: 'y'.repeat(size) }]);
+    for (let number = 0; number < count; number++)
+      appendLines(file, [{ type: 'line', name, number, text: 'y'.repeat(size) }]);
     return { count };
   },
 
@@ -168,7 +177,11 @@ const actions = {
       if (!lock) continue;
       won.push(round);
       if (!lock.takenFrom || !lock.held()) throw new Error(`round ${round}: not taken over`);
-      if (round + 1 < rounds) fs.renameSync(path.join(folder, 'next', String(round + 1)), path.join(folder, 'locks', String(round + 1)));
+      if (round + 1 < rounds)
+        fs.renameSync(
+          path.join(folder, 'next', String(round + 1)),
+          path.join(folder, 'locks', String(round + 1)),
+        );
     }
     const finish = path.join(folder, 'finish');
     fs.mkdirSync(path.join(finish, String(process.pid)), { recursive: true });
@@ -180,7 +193,17 @@ const actions = {
    * Takes and releases one lock, until all together have taken it so many times. Inside, it looks whether another living
    * process is inside too. Now and then it dies there, holding the lock: `deaths` in a thousand times.
    */
-  siege: ({ folder, total, deaths, seed }: { folder: string; total: number; deaths: number; seed: number }) => {
+  siege: ({
+    folder,
+    total,
+    deaths,
+    seed,
+  }: {
+    folder: string;
+    total: number;
+    deaths: number;
+    seed: number;
+  }) => {
     const place = path.join(folder, 'lock');
     const sign = path.join(folder, 'inside');
     const log = path.join(folder, 'log');
@@ -212,21 +235,17 @@ const actions = {
   },
 
   /** What context.ts says about this process. */
-  context: ({ config, pids }: { config?: string; pids?: number[] }) => {
-    const { home, configFile, configExplicit, self } = config === undefined ? context : systemContext(config);
+  context: ({ pids }: { pids?: number[] }) => {
     const zone = context.hostZone();
     return {
-      home,
-      configFile,
-      configExplicit,
-      self,
+      self: context.self,
+      id: context.newId(),
       zone,
       again: context.hostZone(),
       // as Date reckons, and as the named zone does
       offset: -new Date(NOON).getTimezoneOffset() || 0,
       zoneOffset: offsetOf(zone),
       startTimes: (pids ?? []).map(pid => context.startTimeOf(pid)),
-      expanded: ['~', '~/x', '~user', '/abs', 'rel', 'a~/b'].map(expandHome),
     };
   },
 };
@@ -244,7 +263,9 @@ function offsetOf(zone: string): number | string {
       hour: 'numeric',
       minute: 'numeric',
     });
-    const part = Object.fromEntries(shown.formatToParts(NOON).map(({ type, value }) => [type, Number(value)]));
+    const part = Object.fromEntries(
+      shown.formatToParts(NOON).map(({ type, value }) => [type, Number(value)]),
+    );
     return (Date.UTC(part.year!, part.month! - 1, part.day!, part.hour!, part.minute!) - NOON) / 60_000;
   } catch (error) {
     return (error as Error).message;

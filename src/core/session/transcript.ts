@@ -128,6 +128,13 @@ export type KnownEntry =
 /** Any line of a transcript; unknown types are kept. */
 export type Entry = KnownEntry | { type: string; [key: string]: unknown };
 
+/** How it stands with one message. */
+export type MessageOutcome =
+  | { state: 'open' }
+  | { state: 'recorded'; user: UserEntry }
+  | { state: 'command'; command: CommandEntry }
+  | { state: 'ended'; user: UserEntry; turn: TurnEntry; end: TurnEndEntry; reply: AssistantEntry | null };
+
 export function isUserEntry(entry: Entry): entry is UserEntry {
   return entry.type === 'message' && (entry as UserEntry).message?.role === 'user';
 }

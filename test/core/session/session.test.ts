@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { reduceRecord, type SessionRecord } from '../../../src/core/session/session.ts';
-import type { AssistantEntry, CommandEntry, Entry, TurnEndEntry, UserEntry } from '../../../src/core/session/transcript.ts';
+import type {
+  AssistantEntry,
+  CommandEntry,
+  Entry,
+  TurnEndEntry,
+  UserEntry,
+} from '../../../src/core/session/transcript.ts';
 import { originOf } from '../../../src/core/turn.ts';
 import { HOUR, message, NOON, record } from '../turn-facts.ts';
 
@@ -70,7 +76,11 @@ describe('one more line in a record', () => {
     ['a start', { type: 'turn', runId: 'r1', messageIds: ['m1'], timestamp: LATER }, { bytes: 1234 }],
     ['a reset', { type: 'reset', timestamp: LATER, reason: 'user', nextSessionId: 'x' }, { bytes: 1234 }],
     ['a type of a later claw', { type: 'compact', timestamp: LATER, reason: 'full' }, { bytes: 1234 }],
-    ['a message of a role it does not know', { type: 'message', timestamp: LATER, message: { role: 'system', content: 'x' } }, { bytes: 1234 }],
+    [
+      'a message of a role it does not know',
+      { type: 'message', timestamp: LATER, message: { role: 'system', content: 'x' } },
+      { bytes: 1234 },
+    ],
     ['a message without anything', { type: 'message', message: null }, { bytes: 1234 }],
     ['a line without a type', {} as Entry, { bytes: 1234 }],
   ])('%s', (_, entry, changed) => {
@@ -80,7 +90,12 @@ describe('one more line in a record', () => {
   test('does not touch the record it is given', () => {
     const before = record({ untoldReset, tokens: { inputTokens: 1, outputTokens: 1, totalTokens: 2 } });
     const copy = structuredClone(before);
-    for (const entry of [user(), assistant(), command(), turnEnd({ usage: { inputTokens: 5, outputTokens: 5, totalTokens: 10 } })])
+    for (const entry of [
+      user(),
+      assistant(),
+      command(),
+      turnEnd({ usage: { inputTokens: 5, outputTokens: 5, totalTokens: 10 } }),
+    ])
       reduceRecord(before, entry, 9);
     expect(before).toEqual(copy);
   });
@@ -134,7 +149,9 @@ describe('a reset that the user has not heard of', () => {
     ['a message was kept as context', user({ recorded: true }), false],
     ['an answer stands there, its turn not ended', assistant(), false],
   ])('%s: told %s', (_, entry, told) => {
-    expect(reduceRecord(record({ untoldReset }), entry, 1).untoldReset).toEqual(told ? undefined : untoldReset);
+    expect(reduceRecord(record({ untoldReset }), entry, 1).untoldReset).toEqual(
+      told ? undefined : untoldReset,
+    );
   });
 });
 
@@ -144,7 +161,11 @@ describe('tokens', () => {
   test('are summed over the turns, also those that failed; the context is that of the newest', () => {
     let next = reduceRecord(record(), turnEnd({ usage: { ...usage, contextTokens: 105 } }), 1);
     expect(next.tokens).toEqual({ ...usage, contextTokens: 105 });
-    next = reduceRecord(next, turnEnd({ status: 'failed', usage: { inputTokens: 1, outputTokens: 2, totalTokens: 3 } }), 2);
+    next = reduceRecord(
+      next,
+      turnEnd({ status: 'failed', usage: { inputTokens: 1, outputTokens: 2, totalTokens: 3 } }),
+      2,
+    );
     expect(next.tokens).toEqual({ inputTokens: 101, outputTokens: 12, totalTokens: 123, contextTokens: 3 });
     next = reduceRecord(next, turnEnd(), 3);
     expect(next.tokens).toEqual({ inputTokens: 101, outputTokens: 12, totalTokens: 123, contextTokens: 3 });
@@ -161,13 +182,20 @@ describe('tokens', () => {
 
 describe('a redo after a crash', () => {
   const anyEntry = fc.oneof(
-    fc.record({ timestamp: fc.integer({ min: NOON - HOUR, max: NOON + HOUR }), recorded: fc.boolean() }).map(
-      ({ timestamp, recorded }) => user({ timestamp, ...(recorded ? { recorded: true as const } : {}) }) as Entry,
-    ),
-    fc.integer({ min: NOON - HOUR, max: NOON + HOUR }).map(timestamp => assistant({ timestamp, model: 'a/b' }) as Entry),
+    fc
+      .record({ timestamp: fc.integer({ min: NOON - HOUR, max: NOON + HOUR }), recorded: fc.boolean() })
+      .map(
+        ({ timestamp, recorded }) =>
+          user({ timestamp, ...(recorded ? { recorded: true as const } : {}) }) as Entry,
+      ),
+    fc
+      .integer({ min: NOON - HOUR, max: NOON + HOUR })
+      .map(timestamp => assistant({ timestamp, model: 'a/b' }) as Entry),
     fc
       .constantFrom('replied' as const, 'silent' as const, 'failed' as const)
-      .map(status => turnEnd({ status, usage: { inputTokens: 3, outputTokens: 2, totalTokens: 5 } }) as Entry),
+      .map(
+        status => turnEnd({ status, usage: { inputTokens: 3, outputTokens: 2, totalTokens: 5 } }) as Entry,
+      ),
     fc.constant(command() as Entry),
     fc.constant({ type: 'later' } as Entry),
   );
@@ -182,7 +210,9 @@ describe('a redo after a crash', () => {
         const whole = reduce(start, entries, 0);
         // What was saved in between went through a file.
         const saved = JSON.parse(JSON.stringify(reduce(start, entries.slice(0, cut), 0))) as SessionRecord;
-        expect(JSON.parse(JSON.stringify(reduce(saved, entries.slice(cut), cut)))).toEqual(JSON.parse(JSON.stringify(whole)));
+        expect(JSON.parse(JSON.stringify(reduce(saved, entries.slice(cut), cut)))).toEqual(
+          JSON.parse(JSON.stringify(whole)),
+        );
       }),
     );
   });

@@ -1,0 +1,82 @@
+/** The result document of one message (contract of `claw ingest`), and how it follows from what the transcript says. */
+import type { ResetInfo } from './session/session.ts';
+import type { MessageOutcome, Usage } from './session/transcript.ts';
+
+export type IngestStatus =
+  | 'replied'
+  | 'silent'
+  | 'command'
+  | 'recorded'
+  | 'queued'
+  | 'duplicate'
+  | 'denied'
+  | 'failed';
+
+/** The result document of contract §3.1. */
+export interface IngestResult {
+  status: IngestStatus;
+  messageId: string;
+  agentId: string;
+  sessionKey: string;
+  sessionId: string | null;
+  isNewSession: boolean;
+  reset: { reason: string; at: string; previousSessionId: string } | null;
+  notices: string[];
+  reply: { text: string } | null;
+  usage: Usage | null;
+  durationMs: number;
+  /** for `queued` and `denied`: why */
+  reason?: string;
+  /** for `queued`: the message of the same turn that carries the reply */
+  answeredBy?: string;
+  error?: { code: string; message: string; hint?: string };
+}
+
+/** The result document of an outcome; `base` holds what does not depend on it. */
+export function resultOf(base: IngestResult, outcome: MessageOutcome): IngestResult {
+  if (outcome.state === 'open') return base;
+  if (outcome.state === 'recorded') return { ...base, status: 'recorded' };
+  if (outcome.state === 'command') {
+    const { isNewSession, reset, notices, reply } = outcome.command;
+    return { ...base, status: 'command', isNewSession, reset: shown(reset), notices, reply: { text: reply } };
+  }
+  const { user, turn, end, reply } = outcome;
+  const answeredBy = turn.messageIds.at(-1)!;
+  if (answeredBy !== user.id && end.status === 'replied') {
+    return { ...base, answeredBy, reason: 'answered together with a later message' };
+  }
+  const { isNewSession, reset, notices } = turn;
+  const run = {
+    ...base,
+    isNewSession,
+    reset: shown(reset),
+    notices,
+    usage: end.usage,
+    durationMs: end.durationMs,
+  };
+  if (end.status === 'replied')
+    return { ...run, status: 'replied', reply: { text: reply?.message.content ?? '' } };
+  if (end.status === 'silent') return { ...run, status: 'silent' };
+  return {
+    ...run,
+    status: 'failed',
+    error: end.error ?? { code: end.status, message: `the turn was ${end.status}` },
+  };
+}
+
+/** A failure stays a failure for every caller that asked; all else is told as a repetition of the first. */
+export function asDuplicate(result: IngestResult): IngestResult {
+  return result.status === 'failed' || result.status === 'queued'
+    ? result
+    : { ...result, status: 'duplicate' };
+}
+
+function shown(reset: ResetInfo | null): IngestResult['reset'] {
+  return reset
+    ? {
+        reason: reset.reason,
+        at: new Date(reset.at).toISOString(),
+        previousSessionId: reset.previousSessionId,
+      }
+    : null;
+}

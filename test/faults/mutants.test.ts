@@ -1,0 +1,3 @@
+import { brokenBuilds } from './suite.ts';
+
+brokenBuilds();
