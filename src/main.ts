@@ -11,8 +11,8 @@ async function main(argv: string[]): Promise<number> {
     printOut(`${CLAW_VERSION}\n`);
     return EXIT.ok;
   }
-  const words = commandFor(argv);
-  if (words.kind === 'help') return help(words.all);
+  const words = commandFor(joinNegative(argv));
+  if (words.kind === 'help') return help(words.group);
   if (words.kind === 'unknown')
     throw usage(`there is no command ${JSON.stringify(words.name)}`, words.nearest);
 
@@ -30,7 +30,7 @@ async function main(argv: string[]): Promise<number> {
   try {
     command = cli.process(words.argv, {});
   } catch (error) {
-    throw usage((error as Error).message.split('\n')[0]!, words.path);
+    throw usage(explainSyntax(error as Error, words.path), words.path);
   }
   return command.validateAndExecute();
 }
@@ -40,9 +40,32 @@ function usage(message: string, command: string | undefined): ClawError {
   return new ClawError('usage', 'usage', message, command ? `claw ${command} --help` : 'claw --help');
 }
 
-async function help(all: boolean): Promise<number> {
+/**
+ * A value that is a negative number belongs to the option before it: group ids of Telegram are. No option of ours begins
+ * with a digit, so `--group -100` can only mean `--group=-100`.
+ */
+function joinNegative(argv: string[]): string[] {
+  const joined: string[] = [];
+  for (const [index, word] of argv.entries()) {
+    const before = joined.at(-1);
+    if (argv.slice(0, index).includes('--')) joined.push(word);
+    else if (/^-\d/.test(word) && before && /^--[a-z][a-z-]*$/.test(before))
+      joined[joined.length - 1] = `${before}=${word}`;
+    else joined.push(word);
+  }
+  return joined;
+}
+
+/** Clipanion says of arguments it cannot place that the command was not found. */
+function explainSyntax(error: Error, path: string): string {
+  const [first = ''] = error.message.split('\n');
+  if (!first.startsWith('Command not found')) return first;
+  return `the arguments do not fit claw ${path}; a text of several words stands in quotes`;
+}
+
+async function help(group: string | null): Promise<number> {
   const { helpText } = await import('./commands/help.ts');
-  printOut(helpText(all));
+  printOut(helpText(group));
   return EXIT.ok;
 }
 
@@ -57,7 +80,7 @@ function printHelp(cli: import('clipanion').Cli, argv: string[]): number {
   if (!best) return EXIT.ok;
   const lines = [best.usage.replace(/^\$ /, ''), '', best.description ?? '', best.details ?? ''];
   for (const option of best.options)
-    lines.push(`  ${option.definition.padEnd(24)} ${option.description ?? ''}`);
+    lines.push(`  ${option.definition.replace(/ #0$/, ' VALUE').padEnd(24)} ${option.description ?? ''}`);
   for (const [what, how] of best.examples ?? []) lines.push('', `${what}`, `  ${how}`);
   printOut(
     `${lines

@@ -1,6 +1,7 @@
 /** Opens the desk a command works at: config, layout, zone. Reads the config, writes nothing but its cache. */
 import { loadConfig } from '../config/load.ts';
 import type { Context } from '../context.ts';
+import { ClawError } from '../core/errors.ts';
 import { parseDuration } from '../core/schedule/duration.ts';
 import type { Desk } from '../runner/desk.ts';
 import { Layout } from '../store/layout.ts';
@@ -10,16 +11,24 @@ declare const CLAW_VERSION: string;
 
 const ID_RETENTION = '90d';
 
-/** @throws ClawError config when the file is unsafe or invalid */
-export async function openDesk(context: Context, options: { allNotes?: boolean } = {}): Promise<Desk> {
+/**
+ * @param options allNotes: say every note about the config; anyConfig: where the config cannot be used, say so and go on
+ *   with the built-in defaults, for commands that only look
+ * @throws ClawError config when the file is unsafe or invalid
+ */
+export async function openDesk(
+  context: Context,
+  options: { allNotes?: boolean; anyConfig?: boolean } = {},
+): Promise<Desk> {
   const warn = (text: string) => printError(`claw: ${text}\n`);
-  const { config, notes, warnings, source } = await loadConfig({
+  const loaded = loadConfig({
     file: context.configFile,
     explicit: context.configExplicit,
     home: context.home,
     version: CLAW_VERSION,
     uid: context.uid,
   });
+  const { config, notes, warnings, source } = await (options.anyConfig ? loaded.catch(builtIn) : loaded);
   // Said once per change of the file, not with every message.
   for (const note of source === 'file' || options.allNotes ? notes : warnings) warn(note);
   return {
@@ -30,6 +39,13 @@ export async function openDesk(context: Context, options: { allNotes?: boolean }
     idRetention: parseDuration(config.retention?.messageIds ?? ID_RETENTION)!,
     warn,
   };
+}
+
+/** What is read with instead of a config that cannot be used; what it would have changed does not show. */
+function builtIn(error: unknown): Awaited<ReturnType<typeof loadConfig>> {
+  if (!(error instanceof ClawError) || error.code !== 'config-invalid') throw error;
+  const warnings = [`${error.message}\nclaw: going on with the built-in defaults`];
+  return { config: {}, file: null, notes: warnings, warnings, source: 'none' };
 }
 
 /** The user's zone. The host's name is asked for only by who shows it: waking Intl costs 10 ms. */

@@ -2,10 +2,14 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { Command, Option } from 'clipanion';
 import type { Context } from '../context.ts';
-import { EXIT } from '../core/errors.ts';
+import { ClawError, EXIT } from '../core/errors.ts';
+import { agentIds } from '../core/routing/binding.ts';
+import { runnerName } from '../core/turn.ts';
 import type { Desk } from '../runner/desk.ts';
+import { findProgram } from '../runner/exec.ts';
 import { findUnreadableRecords, repairRecord } from '../runner/repair.ts';
 import { listOutbox } from '../store/outbox.ts';
+import { listAgents, listRecords } from '../store/sessions.ts';
 import { ClawCommand } from './base.ts';
 import { openDesk } from './desk.ts';
 import { age } from './format.ts';
@@ -37,8 +41,12 @@ export class DoctorCommand extends ClawCommand {
   });
 
   override async run(context: Context): Promise<number> {
-    const desk = await openDesk(context, { allNotes: true });
+    const desk = await openDesk(context, { anyConfig: true });
     const checks = [
+      await checkConfig(context),
+      ...checkRunners(desk),
+      ...checkAgents(desk),
+
       ...checkRecords(desk, this.fix),
       ...checkModes(desk, this.fix),
       checkTick(desk),
@@ -63,6 +71,48 @@ function fine(name: string, message: string, fixed = false): Check {
 
 function problem(name: string, message: string, remedy: string): Check {
   return { name, ok: false, message, remedy, fixed: false };
+}
+
+async function checkConfig(context: Context): Promise<Check> {
+  try {
+    await openDesk(context, { allNotes: true });
+    return fine('config', 'the config is valid');
+  } catch (error) {
+    if (!(error instanceof ClawError)) throw error;
+    return problem('config', error.message, `edit ${context.configFile}`);
+  }
+}
+
+/** Runners that agents are set to and whose program is not there. */
+function checkRunners(desk: Desk): Check[] {
+  const used = new Set(agentIds(desk.config).map(agentId => runnerName(desk.config, agentId)));
+  return [...used].flatMap(name => {
+    const runner = desk.config.runners?.[name];
+    if (!runner) return [];
+    const found = findProgram(runner.command, desk.layout.workspace('main'), desk.context.env.PATH);
+    if ('file' in found) return [fine('runner', `runner ${name} is ${found.file}`)];
+    return [
+      problem(
+        'runner',
+        `runner ${name}: ${found.message}`,
+        'claw init shows which agent command lines are installed',
+      ),
+    ];
+  });
+}
+
+/** Sessions of agents that the config does not know: nothing is lost, but no message reaches them. */
+function checkAgents(desk: Desk): Check[] {
+  const configured = agentIds(desk.config);
+  return listAgents(desk.layout)
+    .filter(agentId => !configured.includes(agentId) && listRecords(desk.layout, agentId).records.length > 0)
+    .map(agentId =>
+      problem(
+        'agents',
+        `agent ${agentId} has sessions but is not in agents.list`,
+        `add { id: "${agentId}" } to agents.list`,
+      ),
+    );
 }
 
 function checkRecords(desk: Desk, fix: boolean): Check[] {
@@ -90,7 +140,8 @@ function checkModes(desk: Desk, fix: boolean): Check[] {
   if (fs.existsSync(desk.layout.home)) {
     const names = ['.', ...(fs.readdirSync(desk.layout.home, { recursive: true }) as string[])];
     for (const name of names) {
-      if (name.split(path.sep).includes('workspace')) continue;
+      // What agents write is theirs; locks come and go, inside folders nobody else can enter.
+      if (name.split(path.sep).includes('workspace') || name.startsWith('locks')) continue;
       const file = path.join(desk.layout.home, name);
       const stat = fs.lstatSync(file, { throwIfNoEntry: false });
       if (!stat || stat.isSymbolicLink() || (stat.mode & 0o077) === 0) continue;

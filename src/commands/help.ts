@@ -1,8 +1,11 @@
 /** `claw --help`: what it is for, the commands, where to go next. */
 import { COMMANDS } from './registry.ts';
 
-export function helpText(_all: boolean): string {
-  const width = Math.max(...COMMANDS.map(({ path }) => path.length));
+/** @param group first word of the commands to show, e.g. `sessions`; null: all */
+export function helpText(group: string | null): string {
+  if (group !== null) {
+    return `${listing(COMMANDS.filter(({ path }) => path.split(' ')[0] === group))}\n\n  claw COMMAND --help explains one.\n`;
+  }
   return `claw: sessions, resets, memory and delivery around any agent command line. No daemon, plain files.
 
   echo hello | claw ingest                 a message, and its answer
@@ -10,9 +13,14 @@ export function helpText(_all: boolean): string {
   claw sessions                            what is being talked about
 
 Commands
-${COMMANDS.map(({ path, summary }) => `  ${path.padEnd(width)}  ${summary}`).join('\n')}
+${listing(COMMANDS)}
 
   claw COMMAND --help explains one. Every command takes --json and --config FILE.
   State lives under $CLAW_HOME (default ~/.claw).
 `;
+}
+
+function listing(commands: typeof COMMANDS): string {
+  const width = Math.max(...commands.map(({ path }) => path.length));
+  return commands.map(({ path, summary }) => `  ${path.padEnd(width)}  ${summary}`).join('\n');
 }

@@ -80,15 +80,15 @@ export class IngestCommand extends MessageCommand {
   private async whole(
     desk: Desk,
     options: Omit<IngestOptions, 'print'>,
-    raws: RawMessage[],
+    raws: (() => RawMessage)[],
   ): Promise<number> {
     if (raws.length > 1)
       return this.inOrder(
         desk,
         options,
-        raws.map((raw, index) => ({ number: index + 1, raw: () => raw })),
+        raws.map((raw, index) => ({ number: index + 1, raw })),
       );
-    const message = this.messageOf(raws[0]!, desk.config, desk.context);
+    const message = this.messageOf(raws[0]!(), desk.config, desk.context);
     const printer = this.stream ? new StreamPrinter(this.json) : null;
     const result = await ingest(desk, this.routeOf(desk, message), message, {
       ...options,
@@ -128,9 +128,9 @@ export class IngestCommand extends MessageCommand {
       running.add(answer);
       void answer.finally(() => running.delete(answer));
       printed = printed.then(async () => {
-        const { document, status } = await answer;
+        const { document, status, unread } = await answer;
         worst = Math.max(worst, status);
-        printOut(`${JSON.stringify(document)}\n`);
+        if (!printOut(`${JSON.stringify(document)}\n`)) unread?.();
       });
       if (running.size >= AT_ONCE) await Promise.race(running);
     }
@@ -143,15 +143,19 @@ export class IngestCommand extends MessageCommand {
     options: Omit<IngestOptions, 'print'>,
     raw: () => RawMessage,
     line: number,
-  ): Promise<{ document: object; status: number }> {
+  ): Promise<{ document: object; status: number; unread?: () => void }> {
     try {
       const message = this.messageOf(raw(), desk.config, desk.context);
+      let unread: (() => void) | undefined;
       const result = await ingest(desk, this.routeOf(desk, message), message, {
         ...options,
-        print: () => true,
+        print: (_result, later) => {
+          unread = later;
+          return true;
+        },
       });
       await this.send(desk, result);
-      return { document: result, status: statusOf(result, true) };
+      return { document: result, status: statusOf(result, true), ...(unread ? { unread } : {}) };
     } catch (error) {
       if (!(error instanceof ClawError)) throw error;
       const { code, message, hint } = error;
@@ -204,6 +208,7 @@ function textOf(result: IngestResult): string {
   if (result.reply) lines.push(result.reply.text);
   else if (result.status === 'queued')
     lines.push(`(Your message is kept; the answer follows: ${result.reason ?? 'the session is busy'}.)`);
+  else if (result.error?.code === 'aborted') lines.push('(Stopped.)');
   else if (result.status === 'failed')
     lines.push('(The agent failed. Your message is kept; send it again to try once more.)');
   return lines.length > 0 ? `${lines.join('\n')}\n` : '';
@@ -211,14 +216,16 @@ function textOf(result: IngestResult): string {
 
 /** `--stream`: pieces of the reply as they come. What was streamed is not printed a second time. */
 class StreamPrinter {
+  private started = false;
   private streamed = '';
 
   constructor(private readonly json: boolean) {}
 
   start(turn: { runId: string; notices: string[] }): void {
-    if (this.json)
+    this.started = true;
+    if (this.json) {
       printOut(`${JSON.stringify({ type: 'start', runId: turn.runId, notices: turn.notices })}\n`);
-    else for (const notice of turn.notices) printOut(`(${notice})\n`);
+    } else for (const notice of turn.notices) printOut(`(${notice})\n`);
   }
 
   delta(text: string): void {
@@ -228,14 +235,9 @@ class StreamPrinter {
 
   result(result: IngestResult): boolean {
     if (this.json) return printOut(`${JSON.stringify({ type: 'result', ...result })}\n`);
-    if (this.streamed === '')
-      return printText(result.status === 'replied' ? { ...result, notices: [] } : result);
+    if (this.streamed === '') return printText(this.started ? { ...result, notices: [] } : result);
     const reply = result.reply?.text ?? '';
-    const rest = reply.startsWith(this.streamed)
-      ? reply.slice(this.streamed.length)
-      : result.reply
-        ? `\n${reply}`
-        : '';
-    return printOut(`${rest}\n`);
+    const rest = reply.startsWith(this.streamed) ? reply.slice(this.streamed.length) : `\n${reply}`;
+    return printOut(`${result.reply ? rest : ''}\n`);
   }
 }

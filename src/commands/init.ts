@@ -185,8 +185,8 @@ Workspace ${workspace}
 Agent command lines on this machine
 ${agents}
 
-Who can talk to it: anybody whose messages you pipe into claw ingest. Set channels.<name>.allowFrom before you connect
-a chat to a runner that has tools.
+Who can talk to it: anybody whose messages you pipe into claw ingest. Before you connect a chat to a runner that has
+tools, set channels.<name>.allowFrom (private chats) and groupPolicy (groups: allowlist or disabled).
 
 Next
   echo "Remember: the spare key is with Ada" | claw ingest

@@ -80,7 +80,7 @@ export function tooLarge(limit: number): ClawError {
   );
 }
 
-/** Bytes as text. Invalid UTF-8 becomes U+FFFD; the one newline that `echo` and editors add at the end is dropped. */
+/** Bytes as text. What is no UTF-8 becomes U+FFFD; the one newline that `echo` and editors add at the end is dropped. */
 export function decodeText(bytes: Buffer): string {
   return bytes
     .toString('utf8')
@@ -89,17 +89,30 @@ export function decodeText(bytes: Buffer): string {
 }
 
 /**
- * What stdin holds, where nobody said: one JSON object with a `text` is an envelope; several lines that each are one
- * are a stream; all else is plain text.
+ * What stdin holds, where nobody said: one JSON object with a `text` is an envelope; lines of which the first is one are a
+ * stream; what does not look like JSON is plain text. What looks like JSON and is neither is refused: a truncated or
+ * misspelt envelope must not become a message of the operator's own.
+ *
+ * @throws ClawError data `not-an-envelope`
  */
-export function detect(text: string): RawMessage[] {
+export function detect(text: string): (() => RawMessage)[] {
   const trimmed = text.trim();
-  if (!trimmed.startsWith('{')) return [{ kind: 'text', text }];
+  if (!looksLikeJson(trimmed)) return [() => ({ kind: 'text', text })];
   const whole = envelopeOf(trimmed);
-  if (whole) return [whole];
+  if (whole) return [() => whole];
   const lines = trimmed.split('\n').filter(line => line.trim() !== '');
-  const each = lines.map(envelopeOf);
-  return each.every(item => item !== null) ? (each as RawMessage[]) : [{ kind: 'text', text }];
+  if (lines.length > 1 && envelopeOf(lines[0]!)) return lines.map(line => () => parseJson(line));
+  throw new ClawError(
+    'data',
+    'not-an-envelope',
+    'standard input looks like JSON, but is neither an envelope with a "text" nor NDJSON of envelopes',
+    'claw ingest --format text   (to send it as it is), or --format json for what is wrong with it',
+  );
+}
+
+/** An object, or a list of something; `[12:30] hello` and `{see below}` are how people write. */
+function looksLikeJson(trimmed: string): boolean {
+  return /^\{\s*["}]/.test(trimmed) || /^\[\s*[{["\]]/.test(trimmed);
 }
 
 function envelopeOf(text: string): RawMessage | null {

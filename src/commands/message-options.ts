@@ -1,5 +1,6 @@
 /** Where a message comes from, as flags: the envelope of `ingest` and `route`, spelled for a shell. */
 
+import { isUtf8 } from 'node:buffer';
 import fs from 'node:fs';
 import { Option } from 'clipanion';
 import type { ConfigInput } from '../config/schema.ts';
@@ -86,12 +87,13 @@ export abstract class MessageCommand extends ClawCommand {
   }
 
   /** The messages of the argument or of all of stdin. @throws ClawError usage when there is neither */
-  protected async rawMessages(config: ConfigInput): Promise<RawMessage[]> {
+  protected async rawMessages(config: ConfigInput): Promise<(() => RawMessage)[]> {
     const format = this.inputFormat();
     if (this.text !== undefined) {
       if (Buffer.byteLength(this.text) > this.limit(config))
         throw (await import('./input.ts')).tooLarge(this.limit(config));
-      return format === 'json' ? [parseJson(this.text)] : [{ kind: 'text', text: this.text }];
+      const { text } = this;
+      return [() => (format === 'json' ? parseJson(text) : { kind: 'text', text })];
     }
     if (fs.fstatSync(0).isCharacterDevice() && process.stdin.isTTY) {
       throw new ClawError(
@@ -101,9 +103,11 @@ export abstract class MessageCommand extends ClawCommand {
         'echo hello | claw ingest',
       );
     }
-    const text = decodeText(await readInput(this.limit(config)));
-    if (format === 'text') return [{ kind: 'text', text }];
-    if (format === 'json') return [parseJson(text)];
+    const bytes = await readInput(this.limit(config));
+    if (!isUtf8(bytes)) this.warn('the input is not UTF-8; what could not be read became U+FFFD');
+    const text = decodeText(bytes);
+    if (format === 'text') return [() => ({ kind: 'text', text })];
+    if (format === 'json') return [() => parseJson(text)];
     return detect(text);
   }
 

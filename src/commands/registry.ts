@@ -82,7 +82,8 @@ export const COMMANDS: CommandEntry[] = [
 ];
 
 export type Chosen =
-  | { kind: 'help'; all: boolean }
+  /** of one group of commands, or of all */
+  | { kind: 'help'; group: string | null }
   | { kind: 'unknown'; name: string; nearest: string | undefined }
   | { kind: 'command'; path: string; argv: string[]; load: () => Promise<unknown[]> };
 
@@ -100,12 +101,14 @@ function canonical(argv: string[]): string[] {
 /** Which command these words mean. */
 export function commandFor(typed: string[]): Chosen {
   if (typed.length === 0 || ['help', '--help', '-h'].includes(typed[0]!))
-    return { kind: 'help', all: typed.includes('--all') };
+    return { kind: 'help', group: null };
   const argv = canonical(typed);
   const found = COMMANDS.find(({ path }) => path.split(' ').every((word, index) => argv[index] === word));
   if (found) return { kind: 'command', path: found.path, argv, load: found.load };
   const words = argv.filter(word => !word.startsWith('-'));
   const group = COMMANDS.filter(({ path }) => path.split(' ')[0] === words[0]);
+  const asksHelp = argv.includes('--help') || argv.includes('-h');
+  if (group.length > 0 && words.length === 1 && asksHelp) return { kind: 'help', group: words[0]! };
   if (group.length > 0 && (words.length === 1 || group[0]!.path.includes(' '))) {
     const name = words.slice(0, 2).join(' ');
     return {

@@ -6,7 +6,7 @@ import type { Message } from '../core/routing/message.ts';
 import { decideRoute, type Route } from '../core/routing/route.ts';
 import { type ResetReport, reportReset, resetType, resolveResetPolicy } from '../core/session/reset.ts';
 import type { TriggerMatch } from '../core/session/trigger.ts';
-import { type Incoming, judgeFreshness, originOf, triggerOf } from '../core/turn.ts';
+import { type Incoming, judgeFreshness, mayUseTrigger, originOf, triggerOf } from '../core/turn.ts';
 import { senderOf } from '../runner/deliver.ts';
 import type { Desk } from '../runner/desk.ts';
 import { identityOf } from '../runner/ingest.ts';
@@ -44,7 +44,7 @@ export class RouteCommand extends MessageCommand {
     const desk = await openDesk(context);
     const raws = await this.rawMessages(desk.config);
     const now = timeOption(this.at, desk);
-    const reports = raws.map(raw => routeReport(desk, this.messageOf(raw, desk.config, context), now));
+    const reports = raws.map(raw => routeReport(desk, this.messageOf(raw(), desk.config, context), now));
     if (this.json) for (const report of reports) printJson(report);
     else for (const report of reports) printOut(describe(report));
     return EXIT.ok;
@@ -83,15 +83,15 @@ export function routeReport(desk: Desk, message: Message, now: number): RouteRep
           rule: `channels.${message.channel}.send (when the caller is gone, or with --deliver)`,
         }
       : { decision: 'stdout', rule: `channels.${message.channel}.send is not set` },
-    action: actionOf(route, trigger),
+    action: actionOf(route, trigger, mayUseTrigger(config, incoming)),
     duplicateOf: hit ? { sessionId: hit.sessionId, at: new Date(hit.time).toISOString() } : null,
   };
 }
 
-function actionOf(route: Route, trigger: TriggerMatch | null): RouteReport['action'] {
+function actionOf(route: Route, trigger: TriggerMatch | null, mayReset: boolean): RouteReport['action'] {
   if (!route.access.allowed) return 'drop';
   if (!route.activation.respond) return 'record';
-  return trigger && trigger.remainder.trim() === '' ? 'command' : 'run';
+  return trigger && (!mayReset || trigger.remainder.trim() === '') ? 'command' : 'run';
 }
 
 function resetReport(desk: Desk, incoming: Incoming): ResetReport | null {

@@ -19,7 +19,7 @@ export class StatusCommand extends ClawCommand {
   });
 
   override async run(context: Context): Promise<number> {
-    const desk = await openDesk(context);
+    const desk = await openDesk(context, { anyConfig: true });
     const { document, problems } = statusOf(desk);
     if (this.json) printJson(document);
     else printOut(describe(document));

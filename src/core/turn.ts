@@ -99,6 +99,24 @@ export function triggerOf(config: ConfigInput, incoming: Incoming): TriggerMatch
   });
 }
 
+/** May this sender reset the session? */
+export function mayUseTrigger(config: ConfigInput, incoming: Pick<Incoming, 'owner'>): boolean {
+  return config.session?.resetBy !== 'owner' || incoming.owner;
+}
+
+/**
+ * A second person in a private session that is shared by its scope: what one says the other may be told. Null where the
+ * newcomer is the one who spoke before, or where either is the operator's own shell.
+ */
+export function newPersonNotice(record: SessionRecord | null, incoming: Incoming): string | null {
+  const before = record?.lastRoute;
+  const { channel, chatType, from } = incoming.message;
+  if (before?.chatType !== 'dm' || chatType !== 'dm' || before.channel === 'cli' || channel === 'cli')
+    return null;
+  if (before.channel === channel && before.from === from) return null;
+  return `${channel}:${from ?? '?'} shares session ${incoming.key} with ${before.channel}:${before.from ?? '?'}: each may be told what the other said; set session.dmScope, or identityLinks when they are one person`;
+}
+
 /**
  * How many of the waiting messages one turn takes: a command goes alone; `collect` takes the messages behind the
  * first that share its origin, sender and way back, up to the next command; `followup` takes one.
@@ -156,7 +174,7 @@ export function planTurn(facts: TurnFacts): TurnPlan {
   const first = batch[0]!;
   const last = batch.at(-1)!;
   const trigger = triggerOf(config, first);
-  const mayReset = trigger !== null && (config.session?.resetBy !== 'owner' || first.owner);
+  const mayReset = trigger !== null && mayUseTrigger(config, first);
   const rotation = planRotation(facts, mayReset);
   const fresh = rotation
     ? null
@@ -339,6 +357,11 @@ function userEntry(incoming: Incoming): UserEntry {
     ...(incoming.message.attachments?.length ? { attachments: incoming.message.attachments } : {}),
     ...(incoming.respond ? {} : { recorded: true as const }),
   };
+}
+
+/** Notices and reply as one text, for who gets no document. */
+export function spoken(notices: string[], reply: string): string {
+  return [...notices.map(notice => `(${notice})`), reply].join('\n');
 }
 
 /** The sentence a user reads when a session was reset without being asked. */

@@ -139,6 +139,7 @@ export function remember(
 ): void {
   if (!entry.identity) return;
   const { agentId, key, sessionId } = record;
-  if (findMessageId(desk.layout, entry.identity, desk.context.now(), desk.idRetention)) return;
+  const known = findMessageId(desk.layout, entry.identity, desk.context.now(), desk.idRetention);
+  if (known?.sessionId === sessionId) return;
   rememberMessageId(desk.layout, entry.identity, { agentId, key, sessionId, at, time: entry.timestamp });
 }

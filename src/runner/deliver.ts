@@ -4,9 +4,10 @@
  */
 import path from 'node:path';
 import type { ConfigInput, SenderConfig } from '../config/schema.ts';
+import type { OutboxItem } from '../core/delivery/delivery.ts';
 import type { Origin } from '../core/session/session.ts';
 import { tryLock } from '../store/lock.ts';
-import { listOutbox, markSent, type OutboxItem, updateOutbox } from '../store/outbox.ts';
+import { listOutbox, markSent, updateOutbox } from '../store/outbox.ts';
 import type { Desk } from './desk.ts';
 
 /** Waiting times after a temporary failure, ms; the last one repeats. */
@@ -92,7 +93,7 @@ async function attempt(
     }
     const error =
       outcome.spawnError?.message ??
-      `sender ended with ${outcome.signal ?? `exit ${outcome.exitCode}`}: ${outcome.stderr.trim().slice(-300)}`;
+      `sender ended with ${outcome.signal ?? `exit ${outcome.exitCode}`}${said(outcome.stderr)}`;
     const temporary = outcome.exitCode === 75 || outcome.timedOut;
     const attempts = [...item.attempts, { at: context.now(), error }];
     updateOutbox(context, layout, {
@@ -105,6 +106,11 @@ async function attempt(
   } finally {
     lock.release();
   }
+}
+
+function said(stderr: string): string {
+  const text = stderr.trim().slice(-300);
+  return text === '' ? '' : `: ${text}`;
 }
 
 /** What a sender may know: where to, from whom, and the idempotency key; the text comes on stdin. */

@@ -1,6 +1,7 @@
 /** Hands answered messages back: to the process that waits, to the outbox, or to nobody, and saves the record behind it. */
-import type { Origin, SessionRecord } from '../core/session/session.ts';
-import type { AssistantEntry, MessageIdentity, ReplyVia, TurnEndEntry } from '../core/session/transcript.ts';
+import { outboxItem } from '../core/delivery/delivery.ts';
+import type { SessionRecord } from '../core/session/session.ts';
+import type { AssistantEntry, MessageOutcome, TurnEndEntry } from '../core/session/transcript.ts';
 import type { Incoming } from '../core/turn.ts';
 import { newToken, tokenState } from '../store/lock.ts';
 import { findMessageId } from '../store/message-ids.ts';
@@ -53,20 +54,7 @@ export function settleTurn(
   } else {
     dropFailed(layout, seat.agentId, seat.key, turn.messageIds);
   }
-  const last = turn.messageIds.at(-1);
-  for (const user of users) {
-    const isLast = user.id === last;
-    handOver(
-      desk,
-      seat,
-      record,
-      user,
-      isLast ? (reply?.message.content ?? null) : null,
-      turn.runId,
-      isLast,
-      printed,
-    );
-  }
+  for (const user of users) handOver(desk, seat, record, { state: 'ended', user, turn, end, reply }, printed);
 }
 
 /**
@@ -77,49 +65,33 @@ export function handOver(
   desk: Desk,
   seat: Seat,
   record: SessionRecord,
-  message: { id: string; queuedAs?: string; via: ReplyVia; origin: Origin; identity?: MessageIdentity },
-  text: string | null,
-  runId: string,
-  isLast: boolean,
+  outcome: Exclude<MessageOutcome, { state: 'open' }>,
   printed: Set<string>,
 ): void {
-  const { layout, context } = desk;
-  let callerGone = false;
-  if (message.queuedAs) {
-    const { waiting: items, unreadable } = listWaiting(layout, seat.agentId, seat.key);
-    // Whoever brought it cannot be told any more; the file stays for a person to look at.
-    if (unreadable.some(({ file }) => file.endsWith(`.${message.queuedAs}.json`))) callerGone = true;
-    const item = items.find(waiting => waiting.stem === message.queuedAs);
-    if (item && waiterLives(desk, item.incoming)) offerReply(layout, seat.agentId, seat.key, item.stem);
-    else if (item) {
-      callerGone = true;
-      putReply();
-      dropWaiting(layout, seat.agentId, seat.key, item.stem);
-    }
-  } else if (!printed.has(message.id)) {
-    callerGone = true;
-  }
-  putReply();
+  const { layout } = desk;
+  const { agentId, key } = seat;
+  const message = outcome.state === 'command' ? outcome.command : outcome.user;
+  const { waiting, unreadable } = message.queuedAs ? listWaiting(layout, agentId, key) : NOTHING_WAITS;
+  const item = waiting.find(each => each.stem === message.queuedAs);
+  const waits = item !== undefined && waiterLives(desk, item.incoming);
+  // Whoever brought an unreadable file cannot be told any more; the file stays for a person to look at.
+  const isUnreadable = unreadable.some(({ file }) => file.endsWith(`.${message.queuedAs}.json`));
+  const callerGone = message.queuedAs
+    ? (item !== undefined && !waits) || isUnreadable
+    : !printed.has(message.id);
 
-  function putReply(): void {
-    const toSender = message.via === 'sender' || message.via === 'both';
-    if (text === null || !isLast || message.via === 'none' || !(toSender || callerGone)) return;
-    putOutbox(context, layout, {
-      id: runId,
-      agentId: seat.agentId,
-      sessionKey: seat.key,
-      sessionId: record.sessionId,
-      messageId: message.id,
-      origin: message.origin,
-      text,
-      state: 'waiting',
-      reason: toSender ? 'not sent yet' : 'its caller was gone before it could be handed over',
-      callerGone: !toSender,
-      createdAt: context.now(),
-      attempts: [],
-    });
+  const toSender = message.via === 'sender' || message.via === 'both';
+  if (message.via !== 'none' && (toSender || callerGone)) {
+    const reason = toSender ? 'not sent yet' : 'its caller was gone before it could be handed over';
+    const why = { reason, callerGone: !toSender, createdAt: desk.context.now() };
+    const reply = outboxItem({ agentId, key, sessionId: record.sessionId }, outcome, why);
+    if (reply) putOutbox(desk.context, layout, reply);
   }
+  if (waits) offerReply(layout, agentId, key, item.stem);
+  else if (item) dropWaiting(layout, agentId, key, item.stem);
 }
+
+const NOTHING_WAITS: ReturnType<typeof listWaiting> = { waiting: [], unreadable: [] };
 
 /**
  * Saves the record. Removals in `pending/` must be durable before it: otherwise a power cut could bring a message back

@@ -13,7 +13,6 @@ import { type Incoming, runnerName } from '../core/turn.ts';
 import { tryLock } from '../store/lock.ts';
 import { findMessageId, type IdHit } from '../store/message-ids.ts';
 import { isWaiting, putWaiting } from '../store/pending.ts';
-import { loadRecord } from '../store/sessions.ts';
 import { ioFailure } from './accept.ts';
 import type { Desk } from './desk.ts';
 import { queueable, workSession } from './turn.ts';
@@ -24,6 +23,7 @@ import {
   followFirst,
   type Line,
   outcomeOf,
+  putUnread,
   standInLine,
   whyLater,
 } from './wait.ts';
@@ -43,8 +43,11 @@ export interface IngestOptions {
   stopped?(): boolean;
   onStart?(turn: TurnEntry): void;
   onDelta?(text: string): void;
-  /** Prints the result; false when nobody reads it any more. */
-  print(result: IngestResult): boolean;
+  /**
+   * Prints the result; false when nobody reads it any more. Who prints later returns true, and calls `unread` when it
+   * turns out that nobody did.
+   */
+  print(result: IngestResult, unread: () => void): boolean;
 }
 
 /** What makes two deliveries the same message; undefined where the sender gave no id. */
@@ -141,7 +144,7 @@ export async function ingest(
       },
       onAnswered: async (outcome, sessionId) => {
         seen.result = describe(outcome, sessionId);
-        return options.print(seen.result);
+        return options.print(seen.result, () => putUnread(desk, { agentId, key, sessionId }, outcome));
       },
       onDuplicate: first => {
         seen.first = first;
@@ -174,8 +177,8 @@ export async function ingest(
   return seen.result ?? hand(later('accepted'));
 
   /** Prints an answer and then settles what depends on whether anybody read it. */
-  function hand({ result, settle }: Answer): IngestResult {
-    const printed = options.print(result);
+  function hand({ result, settle, unread }: Answer): IngestResult {
+    const printed = options.print(result, () => unread?.());
     try {
       settle?.(printed);
     } catch (error) {
@@ -185,13 +188,10 @@ export async function ingest(
   }
 }
 
-/** Did it end in a failure that the same message, coming again, may try again? Only while its session is current. */
+/** Did it end in a failure, so that the same message coming again is tried again? */
 function isFailed(desk: Desk, hit: IdHit, messageId: string): boolean {
   const outcome = outcomeOf(desk, hit, messageId);
-  if (outcome?.state !== 'ended' || !['failed', 'interrupted', 'stopped'].includes(outcome.end.status))
-    return false;
-  const read = loadRecord(desk.layout, hit.agentId, hit.key);
-  return read.state === 'ok' && read.record.sessionId === hit.sessionId;
+  return outcome?.state === 'ended' && ['failed', 'interrupted', 'stopped'].includes(outcome.end.status);
 }
 
 function waitOf(desk: Desk, agentId: string): number {

@@ -123,7 +123,7 @@ export function settleTail(desk: Desk, seat: Seat, state: State): Unsettled {
     if (isUserEntry(entry) || isCommandEntry(entry)) remember(desk, known.record, entry, offset);
   }
   for (const command of entries.filter(isCommandEntry)) {
-    handOver(desk, seat, known.record, command, command.reply, command.runId, true, new Set());
+    handOver(desk, seat, known.record, { state: 'command', command }, new Set());
   }
   // The newest start of a run stands for it.
   const turns = [...new Map(entries.filter(isTurnEntry).map(turn => [turn.runId, turn])).values()];

@@ -4,9 +4,9 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import { outboxItem } from '../core/delivery/delivery.ts';
 import { ClawError } from '../core/errors.ts';
-import type { Origin } from '../core/session/session.ts';
-import type { MessageOutcome } from '../core/session/transcript.ts';
+import { queuedAs } from '../core/session/transcript.ts';
 import { listNames, readJson, sweepTemporaries } from '../store/json-file.ts';
 import { sweepLocks, tokenState, tryLock } from '../store/lock.ts';
 import { expiredIdFolders, findMessageId } from '../store/message-ids.ts';
@@ -194,39 +194,16 @@ function collectOfferedReplies(desk: Desk, agentId: string): void {
       incoming.identity && findMessageId(layout, incoming.identity, context.now(), desk.idRetention);
     const outcome =
       hit && messageOutcome(layout.transcript(hit.agentId, hit.sessionId), hit.at, incoming.messageId);
-    const answer = outcome && answerFor(outcome, incoming.messageId, stem);
-    if (hit && answer) {
-      putOutbox(context, layout, {
-        id: answer.runId,
-        agentId: hit.agentId,
-        sessionKey: hit.key,
-        sessionId: hit.sessionId,
-        messageId: incoming.messageId,
-        origin: answer.origin,
-        text: answer.text,
-        state: 'waiting',
-        reason: 'its caller was gone before it could be handed over',
-        callerGone: true,
-        createdAt: context.now(),
-        attempts: [],
-      });
-    }
+    const own = outcome && outcome.state !== 'open' && queuedAs(outcome) === stem;
+    const why = {
+      reason: 'its caller was gone before it could be handed over',
+      callerGone: true,
+      createdAt: context.now(),
+    };
+    const item = hit && own ? outboxItem(hit, outcome, why) : null;
+    if (item) putOutbox(context, layout, item);
     fs.rmSync(file, { force: true });
   }
-}
-
-/** The reply that belongs to this very acceptance of a message; null for a repetition, or when another message carries it. */
-function answerFor(
-  outcome: MessageOutcome,
-  messageId: string,
-  stem: string,
-): { runId: string; origin: Origin; text: string } | null {
-  if (outcome.state === 'command' && outcome.command.queuedAs === stem) {
-    return { runId: outcome.command.runId, origin: outcome.command.origin, text: outcome.command.reply };
-  }
-  if (outcome.state !== 'ended' || !outcome.reply || outcome.user.queuedAs !== stem) return null;
-  if (outcome.turn.messageIds.at(-1) !== messageId) return null;
-  return { runId: outcome.turn.runId, origin: outcome.user.origin, text: outcome.reply.message.content };
 }
 
 /** Leaves the tick's time stamp: an empty file whose mtime says when. Not synced. */

@@ -23,7 +23,16 @@ import {
   type TurnEntry,
   type UserEntry,
 } from '../core/session/transcript.ts';
-import { agentEntry, batchSize, bodyOf, type Incoming, planTurn, runnerName, tell } from '../core/turn.ts';
+import {
+  agentEntry,
+  batchSize,
+  bodyOf,
+  type Incoming,
+  newPersonNotice,
+  planTurn,
+  runnerName,
+  tell,
+} from '../core/turn.ts';
 import type { HistoryMessage, TurnOutcome, TurnRequest } from '../core/turn-request.ts';
 import { lineNumber } from '../store/jsonl-file.ts';
 import { newToken } from '../store/lock.ts';
@@ -37,7 +46,7 @@ import {
   putWaiting,
   type Waiting,
 } from '../store/pending.ts';
-import { messageAt, messageOutcome, newestFirst } from '../store/transcripts.ts';
+import { messageOutcome, newestFirst } from '../store/transcripts.ts';
 import { accept, append, findAccepted } from './accept.ts';
 import type { Desk, OpenTurn, Seat, State } from './desk.ts';
 import { handOver, settleTurn, syncAndSave, waiterLives } from './hand-over.ts';
@@ -57,6 +66,8 @@ export interface Hooks {
   onDuplicate?(hit: IdHit): void;
   /** The direct message has to wait behind others and was queued under this stem. */
   onQueued?(stem: string): void;
+  /** The agent of the direct message is about to be started. */
+  onStart?(turn: TurnEntry): void;
   onDelta?(text: string): void;
   /** True when the caller has what it came for; then messages whose own process is alive are left to that process. */
   enough(): boolean;
@@ -87,9 +98,12 @@ export async function workSession(
   if (direct) {
     const hit = findAccepted(desk, state, direct);
     if (hit) {
-      const retried = await retryFailed(desk, seat, state, direct, hit, hooks);
-      if (retried) state = retried;
-      else hooks.onDuplicate?.(hit);
+      const failure = failureOf(desk, direct, hit);
+      // Failed in a session that has ended since: it begins anew in this one. Else it is tried again where it stands.
+      if (!failure) hooks.onDuplicate?.(hit);
+      else if (hit.sessionId !== state.record?.sessionId)
+        state = await takeBatch(desk, seat, state, [direct], hooks);
+      else state = await retry(desk, seat, state, failure, hooks);
     } else if (olderWaits(desk, seat, direct)) {
       hooks.onQueued?.(putWaiting(desk.context, desk.layout, queueable(desk, direct, true)));
     } else {
@@ -257,6 +271,8 @@ async function takeBatch(
     now: context.now(),
     zone: desk.zone,
   });
+  const newPerson = newPersonNotice(state.record, batch[0]!);
+  if (newPerson) desk.warn(newPerson);
   const direct = batch.length === 1 && !batch[0]!.queuedAs ? batch[0]!.messageId : null;
   const accepted = accept(desk, seat, state, plan, direct === null ? undefined : hooks.onAccepted);
   const users = plan.entries.filter(isUserEntry);
@@ -272,8 +288,8 @@ async function takeBatch(
       : { state: 'recorded', user: users[0]! };
     if (await hooks.onAnswered?.(outcome, record.sessionId)) printed.add(direct);
   }
-  if (command) handOver(desk, seat, record, command, command.reply, command.runId, true, printed);
-  for (const user of users) handOver(desk, seat, record, user, null, '', false, printed);
+  if (command) handOver(desk, seat, record, { state: 'command', command }, printed);
+  for (const user of users) handOver(desk, seat, record, { state: 'recorded', user }, printed);
   syncAndSave(
     desk,
     seat,
@@ -297,6 +313,7 @@ async function runTurn(
   const record = state.record!;
   const { turn, users } = open;
   if (hooks.signal?.aborted && !hooks.stopped?.()) throw new TurnInterrupted();
+  if (direct !== null) hooks.onStart?.(turn);
   const { runAgent } = await import('./agent.ts');
   const outcome = await runAgent(requestOf(desk, seat, record, open, hooks), {
     baseEnv: desk.context.env,
@@ -440,26 +457,18 @@ function endingOf(
 }
 
 /**
- * The same message came again after its agent had failed: it is tried again, without a second line for it. Null when
- * it is not such a message (or its session has been reset since), and so a plain duplicate.
+ * The user line of a message whose agent failed, when it comes again to be tried again; null when it is a plain
+ * repetition. Failed while this process stood in line for the same message: it asked for the first run, not for another.
  */
-async function retryFailed(
-  desk: Desk,
-  seat: Seat,
-  state: State,
-  direct: Incoming,
-  hit: IdHit,
-  hooks: Hooks,
-): Promise<State | null> {
-  if (!state.record || hit.sessionId !== state.record.sessionId || hit.key !== seat.key) return null;
+function failureOf(desk: Desk, direct: Incoming, hit: IdHit): UserEntry | null {
   const file = desk.layout.transcript(hit.agentId, hit.sessionId);
   const outcome = messageOutcome(file, hit.at, direct.messageId);
-  if (outcome?.state !== 'ended' || !['failed', 'interrupted', 'stopped'].includes(outcome.end.status))
-    return null;
-  // Failed while this process stood in line for the same message: it asked for the first run, not for another one.
-  if (outcome.end.timestamp >= direct.acceptedAt) return null;
-  const user = messageAt(file, hit.at, direct.messageId);
-  if (!user || !isUserEntry(user)) return null;
+  if (outcome?.state !== 'ended' || outcome.end.timestamp >= direct.acceptedAt) return null;
+  return ['failed', 'interrupted', 'stopped'].includes(outcome.end.status) ? outcome.user : null;
+}
+
+/** Starts the agent once more for a message that stands in this session's transcript, without a second line for it. */
+function retry(desk: Desk, seat: Seat, state: State, user: UserEntry, hooks: Hooks): Promise<State> {
   markTurn(desk.layout, seat.agentId, seat.key);
   const { queuedAs: _queuedAs, ...plain } = user;
   return startAnew(desk, seat, state, [plain], user.id, hooks);

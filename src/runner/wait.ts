@@ -1,6 +1,7 @@
 /** Waiting for an answer: in line for a busy session, or behind the first delivery of the same message. */
+import { outboxItem, type Place } from '../core/delivery/delivery.ts';
 import { asDuplicate, type IngestResult } from '../core/result.ts';
-import type { MessageOutcome } from '../core/session/transcript.ts';
+import { type MessageOutcome, queuedAs } from '../core/session/transcript.ts';
 import type { Incoming } from '../core/turn.ts';
 import { holderOf, tokenState, tryLock } from '../store/lock.ts';
 import { findMessageId, type IdHit } from '../store/message-ids.ts';
@@ -31,6 +32,8 @@ export type Describe = (outcome: MessageOutcome, sessionId: string) => IngestRes
 export interface Answer {
   result: IngestResult;
   settle?(printed: boolean): void;
+  /** to be called when it turns out later that nobody read it */
+  unread?(): void;
 }
 
 /** Waits until the message queued under this stem is answered, working the session whenever it is free. */
@@ -58,9 +61,10 @@ export async function standInLine(line: Line, incoming: Incoming, stem: string):
     return { result: asDuplicate(result), settle: printed => settleRepetition(printed) };
   return {
     result,
+    unread: () => putUnread(desk, hit, outcome),
     settle: printed => {
       // Printed first, removed second: a crash in between shows a reply twice rather than never.
-      if (!printed) putUnread(desk, hit, outcome, 'its caller had closed the pipe');
+      if (!printed) putUnread(desk, hit, outcome);
       drop();
     },
   };
@@ -177,32 +181,14 @@ export async function answerLateArrivals(
 }
 
 /** A reply that nobody read: it waits where `delivery list` shows it, or for the channel's sender. */
-function putUnread(desk: Desk, hit: IdHit, outcome: MessageOutcome, reason: string): void {
-  const text =
-    outcome.state === 'ended'
-      ? outcome.reply?.message.content
-      : outcome.state === 'command'
-        ? outcome.command.reply
-        : undefined;
-  const message =
-    outcome.state === 'ended' ? outcome.user : outcome.state === 'command' ? outcome.command : null;
-  const id = runIdOf(outcome);
-  if (text === undefined || !message || !id) return;
-  if (outcome.state === 'ended' && outcome.turn.messageIds.at(-1) !== message.id) return;
-  putOutbox(desk.context, desk.layout, {
-    id,
-    agentId: hit.agentId,
-    sessionKey: hit.key,
-    sessionId: hit.sessionId,
-    messageId: message.id,
-    origin: message.origin,
-    text,
-    state: 'waiting',
-    reason,
+export function putUnread(desk: Desk, place: Place, outcome: MessageOutcome): void {
+  const why = {
+    reason: 'nobody read it: the pipe was closed',
     callerGone: true,
     createdAt: desk.context.now(),
-    attempts: [],
-  });
+  };
+  const item = outboxItem(place, outcome, why);
+  if (item) putOutbox(desk.context, desk.layout, item);
 }
 
 function runIdOf(outcome: MessageOutcome): string | null {
@@ -211,14 +197,6 @@ function runIdOf(outcome: MessageOutcome): string | null {
     : outcome.state === 'command'
       ? outcome.command.runId
       : null;
-}
-
-function queuedAs(outcome: MessageOutcome): string | undefined {
-  return outcome.state === 'command'
-    ? outcome.command.queuedAs
-    : outcome.state === 'open'
-      ? undefined
-      : outcome.user.queuedAs;
 }
 
 function holderLives(desk: Desk, hit: IdHit): boolean {

@@ -43,7 +43,7 @@ function months(now: number, retention: number): string[] {
   return [...names];
 }
 
-/** The first acceptance of this message within `retention` ms, or null. */
+/** The newest acceptance of this message within `retention` ms, or null. (There is a second only where the first failed and its session was reset.) */
 export function findMessageId(
   layout: Layout,
   identity: MessageIdentity,
@@ -53,6 +53,7 @@ export function findMessageId(
   const text = JSON.stringify(identity);
   const name = `${shard(text)}.jsonl`;
   const needle = `{"k":${text},`;
+  let newest: IdHit | null = null;
   for (const folder of months(now, retention)) {
     let content: string;
     try {
@@ -66,10 +67,10 @@ export function findMessageId(
       const end = content.indexOf('\n', at);
       if (end < 0) break; // torn by a crash: it was never relied on
       const hit = parseHit(content.slice(at, end));
-      if (hit && now - hit.time < retention) return hit;
+      if (hit && now - hit.time < retention && (newest === null || hit.time >= newest.time)) newest = hit;
     }
   }
-  return null;
+  return newest;
 }
 
 /** A line that somebody edited into something else remembers nothing; the others still do. */
@@ -85,7 +86,7 @@ function parseHit(line: string): IdHit | null {
   }
 }
 
-/** Remembers an accepted message, durably. Remembering one twice is harmless: the first line counts. */
+/** Remembers an accepted message, durably. Remembering one twice is harmless: the newest line counts. */
 export function rememberMessageId(layout: Layout, identity: MessageIdentity, hit: IdHit): void {
   const text = JSON.stringify(identity);
   const folder = path.join(layout.ids(), month(hit.time));

@@ -5,30 +5,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Context } from '../context.ts';
-import type { Origin } from '../core/session/session.ts';
+import type { OutboxItem } from '../core/delivery/delivery.ts';
 import { listNames, makeFolder, putJson, readJson, syncFolder } from './json-file.ts';
 import type { Layout } from './layout.ts';
 import { newToken } from './lock.ts';
-
-export interface OutboxItem {
-  id: string;
-  agentId: string;
-  sessionKey: string;
-  sessionId: string;
-  messageId: string;
-  /** where the message came from and the reply goes */
-  origin: Origin;
-  text: string;
-  /** `waiting` is tried again; `dead` only by hand */
-  state: 'waiting' | 'dead';
-  /** why it is still here, for people */
-  reason: string;
-  /** true when the reply was meant for a caller on stdout that was gone */
-  callerGone: boolean;
-  createdAt: number;
-  attempts: { at: number; error: string }[];
-  sentAt?: number;
-}
 
 function itemFile(layout: Layout, id: string): string {
   return path.join(layout.outbox(), `${id}.json`);

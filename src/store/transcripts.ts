@@ -4,7 +4,6 @@ import path from 'node:path';
 import type { SessionRecord } from '../core/session/session.ts';
 import {
   type AssistantEntry,
-  type CommandEntry,
   type Entry,
   isAssistantEntry,
   isCommandEntry,
@@ -98,17 +97,6 @@ export function* newestFirst(
     if (typeof value === 'string') onBad(line.offset, value);
     else yield value;
   }
-}
-
-/** The message whose line begins at `at`; null when another (or nothing usable) stands there. */
-export function messageAt(file: string, at: number, messageId: string): UserEntry | CommandEntry | null {
-  for (const line of readForward(file, at)) {
-    const value = parseLine(line.bytes);
-    if (typeof value === 'string') return null;
-    if (isUserEntry(value) && value.id === messageId) return value;
-    return isCommandEntry(value) && value.id === messageId ? value : null;
-  }
-  return null;
 }
 
 /**

@@ -94,7 +94,7 @@ describe('an owner', () => {
     ],
     ['another boot of a machine that cannot be told', { bootId: 'boot0', machineId: 'x' }, 'unknown'],
     ['this boot where machines cannot be told apart', { pid: 300, machineId: 'x' }, 'dead', machineless],
-  ])('that is %s: %s', (_, owner, state, at = here) => {
+  ])('that is %s', (_, owner, state, at = here) => {
     expect(judgeOwner({ ...here, ...owner }, at, startTimeOf)).toBe(state);
   });
 

@@ -300,7 +300,7 @@ describe('freshness', () => {
       'idle',
     ],
     ['last used in the future (the clock went back)', { lastUserAt: NOON + DAY }, idle(10), null],
-  ])('of a session %s: %s', (_, part, config, reason) => {
+  ])('of a session %s', (_, part, config, reason) => {
     const given = record(part);
     if (part.lastUserAt === undefined && 'lastUserAt' in part) delete given.lastUserAt;
     const made = plan({ record: given, config });

@@ -23,7 +23,8 @@ import { config, message, type Scenario, stage, turn } from './scenarios.ts';
 export type Victim = 'holder' | 'waiter';
 
 const held = message('m1', 'hello');
-const waiting = message('m2', 'are you there');
+/** Collected with the other one where that had to be put in line. */
+const waiting = { ...message('m2', 'are you there'), reply: /^answer to (hello\s+)?are you there$/ };
 
 /** The message of the struck process is the one to survive; the other one is looked at too. */
 const SCENARIOS: Record<Victim, Scenario> = {

@@ -12,7 +12,9 @@ import { storm } from './storm.ts';
 export interface Mutant {
   name: string;
   edits: [from: RegExp, to: string][];
-  /** what it does to the attack that must catch it: one line per finding */
+  /** what one of the findings has to say */
+  says: RegExp;
+  /** the attack that must catch it: one line per finding */
   attack(mutant: Program): Promise<string[]>;
 }
 
@@ -28,11 +30,13 @@ export const MUTANTS: Mutant[] = [
   {
     name: 'no folder is ever synced',
     edits: [[/function syncFolder\(folder\)\{/, '$&return;']],
+    says: /is lost|is nowhere/,
     attack: power({ scenario: resetByUser, commands: [resetByUser.victim] }, noWaitAndTick),
   },
   {
     name: 'appended lines are not synced',
     edits: [[/[\w.]+\.fdatasyncSync\(fd\),(start\d*===0&&syncFolder)/, '$1']],
+    says: /is lost|not a JSON object|started again/,
     attack: power({ scenario: turn, commands: [turn.victim] }),
   },
   {
@@ -41,6 +45,7 @@ export const MUTANTS: Mutant[] = [
       [/async function stopOrphans\(context,lock\)\{/, '$&return;'],
       [/async function stopRun\(runId\)\{/, '$&return;'],
     ],
+    says: /two agents of one session/,
     attack: async mutant => {
       const options = { senders: 5, sessions: 2, kill: 0.6, stop: 0.1 };
       return (await storm(mutant, { ...options, seconds: 15, seed: seedOf('storm of a mutant') })).findings;
@@ -49,6 +54,7 @@ export const MUTANTS: Mutant[] = [
   {
     name: 'what lies behind the record in a transcript is not read',
     edits: [[/return tail\.lines\.map\(line=>\(\{offset:line\.offset/, 'return[];$&']],
+    says: /stands 2 times|is at byte/,
     attack: async mutant => (await strikeEverywhere(mutant, turn, 'kill')).findings,
   },
   {
@@ -59,6 +65,7 @@ export const MUTANTS: Mutant[] = [
         'return clearTurn(desk.layout,seat.agentId,seat.key),onAccepted?.(plan.record.sessionId),',
       ],
     ],
+    says: /never saw the reply/,
     attack: async mutant => (await strikeEverywhere(mutant, turn, 'kill')).findings,
   },
   {
@@ -69,11 +76,13 @@ export const MUTANTS: Mutant[] = [
         'accepted=(batch.forEach(each=>each.queuedAs&&dropWaiting(desk.layout,seat.agentId,seat.key,each.queuedAs)),null)||accept(',
       ],
     ],
+    says: /is lost/,
     attack: async mutant => (await strikeEverywhere(mutant, tickOfNoWait, 'kill')).findings,
   },
   {
     name: 'a torn tail is not mended',
     edits: [[/if\(tail\.torn\|\|tail\.unterminated\)\{/, 'if(false){']],
+    says: /torn|not a JSON object/,
     attack: async mutant => (await strikeEverywhere(mutant, turn, 'short')).findings,
   },
 ];

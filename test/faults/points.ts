@@ -117,7 +117,8 @@ async function strike(
   const struck = await place.run(scenario.victim, fault);
   const said = judgeVictim(struck, scenario, fault);
   const problems = said.problems;
-  if (said.refused && standsAnywhere(place, scenario.message.id))
+  // A repetition that was refused stands by its first acceptance.
+  if (said.refused && !scenario.accepted && standsAnywhere(place, scenario.message.id))
     problems.push('it said "not accepted", and the message stands nevertheless');
   problems.push(...(await recover(place, scenario, { ...said, order, before })));
   return { acknowledged: said.acknowledged, problems };
@@ -244,16 +245,19 @@ function checkHandedOver(place: Place, { message }: Scenario, said: Said): strin
   const end = entries.find(entry => entry.type === 'turn_end' && entry.runId === turn?.runId);
   // Failed: it is in `inbox list`, and answered when it comes again.
   if (end && ['failed', 'interrupted'].includes(end.status)) return [];
+  // Collected: the reply belongs to the last message of the turn.
+  if (end && turn.messageIds.at(-1) !== message.id) return [];
   const text = deliveries(place.home).get(message.id);
   return text !== undefined && message.reply.test(text)
     ? []
     : [`its caller never saw the reply, and the outbox has ${JSON.stringify(text)}`];
 }
 
-/** The same message once more: its one reply, and exit 0. */
+/** The same message once more: its one reply (or which message of a collected turn has it), and exit 0. */
 export function judgeRepetition(run: Ended, { message }: Pick<Scenario, 'message'>): string[] {
   const result = parse(run.stdout);
   const told = `the same message again: exit ${run.status} ${run.signal ?? ''}, ${run.stdout.slice(0, 200)} ${run.stderr.slice(0, 400)}`;
+  if (run.status === 0 && result?.status === 'queued' && result.answeredBy) return [];
   if (run.status !== 0 || !['replied', 'duplicate', 'command'].includes(result?.status)) return [told];
   return message.reply.test(result.reply?.text ?? '') ? [] : [told];
 }

@@ -124,11 +124,11 @@ describe('appending', () => {
     const next = new Map(writers.map(name => [name, 0]));
     let lines = 0;
     for (const { bytes, terminated } of readForward(file)) {
-      const value = parseLine(bytes);
-      if (typeof value === 'string' || !terminated) throw new Error(`line ${lines}: ${value}`);
-      expect((value.text as string).length).toBe(1_000_000);
-      expect(value.number).toBe(next.get(value.name as string));
-      next.set(value.name as string, (value.number as number) + 1);
+      expect(terminated).toBe(true);
+      const value = JSON.parse(bytes.toString('utf8')) as { name: string; number: number; text: string };
+      expect(value.text.length).toBe(1_000_000);
+      expect(value.number).toBe(next.get(value.name));
+      next.set(value.name, value.number + 1);
       lines++;
     }
     expect(lines).toBe(160);
@@ -203,7 +203,7 @@ describe('reading', () => {
         fs.writeFileSync(file, bytes);
         expectBothWaysToAgree(file, bytes);
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     );
   });
 
@@ -222,7 +222,7 @@ describe('reading', () => {
             .reverse(),
         );
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   });
 
@@ -405,7 +405,7 @@ describe('the end of a file', () => {
         appendLines(file, [{ type: 'next' }]);
         expect(readTail(file, 0).lines).toHaveLength(tail.lines.length + 1);
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 
@@ -445,7 +445,7 @@ describe('from an offset on', () => {
   ])('%s', (_, from, numbers) => {
     const file = fileWith(content);
     const tail = readTail(file, from);
-    expect(tail.lines.map(({ value }) => value.number)).toEqual(numbers);
+    expect(tail.lines.map(({ value }) => (value as { number?: number }).number)).toEqual(numbers);
     expect(tail.size).toBe(content.length);
     expect(tail.torn).toBeNull();
   });

@@ -222,7 +222,7 @@ describe('the file name of a key', () => {
         if (one === other) return;
         for (const fold of folds) expect(fold(encodeKey(one))).not.toBe(fold(encodeKey(other)));
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
   });
 
@@ -246,7 +246,7 @@ describe('the file name of a key', () => {
         if (other === key || other === '') return;
         for (const fold of folds) expect(fold(encodeKey(other))).not.toBe(fold(encodeKey(key)));
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
   });
 
@@ -257,7 +257,7 @@ describe('the file name of a key', () => {
   test('is one that every file system takes, whatever the key', () => {
     fc.assert(
       fc.property(anyKey, key => expectAName(encodeKey(key))),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
   });
 

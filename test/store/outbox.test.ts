@@ -122,7 +122,7 @@ describe('a caller that came back for its reply', () => {
     ['meant for the sender', { callerGone: false }, false],
     ['tried before', { callerGone: true, attempts: [attempt] }, false],
     ['given up by its sender', { callerGone: true, attempts: [attempt], state: 'dead' }, false],
-  ])('%s: settled %s', (_, part, settled) => {
+  ])('%s', (_, part, settled) => {
     const { layout, put, home } = outbox();
     put(part);
     put({ id: 'other', callerGone: true, text: 'other' });

@@ -16,7 +16,7 @@ export class DeliveryListCommand extends ClawCommand {
   });
 
   override async run(context: Context): Promise<number> {
-    const desk = await openDesk(context);
+    const desk = await openDesk(context, { anyConfig: true });
     const { items, unreadable } = listOutbox(desk.layout);
     const now = context.now();
     const rows = items.map(item => ({

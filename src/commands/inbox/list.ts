@@ -41,7 +41,7 @@ export class InboxListCommand extends ClawCommand {
   });
 
   override async run(context: Context): Promise<number> {
-    const desk = await openDesk(context);
+    const desk = await openDesk(context, { anyConfig: true });
     const { rows, problems } = inboxRows(desk);
     if (this.json) printJson({ count: rows.length, messages: rows });
     else if (rows.length === 0) printOut('The inbox is empty.\n');

@@ -32,7 +32,7 @@ export class SessionsHistoryCommand extends ClawCommand {
   tools = Option.Boolean('--tools', false, { description: 'tool calls too' });
 
   override async run(context: Context): Promise<number> {
-    const desk = await openDesk(context);
+    const desk = await openDesk(context, { anyConfig: true });
     const found = findSession(desk, this.name);
     const file = desk.layout.transcript(found.agentId, found.sessionId);
     if (!fs.existsSync(file)) {

@@ -33,7 +33,7 @@ export class SessionsListCommand extends ClawCommand {
   at = Option.String('--at', { description: 'ages as of this time' });
 
   override async run(context: Context): Promise<number> {
-    const desk = await openDesk(context);
+    const desk = await openDesk(context, { anyConfig: true });
     const now = timeOption(this.at, desk);
     const activeMinutes = numberOption('--active', this.active);
     const limit = numberOption('--limit', this.limit);

@@ -36,7 +36,7 @@ export class SessionsShowCommand extends ClawCommand {
   at = Option.String('--at', { description: 'verdicts as of this time' });
 
   override async run(context: Context): Promise<number> {
-    const desk = await openDesk(context);
+    const desk = await openDesk(context, { anyConfig: true });
     const found = findSession(desk, this.name);
     if (!found.record) {
       throw new ClawError(

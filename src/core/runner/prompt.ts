@@ -7,12 +7,22 @@ const CLOSE = 'The new message, to be answered now:';
 
 /**
  * The prompt as text. Without history (none yet, or the runner's context is `native` or `none`) it is exactly the
- * message, byte for byte.
+ * message, byte for byte, and a line for each attachment.
  */
 export function promptText(request: TurnRequest, context: RunnerConfig['context']): string {
   const history = historyFor(request, context);
-  if (history.length === 0) return request.body;
-  return `${OPEN}\n\n<earlier_messages>\n${history.map(renderMessage).join('\n')}\n</earlier_messages>\n\n${CLOSE}\n\n${request.body}`;
+  const message = messageText(request);
+  if (history.length === 0) return message;
+  return `${OPEN}\n\n<earlier_messages>\n${history.map(renderMessage).join('\n')}\n</earlier_messages>\n\n${CLOSE}\n\n${message}`;
+}
+
+/** The message, and behind it a line for each attachment: a program that reads text learns of them no other way. */
+function messageText(request: TurnRequest): string {
+  const lines = request.attachments.map(({ name, type, path, url }) => {
+    const what = [name, type].filter(Boolean).join(', ');
+    return `[attachment${what ? ` (${what})` : ''}: ${path ?? url ?? 'without a place'}]`;
+  });
+  return [request.body, ...lines].filter(line => line !== '').join('\n');
 }
 
 /**

@@ -135,6 +135,12 @@ export type MessageOutcome =
   | { state: 'command'; command: CommandEntry }
   | { state: 'ended'; user: UserEntry; turn: TurnEntry; end: TurnEndEntry; reply: AssistantEntry | null };
 
+/** Stem of the file in `pending/` that a message waited in; undefined when it did not wait. */
+export function queuedAs(outcome: MessageOutcome): string | undefined {
+  if (outcome.state === 'open') return undefined;
+  return outcome.state === 'command' ? outcome.command.queuedAs : outcome.user.queuedAs;
+}
+
 export function isUserEntry(entry: Entry): entry is UserEntry {
   return entry.type === 'message' && (entry as UserEntry).message?.role === 'user';
 }

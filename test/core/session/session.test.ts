@@ -148,7 +148,7 @@ describe('a reset that the user has not heard of', () => {
     ['a message came', user(), false],
     ['a message was kept as context', user({ recorded: true }), false],
     ['an answer stands there, its turn not ended', assistant(), false],
-  ])('%s: told %s', (_, entry, told) => {
+  ])('%s', (_, entry, told) => {
     expect(reduceRecord(record({ untoldReset }), entry, 1).untoldReset).toEqual(
       told ? undefined : untoldReset,
     );

@@ -1,3 +1,0 @@
-import { systemCalls } from './suite.ts';
-
-systemCalls('part');
