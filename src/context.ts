@@ -92,21 +92,34 @@ let zone: string | undefined;
 
 /** The host's zone by the same signs that Node itself reads; only where they say nothing is Intl woken, for 10 ms. */
 function hostZone(): string {
-  zone ??= zoneFromEnvironment() ?? Intl.DateTimeFormat().resolvedOptions().timeZone ?? 'UTC';
+  zone ??= zoneFromEnvironment() ?? zoneFromIntl();
   return zone;
 }
 
+const ZONE_FILES = '/usr/share/zoneinfo';
+
+/** Names that both the system and Intl know: `Area/Place` or `CET`, there as a file; `posix/…` is not for Intl. */
 function zoneFromEnvironment(): string | undefined {
-  const isZone = (name: string | undefined) =>
-    name !== undefined && /^[A-Za-z]+(?:[/_+-][A-Za-z0-9]+)*$/.test(name);
-  if (process.env.TZ !== undefined) return isZone(process.env.TZ) ? process.env.TZ : undefined;
+  const isZone = (name: string | undefined): name is string =>
+    name !== undefined &&
+    /^[A-Z][A-Za-z]+(?:\/[A-Za-z0-9_+-]+)*$/.test(name) &&
+    fs.existsSync(path.join(ZONE_FILES, name));
+  const { TZ } = process.env;
+  if (TZ !== undefined) return TZ === 'UTC' || isZone(TZ) ? TZ : undefined;
   try {
     const [, name] = fs.readlinkSync('/etc/localtime').split('/zoneinfo/');
-    if (name === 'Etc/UTC') return 'UTC';
+    if (name === 'Etc/UTC' || name === 'UTC') return 'UTC';
     return isZone(name) ? name : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Intl calls a zone it cannot name Etc/Unknown, and reckons in UTC then. */
+function zoneFromIntl(): string {
+  const name = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  // An offset such as GMT+05:00 is told, but cannot be asked for.
+  return name && name !== 'Etc/Unknown' && /^[A-Z][A-Za-z]+(?:\/[A-Za-z0-9_+-]+)*$/.test(name) ? name : 'UTC';
 }
 
 /** First eight characters of an identifier file, made safe for a file name; `x` where the platform has none. */

@@ -158,13 +158,12 @@ describe('the zone of the host', () => {
     'America/Argentina/Buenos_Aires',
     'Asia/Kolkata',
     'Etc/GMT+5',
-    'CET',
   ])('is what TZ=%s says, and asking twice gives the same', TZ => {
     const { zone, again, offset, zoneOffset } = zoneUnder(TZ);
     expect([zone, again, zoneOffset]).toEqual([TZ, TZ, offset]);
   });
 
-  test.each(['', 'CEST', 'Foo/Bar', 'local', 'EST5EDT', 'PST8PDT', ':Europe/Berlin', 'nonsense!'])(
+  test.each(['', 'CEST', 'Foo/Bar', 'local', 'CET', 'EST5EDT', 'PST8PDT', ':Europe/Berlin', 'nonsense!'])(
     'with TZ=%j is one that can be reckoned in, and the one that the clock here shows',
     TZ => {
       const { zone, offset, zoneOffset } = zoneUnder(TZ);

@@ -25,7 +25,7 @@ export function table(
   width = process.stdout.columns ?? Number.POSITIVE_INFINITY,
 ): string {
   const cells = [head, ...rows].map(row => row.map(printable));
-  const widths = head.map((_, column) => Math.max(...cells.map(row => row[column]!.length)));
+  const widths = head.map((_, column) => Math.max(...cells.map(row => [...row[column]!].length)));
   const rest = widths.slice(1).reduce((sum, each) => sum + each + 2, 0);
   widths[0] = Math.min(widths[0]!, Math.max(12, width - rest));
   return `${cells
@@ -39,7 +39,10 @@ export function table(
 }
 
 function clip(text: string, width: number): string {
-  return text.length > width ? `${text.slice(0, width - 1)}…` : text.padEnd(width);
+  const chars = [...text];
+  return chars.length > width
+    ? `${chars.slice(0, width - 1).join('')}…`
+    : text + ' '.repeat(width - chars.length);
 }
 
 /** Text from outside, fit for a terminal: no escape sequences, one line. */

@@ -6,7 +6,7 @@ import type { Message } from '../core/routing/message.ts';
 import { decideRoute, type Route } from '../core/routing/route.ts';
 import { type ResetReport, reportReset, resetType, resolveResetPolicy } from '../core/session/reset.ts';
 import type { TriggerMatch } from '../core/session/trigger.ts';
-import { type Incoming, judgeFreshness, mayUseTrigger, originOf, triggerOf } from '../core/turn.ts';
+import { type Incoming, isBare, judgeFreshness, mayUseTrigger, originOf, triggerOf } from '../core/turn.ts';
 import { senderOf } from '../runner/deliver.ts';
 import type { Desk } from '../runner/desk.ts';
 import { identityOf } from '../runner/ingest.ts';
@@ -83,15 +83,20 @@ export function routeReport(desk: Desk, message: Message, now: number): RouteRep
           rule: `channels.${message.channel}.send (when the caller is gone, or with --deliver)`,
         }
       : { decision: 'stdout', rule: `channels.${message.channel}.send is not set` },
-    action: actionOf(route, trigger, mayUseTrigger(config, incoming)),
+    action: actionOf(route, incoming, trigger, config),
     duplicateOf: hit ? { sessionId: hit.sessionId, at: new Date(hit.time).toISOString() } : null,
   };
 }
 
-function actionOf(route: Route, trigger: TriggerMatch | null, mayReset: boolean): RouteReport['action'] {
+function actionOf(
+  route: Route,
+  incoming: Incoming,
+  trigger: TriggerMatch | null,
+  config: Desk['config'],
+): RouteReport['action'] {
   if (!route.access.allowed) return 'drop';
   if (!route.activation.respond) return 'record';
-  return trigger && (!mayReset || trigger.remainder.trim() === '') ? 'command' : 'run';
+  return trigger && (!mayUseTrigger(config, incoming) || isBare(trigger, incoming)) ? 'command' : 'run';
 }
 
 function resetReport(desk: Desk, incoming: Incoming): ResetReport | null {

@@ -99,6 +99,11 @@ export function triggerOf(config: ConfigInput, incoming: Incoming): TriggerMatch
   });
 }
 
+/** Nothing but the trigger: no text behind it and no attachment with it. */
+export function isBare(trigger: TriggerMatch, incoming: Pick<Incoming, 'message'>): boolean {
+  return trigger.remainder.trim() === '' && !incoming.message.attachments?.length;
+}
+
 /** May this sender reset the session? */
 export function mayUseTrigger(config: ConfigInput, incoming: Pick<Incoming, 'owner'>): boolean {
   return config.session?.resetBy !== 'owner' || incoming.owner;
@@ -134,9 +139,9 @@ export function batchSize(config: ConfigInput, waiting: Incoming[], mode: 'colle
   return size;
 }
 
-function originKey({ message }: Incoming): string {
+function originKey({ message, via }: Incoming): string {
   const { channel, accountId, chatType, from, groupId, threadId, to } = message;
-  return JSON.stringify([channel, accountId, chatType, from, groupId, threadId, to]);
+  return JSON.stringify([channel, accountId, chatType, from, groupId, threadId, to, via]);
 }
 
 /** Where a message came from, as kept in transcript and record. */
@@ -203,7 +208,7 @@ export function planTurn(facts: TurnFacts): TurnPlan {
       reply: null,
     };
   }
-  if (trigger && (!mayReset || trigger.remainder.trim() === '')) {
+  if (trigger && (!mayReset || isBare(trigger, first))) {
     const reply = mayReset
       ? greeting(next, told, trigger.model)
       : 'Only an owner can start a new session here.';
@@ -378,7 +383,10 @@ export function resetNotice(reset: ResetInfo): string {
 }
 
 function greeting(record: SessionRecord, reset: ResetInfo | null, model: string | null | undefined): string {
-  const kept = reset ? ` The earlier conversation is kept (${reset.previousSessionId}).` : '';
+  const kept =
+    reset && reset.reason !== 'missing'
+      ? ` The earlier conversation is kept (${reset.previousSessionId}).`
+      : '';
   return `New session${model ? ` with ${model}` : ''}. What can I do for you?${record.previousSessionId ? kept : ''}`;
 }
 

@@ -123,12 +123,12 @@ export function sweepTemporaries(folder: string, isDead: (token: string) => bool
   }
 }
 
-/** Names in a folder; none when it does not exist. */
+/** Names in a folder; none when there is no folder of this name. */
 export function listNames(folder: string): string[] {
   try {
     return fs.readdirSync(folder);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
     throw error;
   }
 }

@@ -47,7 +47,7 @@ export function tokenState(context: Context, token: string): OwnerState {
  */
 export function tryLock(context: Context, lockFolder: string, sessionKey: string): Lock | null {
   const token = newToken(context);
-  const held = listNames(lockFolder);
+  const held = holders(lockFolder);
   if (held.length > 0) {
     for (const name of held) {
       if (!mayTakeOver(context, path.join(lockFolder, name), name)) continue;
@@ -130,9 +130,14 @@ function hold(
   };
 }
 
+/** Names in a lock that are tokens; what else somebody left there holds nothing. */
+function holders(lockFolder: string): string[] {
+  return listNames(lockFolder).filter(name => parseToken(name) !== null);
+}
+
 /** Token of the present holder, or null. Reads only. */
 export function holderOf(lockFolder: string): string | null {
-  return listNames(lockFolder)[0] ?? null;
+  return holders(lockFolder)[0] ?? null;
 }
 
 /**

@@ -67,10 +67,15 @@ export function findMessageId(
       const end = content.indexOf('\n', at);
       if (end < 0) break; // torn by a crash: it was never relied on
       const hit = parseHit(content.slice(at, end));
-      if (hit && now - hit.time < retention && (newest === null || hit.time >= newest.time)) newest = hit;
+      if (hit && now - hit.time < retention && isNewer(hit, newest)) newest = hit;
     }
   }
   return newest;
+}
+
+/** In one session the first line counts; of two sessions the later one. */
+function isNewer(hit: IdHit, newest: IdHit | null): boolean {
+  return newest === null || (hit.sessionId !== newest.sessionId && hit.time >= newest.time);
 }
 
 /** A line that somebody edited into something else remembers nothing; the others still do. */
@@ -86,7 +91,7 @@ function parseHit(line: string): IdHit | null {
   }
 }
 
-/** Remembers an accepted message, durably. Remembering one twice is harmless: the newest line counts. */
+/** Remembers an accepted message, durably. Remembering one twice is harmless: of one session the first line counts. */
 export function rememberMessageId(layout: Layout, identity: MessageIdentity, hit: IdHit): void {
   const text = JSON.stringify(identity);
   const folder = path.join(layout.ids(), month(hit.time));

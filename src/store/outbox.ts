@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Context } from '../context.ts';
 import type { OutboxItem } from '../core/delivery/delivery.ts';
-import { listNames, makeFolder, putJson, readJson, syncFolder } from './json-file.ts';
+import { listNames, makeFolder, putJson, type Read, readJson, syncFolder } from './json-file.ts';
 import type { Layout } from './layout.ts';
 import { newToken } from './lock.ts';
 
@@ -39,10 +39,23 @@ export function markSent(context: Context, layout: Layout, item: OutboxItem): vo
 
 /** The caller got this reply after all; it needs no sending. Only items no sender was asked about are removed. */
 export function settleOutbox(layout: Layout, id: string): void {
-  const read = readJson(itemFile(layout, id));
+  const read = readItem(itemFile(layout, id));
   if (read.state !== 'ok') return;
-  const item = read.value as OutboxItem;
+  const item = read.value;
   if (item.callerGone && item.attempts.length === 0) fs.rmSync(itemFile(layout, id), { force: true });
+}
+
+/** An item of the outbox. What is JSON but no item is unreadable too. */
+function readItem(file: string): Read<OutboxItem> {
+  const read = readJson(file);
+  if (read.state !== 'ok') return read;
+  const { id, agentId, sessionKey, text, state, origin, attempts } = (read.value ??
+    {}) as Partial<OutboxItem>;
+  const texts = [id, agentId, sessionKey, text, state, origin?.channel];
+  if (texts.every(each => typeof each === 'string') && Array.isArray(attempts)) {
+    return { state: 'ok', value: read.value as OutboxItem };
+  }
+  return { state: 'unreadable', file, reason: 'it is JSON, but no reply to deliver' };
 }
 
 /** Items not yet sent, oldest first, and files that could not be read. */
@@ -55,8 +68,10 @@ export function listOutbox(layout: Layout): {
   for (const name of listNames(layout.outbox())) {
     if (!name.endsWith('.json') || name.startsWith('.')) continue;
     const file = path.join(layout.outbox(), name);
-    const read = readJson(file);
-    if (read.state === 'ok') items.push(read.value as OutboxItem);
+    // Its sender died between writing that it was sent and removing it here.
+    if (fs.existsSync(sentFile(layout, name.slice(0, -5)))) continue;
+    const read = readItem(file);
+    if (read.state === 'ok') items.push(read.value);
     else if (read.state === 'unreadable') unreadable.push({ file, reason: read.reason });
   }
   return { items: items.sort((a, b) => a.createdAt - b.createdAt), unreadable };

@@ -201,8 +201,8 @@ export function dropFailed(
     if (match?.[1] !== encoded || match[2] === except) continue;
     const file = path.join(layout.pending(agentId), name);
     const read = readJson(file);
-    if (read.state === 'ok' && (read.value as FailedMessage).messageIds.some(id => messageIds.includes(id)))
-      unlink(file);
+    const ids = read.state === 'ok' ? (read.value as Partial<FailedMessage> | null)?.messageIds : undefined;
+    if (Array.isArray(ids) && ids.some(id => messageIds.includes(id))) unlink(file);
   }
 }
 

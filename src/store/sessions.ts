@@ -12,30 +12,35 @@ export type RecordRead =
 
 /** The record of a key. A file that holds another key, or no usable session id, is unreadable, not missing. */
 export function loadRecord(layout: Layout, agentId: string, key: string): RecordRead {
-  return readRecord(layout.record(agentId, key), key);
+  return readRecord(layout.record(agentId, key), agentId, key);
 }
 
-function readRecord(file: string, key: string | null): RecordRead {
+function readRecord(file: string, agentId: string, key: string | null): RecordRead {
   const read = readJson(file);
   if (read.state !== 'ok') return read;
-  const reason = whyUnusable(read.value, key);
+  const reason = whyUnusable(read.value, agentId, key);
   if (reason !== null) return { state: 'unreadable', file, reason };
   return { state: 'ok', record: read.value as SessionRecord };
 }
 
-function whyUnusable(value: unknown, key: string | null): string | null {
+function whyUnusable(value: unknown, agentId: string, key: string | null): string | null {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'not a JSON object';
   const record = value as Record<string, unknown>;
   if (record.version !== 1)
     return `unknown version ${JSON.stringify(record.version ?? null)}; this claw reads version 1`;
   if (typeof record.key !== 'string') return 'it has no session key';
   if (key !== null && record.key !== key) return `it belongs to another key, ${JSON.stringify(record.key)}`;
+  if (record.agentId !== agentId || !record.key.startsWith(`agent:${agentId}:`)) {
+    return `it belongs to another agent, ${JSON.stringify(record.agentId ?? null)}`;
+  }
   if (typeof record.sessionId !== 'string' || !SAFE_SESSION_ID.test(record.sessionId))
     return 'its sessionId is not usable';
   for (const name of ['createdAt', 'startedAt', 'updatedAt', 'bytes', 'messageCount'] as const) {
     if (typeof record[name] !== 'number' || !Number.isFinite(record[name]))
       return `its ${name} is not a number`;
   }
+  if (record.lastUserAt !== undefined && !Number.isFinite(record.lastUserAt))
+    return 'its lastUserAt is not a number';
   if (typeof record.settings !== 'object' || record.settings === null) return 'its settings are missing';
   return null;
 }
@@ -88,7 +93,7 @@ export function listRecords(
   for (const name of listNames(folder)) {
     if (!name.endsWith('.json') || name.startsWith('.')) continue;
     const file = path.join(folder, name);
-    const read = readRecord(file, null);
+    const read = readRecord(file, agentId, null);
     if (read.state === 'unreadable') problems.push({ file, reason: read.reason });
     else if (read.state === 'ok') {
       if (path.basename(layout.record(agentId, read.record.key)) === name) records.push(read.record);

@@ -40,16 +40,20 @@ export function transcriptState(layout: Layout, record: SessionRecord): Transcri
   return first.length === 0 && fs.statSync(file).size === 0 ? 'not-started' : 'present';
 }
 
+/** Read in a small piece first: it nearly always holds the header. */
 function firstLine(file: string): Buffer {
   const fd = fs.openSync(file, 'r');
   try {
     const chunk = Buffer.allocUnsafe(4096);
     const bytes = chunk.subarray(0, fs.readSync(fd, chunk, 0, chunk.length, 0));
     const end = bytes.indexOf(10);
-    return end < 0 ? bytes : bytes.subarray(0, end);
+    if (end >= 0) return bytes.subarray(0, end);
+    if (bytes.length < chunk.length) return bytes;
   } finally {
     fs.closeSync(fd);
   }
+  for (const line of readForward(file)) return line.bytes;
+  return Buffer.alloc(0);
 }
 
 /**

@@ -7,32 +7,35 @@ import { ClawError } from '../../src/core/errors.ts';
 const text = (value: string) => [{ kind: 'text', text: value }];
 const envelopes = (...values: unknown[]) => values.map(value => ({ kind: 'envelope', value }));
 
+/** What stdin holds; a line that is no envelope is the code of its refusal. */
+function detected(each: string): unknown[] {
+  return detect(each).map(message => {
+    try {
+      return message();
+    } catch (error) {
+      return (error as ClawError).code;
+    }
+  });
+}
+
 describe('what stdin holds, where nobody said', () => {
   test.each([
     ['hello'],
     [''],
     ['  \n'],
     ['hello {"text":"x"}'],
-    ['["text"]'],
     ['"text"'],
     ['null'],
     ['42'],
     ['{'],
-    ['{}'],
-    ['{"foo":1}'],
-    ['{"txt":"x"}'],
     ['{text: "JSON5"}'],
-    ['{"text":"cut off'],
     ['{ not json at all }'],
-    ['{"text":"a"} and more'],
-    ['{"text":"a"}\nhello'],
-    ['{"text":"a"}\n{"foo":1}'],
-    ['{"text":"a"}\n{"text":"b"'],
-    ['{"foo":1}\n{"text":"a"}'],
-    ['[{"text":"a"}]'],
+    ['{see below}'],
+    ['[12:30] hello'],
+    ['[x] done'],
     ['function f() {\n  return {"text": 1};\n}'],
   ])('%j is plain text, exactly as it is', each => {
-    expect(detect(each)).toEqual(text(each));
+    expect(detected(each)).toEqual(text(each));
   });
 
   test.each<[string, unknown[]]>([
@@ -48,26 +51,50 @@ describe('what stdin holds, where nobody said', () => {
     ['{"text":"a\u2028b"}\n{"text":"c"}', [{ text: 'a\u2028b' }, { text: 'c' }]],
     ['{"text":null}', [{ text: null }]],
   ])('%j are messages', (each, values) => {
-    expect(detect(each)).toEqual(envelopes(...values));
+    expect(detected(each)).toEqual(envelopes(...values));
   });
 
-  test('a key that only an object inherits makes no envelope', () => {
-    expect(detect('{"__proto__":{"text":"x"}}')).toEqual(text('{"__proto__":{"text":"x"}}'));
+  test.each([
+    ['{}'],
+    ['{"foo":1}'],
+    ['{"txt":"x"}'],
+    ['{"text":"cut off'],
+    ['{"text":"a"} and more'],
+    ['{"foo":1}\n{"text":"a"}'],
+    ['{"foo":1}\n{"foo":2}'],
+    ['[{"text":"a"}]'],
+    ['["text"]'],
+    ['[]'],
+    ['{"__proto__":{"text":"x"}}'],
+  ])('%j looks like messages and holds none: it is refused, and not taken for words', each => {
+    expect(() => detect(each)).toThrow(expect.objectContaining({ exit: 'data', code: 'not-an-envelope' }));
+  });
+
+  test('one bad line does not stop the others', () => {
+    const lines = ['{"text":"a"}', '{"text":"cut', 'hello', '{"foo":1}', '{"text":"b"}'];
+    expect(detected(lines.join('\n'))).toEqual([
+      ...envelopes({ text: 'a' }),
+      'not-json',
+      'not-json',
+      // Whether it is a message is for who reads the envelope to say.
+      ...envelopes({ foo: 1 }, { text: 'b' }),
+    ]);
   });
 
   test('what one is, several are, in their order', () => {
     fc.assert(
       fc.property(fc.array(fc.record({ text: fc.string({ unit: 'binary' }) }), { minLength: 1 }), values => {
-        expect(detect(values.map(value => JSON.stringify(value)).join('\n'))).toEqual(envelopes(...values));
+        const lines = values.map(value => JSON.stringify(value)).join('\n');
+        expect(detected(lines)).toEqual(envelopes(...values));
       }),
     );
   });
 
-  test('no text is lost, whatever it is', () => {
+  test('no text is lost, whatever it is: it is passed on as it is, or refused', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), each => {
-        const [first] = detect(each);
-        if (first!.kind === 'text') expect(first).toEqual({ kind: 'text', text: each });
+        if (/^\s*[{[]/.test(each)) return;
+        expect(detected(each)).toEqual(text(each));
       }),
     );
   });

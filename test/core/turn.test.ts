@@ -21,10 +21,13 @@ import {
   batchSize,
   type Incoming,
   judgeFreshness,
+  mayUseTrigger,
+  newPersonNotice,
   originOf,
   planTurn,
   resetNotice,
   runnerName,
+  spoken,
   type TranscriptState,
   type TurnFacts,
   type TurnPlan,
@@ -723,6 +726,7 @@ describe('who may reset', () => {
     expect(made.record.sessionId).toBe(reset ? NEW : OLD);
     expect(made.record.settings).toEqual({});
     if (action === 'command' && !reset) expect(made.reply).toMatch(/owner/);
+    expect(mayUseTrigger(config, { owner })).toBe(resetBy !== 'owner' || owner);
   });
 
   test('a refused reset is not carried out by another name, but a session that is stale is renewed all the same', () => {
@@ -995,4 +999,49 @@ test('the origin of a message holds what a reply needs, and nothing of its text'
     plan({ batch: [incoming({ message: message({ fromName: undefined }) })] }),
   )[0] as UserEntry;
   expect(Object.hasOwn(user.origin, 'fromName')).toBe(false);
+});
+
+describe('a second person in a private session', () => {
+  const route = (part: Parameters<typeof message>[0]) => record({ lastRoute: originOf(message(part)) });
+  const from = (part: Parameters<typeof message>[0], key = KEY) =>
+    newPersonNotice(route({}), incoming({ key, message: message(part) }));
+
+  test.each<[string, Parameters<typeof message>[0]]>([
+    ['somebody else on the channel', { from: 'bob' }],
+    ['somebody on another channel, also of the same name', { channel: 'discord' }],
+    ['somebody who is not named', { from: undefined }],
+  ])('%s: the operator is told who, where, and what helps', (_, part) => {
+    expect(from(part)).toMatch(/agent:main:main.*telegram:anna.*session\.dmScope.*identityLinks/);
+  });
+
+  test.each<[string, Parameters<typeof message>[0]]>([
+    ['the same person', {}],
+    ['the same person under another name', { fromName: 'Anna B.' }],
+    ['a group', { chatType: 'group', groupId: '1', from: 'bob' }],
+    ["the operator's own shell", { channel: 'cli', from: undefined }],
+  ])('%s is none', (_, part) => {
+    expect(from(part)).toBeNull();
+  });
+
+  test('is none where nobody spoke before, or only a group or the operator did', () => {
+    const other = incoming({ message: message({ from: 'bob' }) });
+    expect(newPersonNotice(null, other)).toBeNull();
+    expect(newPersonNotice(record(), other)).toBeNull();
+    expect(newPersonNotice(route({ chatType: 'group', groupId: '1' }), other)).toBeNull();
+    expect(newPersonNotice(route({ channel: 'cli', from: undefined }), other)).toBeNull();
+  });
+
+  test('is none where an identity link, and not the scope, has brought both here', () => {
+    // Under every scope but main only one person has this key: the link's, or the one whose id it is.
+    const key = 'agent:main:dm:anna';
+    const before = record({ key, lastRoute: originOf(message({ from: '1' })) });
+    expect(
+      newPersonNotice(before, incoming({ key, message: message({ channel: 'discord', from: '2' }) })),
+    ).toBeNull();
+  });
+});
+
+test('an answer as one text has its notices first, in brackets', () => {
+  expect(spoken([], 'hello')).toBe('hello');
+  expect(spoken(['a', 'b'], 'hello\n')).toBe('(a)\n(b)\nhello\n');
 });

@@ -282,7 +282,8 @@ export async function cutPower(
     const disk = Disk.load(template.home);
     const changes = bind(disk, recorded, scenario);
     const only = process.env.CLAW_FAULTS_AT;
-    const states = statesOf(disk, changes, scenario).filter((_, index) =>
+    const all = statesOf(disk, changes, scenario);
+    const states = all.filter((_, index) =>
       only ? index === Number(only) : index % (options.every ?? 1) === 0,
     );
     const before = transcriptTexts(template.home);
@@ -302,6 +303,7 @@ export async function cutPower(
     });
     return {
       points: states.length,
+      of: all.length,
       acknowledged: reports.filter(report => report.acknowledged).length,
       findings: reports.flatMap((report, index) =>
         report.finding === null ? [] : [`state ${only ?? index * (options.every ?? 1)}, ${report.finding}`],

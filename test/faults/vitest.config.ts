@@ -7,7 +7,8 @@ export default defineConfig({
     root: path.resolve(import.meta.dirname, '../..'),
     include: ['test/faults/**/*.test.ts'],
     fileParallelism: false,
-    testTimeout: 300_000,
+    env: { CLAW_FAULTS_COUNTS: '1' },
+    testTimeout: 600_000,
     hookTimeout: 60_000,
   },
 });

@@ -358,6 +358,20 @@ describe('what does not belong in a lock', () => {
     expect(lock.held()).toBe(true);
     expect(names(lockFolder)).toEqual([lock.token]);
   });
+
+  test('does not keep the lock from everybody either, once its owner has gone', () => {
+    const lockFolder = place();
+    const context = contextIn(scratch());
+    const lock = tryLock(context, lockFolder, KEY)!;
+    fs.writeFileSync(path.join(lockFolder, '.DS_Store'), '');
+    lock.release();
+    const next = tryLock(context, lockFolder, KEY);
+    expect(next?.held()).toBe(true);
+    expect(tryLock(context, lockFolder, KEY)).toBeNull();
+    expect(holderOf(lockFolder)).toBe(next!.token);
+    fs.mkdirSync(path.join(next!.folder, 'c-1-1'));
+    next!.release();
+  });
 });
 
 describe('litter', () => {

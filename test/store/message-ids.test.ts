@@ -119,21 +119,31 @@ describe('an accepted message', () => {
     },
   );
 
-  test('that came twice is known by its first acceptance', () => {
+  test('that was remembered twice in one session is known by the first line', () => {
     const layout = new Layout(scratch());
     rememberMessageId(layout, identity('1'), hit({ at: 1 }));
     rememberMessageId(layout, identity('1'), hit({ at: 2, time: NOON + 1 }));
     expect(findMessageId(layout, identity('1'), NOON + DAY, RETENTION)).toMatchObject({ at: 1 });
   });
 
-  test('that came twice is known by its first acceptance over a month border too', () => {
-    const layout = new Layout(scratch());
-    rememberMessageId(layout, identity('1'), hit({ at: 1, time: at('2026-03-31T23:59:59.999Z') }));
-    rememberMessageId(layout, identity('1'), hit({ at: 2, time: at('2026-04-01T00:00:00.001Z') }));
-    expect(findMessageId(layout, identity('1'), at('2026-04-02T00:00:00Z'), RETENTION)).toMatchObject({
-      at: 1,
-    });
-  });
+  test.each([
+    ['within a month', '2026-03-10T12:00:00Z'],
+    ['over a month border', '2026-04-01T00:00:00.001Z'],
+    ['at the same moment', '2026-03-10T11:00:00Z'],
+  ])(
+    'that was accepted again in a new session, because its agent had failed in the old one, is known by that: %s',
+    (_, again) => {
+      const layout = new Layout(scratch());
+      rememberMessageId(layout, identity('1'), hit({ at: 1, time: at('2026-03-10T11:00:00Z') }));
+      rememberMessageId(layout, identity('1'), hit({ at: 2, sessionId: 's2', time: at(again) }));
+      for (const now of ['2026-03-31T23:00:00Z', '2026-04-02T00:00:00Z', '2026-06-01T00:00:00Z']) {
+        expect(findMessageId(layout, identity('1'), at(now), RETENTION)).toMatchObject({
+          at: 2,
+          sessionId: 's2',
+        });
+      }
+    },
+  );
 
   test('that was forgotten and came again is known by its second acceptance', () => {
     const layout = new Layout(scratch());
@@ -271,11 +281,10 @@ describe('a damaged file of ids', () => {
     fs.appendFileSync(cut(layout, bytes), rest);
     rememberMessageId(layout, identity(two), hit({ at: 2 }));
     expect(findMessageId(layout, identity(two), NOON, RETENTION)).toMatchObject({ at: 2 });
-    // Only its newline is missing, or more: then it was never relied on. Either way the look-up must not fail.
-    const found = findMessageId(layout, identity(one), NOON, RETENTION);
-    if (bytes > 1 || rest !== '') expect(found).toBeNull();
-    rememberMessageId(layout, identity(one), hit({ at: 3 }));
-    expect(findMessageId(layout, identity(one), NOON, RETENTION)).toMatchObject({ at: found ? 1 : 3 });
+    // Only its newline was missing, or more: then it was never relied on. Either way the look-up must not fail.
+    if (bytes > 1 || rest !== '') expect(findMessageId(layout, identity(one), NOON, RETENTION)).toBeNull();
+    rememberMessageId(layout, identity(one), hit({ at: 3, sessionId: 's2' }));
+    expect(findMessageId(layout, identity(one), NOON, RETENTION)).toMatchObject({ at: 3 });
   });
 
   test('that cannot be read is an error: a message must not be taken for a new one because nobody could look', () => {

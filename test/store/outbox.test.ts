@@ -1,15 +1,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { OutboxItem } from '../../src/core/delivery/delivery.ts';
 import { Layout } from '../../src/store/layout.ts';
-import {
-  listOutbox,
-  markSent,
-  type OutboxItem,
-  putOutbox,
-  settleOutbox,
-  updateOutbox,
-} from '../../src/store/outbox.ts';
+import { listOutbox, markSent, putOutbox, settleOutbox, updateOutbox } from '../../src/store/outbox.ts';
 import { KEY, NOON, RUN } from '../core/turn-facts.ts';
 import { contextIn, names, scratch, snapshot } from './scratch.ts';
 

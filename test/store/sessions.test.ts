@@ -99,7 +99,7 @@ describe('a record that cannot be used is unreadable, and stays', () => {
     ['a version in words', { ...record(), version: '1' }, /unknown version "1"/],
     ['no key', without('key'), /key/],
     ['a foreign key', record({ key: 'agent:main:other' }), /another key, "agent:main:other"/],
-    ["another agent's key", record({ key: 'agent:work:main', agentId: 'work' }), /another key/],
+    ["another agent's key", record({ key: 'agent:work:main', agentId: 'work' }), /another (key|agent)/],
     ['no session id', without('sessionId'), /sessionId/],
     ['a session id that leads elsewhere', record({ sessionId: '../x' }), /sessionId/],
     ['a session id that is a path', record({ sessionId: 'a/b' }), /sessionId/],
@@ -153,6 +153,14 @@ describe('a listing', () => {
     expect(listRecords(layout, 'main')).toEqual({ records: [], problems: [] });
     expect(listAgents(layout)).toEqual([]);
     expect(names(home)).toEqual([]);
+  });
+
+  test('of a folder that is none is an error: its sessions are not gone, they cannot be seen', () => {
+    const { layout } = homeWith();
+    fs.mkdirSync(path.dirname(layout.records('main')), { recursive: true });
+    fs.writeFileSync(layout.records('main'), '');
+    expect(() => listRecords(layout, 'main')).toThrow(/ENOTDIR/);
+    expect(loadRecord(layout, 'main', KEY)).toMatchObject({ state: 'unreadable' });
   });
 
   test('opens no transcript', () => {

@@ -12,7 +12,6 @@ import { originOf } from '../../src/core/turn.ts';
 import { appendLines, readTail } from '../../src/store/jsonl-file.ts';
 import { Layout } from '../../src/store/layout.ts';
 import {
-  messageAt,
   messageOutcome,
   newestFirst,
   prepareTranscript,
@@ -194,33 +193,9 @@ describe('reading back', () => {
     const before = snapshot(layout.home);
     [...newestFirst(file, () => undefined)];
     transcriptState(layout, record());
-    messageAt(file, offsets[1]!, 'm1');
     messageOutcome(file, offsets[1]!, 'm1');
     unansweredUsers(file, 0);
     expect(snapshot(layout.home)).toEqual(before);
-  });
-});
-
-describe('the message at an offset', () => {
-  const { stringify } = JSON;
-
-  test.each([
-    ['a message', 1, 'm1', user('m1')],
-    ['a command', 2, 'm2', command('m2')],
-    ['another message than asked for', 1, 'm2', null],
-    ['another command than asked for', 2, 'm1', null],
-    ['no message', 0, 'm1', null],
-    ['nothing usable', 3, 'm1', null],
-  ])('%s', (_, line, id, found) => {
-    const { file, offsets } = transcript(header(), user('m1'), command('m2'), 'hello\n');
-    expect(messageAt(file, offsets[line]!, id)).toEqual(found);
-  });
-
-  test('that lies inside a line, at the end or beyond it: none', () => {
-    const { file } = transcript(header(), user('m1'));
-    const size = fs.statSync(file).size;
-    for (const at of [1, stringify(header()).length, size, size + 100])
-      expect(messageAt(file, at, 'm1')).toBeNull();
   });
 });
 
@@ -256,6 +231,11 @@ describe('what became of a message', () => {
       'its first start was interrupted, the second answered',
       [turn('r1', ['m1']), turn('r1', ['m1'], 2), reply('r1'), end('r1')],
       ended('replied', reply('r1'), 'r1', 2),
+    ],
+    [
+      'its agent was silent while another run answered',
+      [turn('r1', ['m1']), reply('rx'), end('r1', 'silent')],
+      ended('silent', null),
     ],
     [
       'it was answered; what a later turn did is not its own',
@@ -314,6 +294,7 @@ describe('what became of a message', () => {
     expect(messageOutcome(file, offsets[1]!, 'm2')).toBeNull();
     expect(messageOutcome(file, fs.statSync(file).size, 'm1')).toBeNull();
     expect(messageOutcome(file, 1_000_000, 'm1')).toBeNull();
+    expect(messageOutcome(file, offsets[1]! + 1, 'm1')).toBeNull();
     expect(messageOutcome(layout.transcript('main', 'none'), 0, 'm1')).toBeNull();
   });
 });
@@ -339,5 +320,5 @@ describe('messages without an answer', () => {
 test('what is appended later is found from the offset that appending gave', () => {
   const { file } = transcript(header());
   const { offsets } = appendLines(file, [user('m1'), turn('r1', ['m1'])]);
-  expect(messageAt(file, offsets[0]!, 'm1')).toEqual(user('m1'));
+  expect(messageOutcome(file, offsets[0]!, 'm1')).toEqual({ state: 'open' });
 });

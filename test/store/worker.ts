@@ -2,12 +2,13 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { systemContext } from '../../src/context.ts';
+import type { OutboxItem } from '../../src/core/delivery/delivery.ts';
 import { makeFolder, putJson, readJson } from '../../src/store/json-file.ts';
 import { appendLines } from '../../src/store/jsonl-file.ts';
 import { Layout } from '../../src/store/layout.ts';
 import { type Lock, tryLock } from '../../src/store/lock.ts';
 import { rememberMessageId } from '../../src/store/message-ids.ts';
-import { markSent, type OutboxItem, putOutbox } from '../../src/store/outbox.ts';
+import { markSent, putOutbox } from '../../src/store/outbox.ts';
 import { claimReply, markTurn, putFailed, putWaiting } from '../../src/store/pending.ts';
 import { saveRecord } from '../../src/store/sessions.ts';
 import { incoming, KEY, NOON, RUN, record } from '../core/turn-facts.ts';
