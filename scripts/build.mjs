@@ -2,6 +2,7 @@
 // in a file of its own (loaded when first needed), a loader before them, and V8's code cache for this Node beside each
 // (a start without compiling; another Node version simply compiles).
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -11,6 +12,15 @@ import { build } from 'esbuild';
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const dist = path.join(root, 'dist');
 const { version, dependencies } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));
+
+// Names this build, so that nothing an earlier one kept (a checked config) is taken for its own.
+const sources = fs
+  .readdirSync(path.join(root, 'src'), { recursive: true })
+  .filter(name => name.endsWith('.ts'))
+  .sort();
+const hash = createHash('sha256');
+for (const name of sources) hash.update(name).update(fs.readFileSync(path.join(root, 'src', name)));
+const buildId = hash.digest('hex').slice(0, 12);
 
 fs.rmSync(dist, { recursive: true, force: true });
 const shared = {
@@ -32,7 +42,9 @@ const libraries = {
   name: 'libraries',
   setup({ onResolve }) {
     const names = new Set(Object.keys(dependencies));
-    onResolve({ filter: /^[a-z]/ }, ({ path: id }) => (names.has(id) ? { path: `./lib/${id}.js`, external: true } : undefined));
+    onResolve({ filter: /^[a-z]/ }, ({ path: id }) =>
+      names.has(id) ? { path: `./lib/${id}.js`, external: true } : undefined,
+    );
   },
 };
 
@@ -56,7 +68,9 @@ const special = {
         name: 'no-tty',
         setup({ onResolve, onLoad }) {
           onResolve({ filter: /^(node:)?tty$/ }, () => ({ path: 'tty', namespace: 'no-tty' }));
-          onLoad({ filter: /.*/, namespace: 'no-tty' }, () => ({ contents: 'exports.WriteStream = class {};' }));
+          onLoad({ filter: /.*/, namespace: 'no-tty' }, () => ({
+            contents: 'exports.WriteStream = class {};',
+          }));
         },
       },
     ],
@@ -68,7 +82,7 @@ await Promise.all([
     ...shared,
     entryPoints: [path.join(root, 'src/main.ts')],
     outfile: path.join(dist, 'claw.js'),
-    define: { CLAW_VERSION: JSON.stringify(version) },
+    define: { CLAW_VERSION: JSON.stringify(version), CLAW_BUILD: JSON.stringify(buildId) },
     plugins: [libraries],
     ...wrapped(),
   }),
@@ -90,9 +104,16 @@ try {
   const config = '{agents:{defaults:{runner:"cat"}},runners:{cat:{command:"cat",context:"none"}}}';
   fs.writeFileSync(path.join(home, 'claw.json'), config, { mode: 0o600 });
   const env = { PATH: process.env.PATH, HOME: home, CLAW_HOME: home, CLAW_WRITE_CODE_CACHE: '1' };
-  for (const args of [['ingest', '--json', 'hello'], ['ingest', '--json', '--id', '1', 'hello']]) {
-    const run = spawnSync(process.execPath, [path.join(root, 'bin/claw.js'), ...args], { env, encoding: 'utf8' });
-    if (run.status !== 0) throw new Error(`the built claw does not run: ${run.stderr || run.stdout || run.error}`);
+  for (const args of [
+    ['ingest', '--json', 'hello'],
+    ['ingest', '--json', '--id', '1', 'hello'],
+  ]) {
+    const run = spawnSync(process.execPath, [path.join(root, 'bin/claw.js'), ...args], {
+      env,
+      encoding: 'utf8',
+    });
+    if (run.status !== 0)
+      throw new Error(`the built claw does not run: ${run.stderr || run.stdout || run.error}`);
   }
 } finally {
   fs.rmSync(home, { recursive: true, force: true });

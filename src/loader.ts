@@ -25,9 +25,11 @@ function load(file: string): unknown {
   if (known) return known.exports;
   // The bundles are ASCII, which decodes fastest as what it is; each is one function, wrapped by the build.
   const source = fs.readFileSync(file, 'latin1');
-  const cachedData = writeCache ? undefined : readCache(`${file}.cache`);
+  const cachedData = writeCache ? undefined : readCache(`${file}.cache`, source.length);
   const script = new vm.Script(source, { filename: file, ...(cachedData ? { cachedData } : {}) });
-  if (writeCache) process.on('exit', () => fs.writeFileSync(`${file}.cache`, script.createCachedData()));
+  if (writeCache) {
+    process.on('exit', () => saveCache(`${file}.cache`, script.createCachedData(), source.length));
+  }
   const module_ = { exports: {} };
   loaded.set(file, module_);
   const folder = path.dirname(file);
@@ -37,12 +39,31 @@ function load(file: string): unknown {
   return module_.exports;
 }
 
-function readCache(file: string): Buffer | undefined {
+const SEAL = 'claw-cache';
+
+/** V8 trusts its cache's bytes: one that was cut, or belongs to another source, must not reach it. */
+function readCache(file: string, sourceLength: number): Buffer | undefined {
   try {
-    return fs.readFileSync(file);
+    const sealed = fs.readFileSync(file);
+    const end = sealed.length - SEAL.length - 8;
+    if (end <= 0 || sealed.toString('latin1', end + 8) !== SEAL) return undefined;
+    const fits = sealed.readUInt32LE(end) === end && sealed.readUInt32LE(end + 4) === sourceLength;
+    return fits ? sealed.subarray(0, end) : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Durable before it has its name, so that a power cut leaves the whole of it or nothing. */
+function saveCache(file: string, data: Buffer, sourceLength: number): void {
+  const numbers = Buffer.alloc(8);
+  numbers.writeUInt32LE(data.length, 0);
+  numbers.writeUInt32LE(sourceLength, 4);
+  const fd = fs.openSync(`${file}.new`, 'w');
+  fs.writeSync(fd, Buffer.concat([data, numbers, Buffer.from(SEAL, 'latin1')]));
+  fs.fsyncSync(fd);
+  fs.closeSync(fd);
+  fs.renameSync(`${file}.new`, file);
 }
 
 load(path.join(__dirname, 'claw.js'));

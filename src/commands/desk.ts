@@ -8,6 +8,7 @@ import { Layout } from '../store/layout.ts';
 import { printError } from './output.ts';
 
 declare const CLAW_VERSION: string;
+declare const CLAW_BUILD: string;
 
 const ID_RETENTION = '90d';
 
@@ -25,7 +26,7 @@ export async function openDesk(
     file: context.configFile,
     explicit: context.configExplicit,
     home: context.home,
-    version: CLAW_VERSION,
+    version: `${CLAW_VERSION}+${CLAW_BUILD}`,
     uid: context.uid,
   });
   const { config, notes, warnings, source } = await (options.anyConfig ? loaded.catch(builtIn) : loaded);

@@ -1,5 +1,6 @@
 import { Command, Option } from 'clipanion';
 import type { Context } from '../context.ts';
+import type { OutboxItem } from '../core/delivery/delivery.ts';
 import { ClawError, EXIT } from '../core/errors.ts';
 import type { IngestResult } from '../core/result.ts';
 import { decideRoute } from '../core/routing/route.ts';
@@ -7,6 +8,7 @@ import { parseDuration } from '../core/schedule/duration.ts';
 import { deliver } from '../runner/deliver.ts';
 import type { Desk } from '../runner/desk.ts';
 import { type IngestOptions, ingest } from '../runner/ingest.ts';
+import { settleOutbox } from '../store/outbox.ts';
 import { openDesk } from './desk.ts';
 import { decodeText, parseJson, type RawMessage, readLines } from './input.ts';
 import { MessageCommand } from './message-options.ts';
@@ -55,6 +57,8 @@ export class IngestCommand extends MessageCommand {
       recordOnly: this.noRun,
       deliver: this.deliver,
       fromAgent: Boolean(context.env.CLAW_RUN_ID),
+      hops: context.env.CLAW_RUN_ID ? Number(context.env.CLAW_HOPS ?? 1) || 1 : 0,
+      ownSession: context.env.CLAW_SESSION_KEY,
       signal: control.signal,
       stopped: () => bySignal === 'SIGINT',
     };
@@ -88,7 +92,7 @@ export class IngestCommand extends MessageCommand {
         options,
         raws.map((raw, index) => ({ number: index + 1, raw })),
       );
-    const message = this.messageOf(raws[0]!(), desk.config, desk.context);
+    const message = this.messageOf(raws[0]!(), desk.config);
     const printer = this.stream ? new StreamPrinter(this.json) : null;
     const result = await ingest(desk, this.routeOf(desk, message), message, {
       ...options,
@@ -102,6 +106,8 @@ export class IngestCommand extends MessageCommand {
   /** One line, one message, as they arrive; one result per line, in the order of the lines. */
   private async lines(desk: Desk, options: Omit<IngestOptions, 'print'>): Promise<number> {
     const lines = readLines(process.stdin, this.limit(desk.config));
+    // Lines that were not read are not accepted: whoever sends them still has them.
+    options.signal?.addEventListener('abort', () => process.stdin.destroy());
     const raws = (async function* (): AsyncGenerator<NumberedMessage> {
       let number = 0;
       for await (const line of lines) {
@@ -126,11 +132,11 @@ export class IngestCommand extends MessageCommand {
       // Accepting begins here, in the order of the lines; only the runs overlap, and only between sessions.
       const answer = this.one(desk, options, raw, number);
       running.add(answer);
-      void answer.finally(() => running.delete(answer));
+      void answer.then(() => running.delete(answer));
       printed = printed.then(async () => {
-        const { document, status, unread } = await answer;
+        const { document, status, read } = await answer;
         worst = Math.max(worst, status);
-        if (!printOut(`${JSON.stringify(document)}\n`)) unread?.();
+        if (printOut(`${JSON.stringify(document)}\n`)) read?.();
       });
       if (running.size >= AT_ONCE) await Promise.race(running);
     }
@@ -138,31 +144,34 @@ export class IngestCommand extends MessageCommand {
     return worst;
   }
 
+  /**
+   * One line to its document; every error becomes one. A reply may have to wait for the lines before it: it stands in the
+   * outbox from the moment it is there until `read` says that it was printed.
+   */
   private async one(
     desk: Desk,
     options: Omit<IngestOptions, 'print'>,
     raw: () => RawMessage,
     line: number,
-  ): Promise<{ document: object; status: number; unread?: () => void }> {
+  ): Promise<{ document: object; status: number; read?: () => void }> {
     try {
-      const message = this.messageOf(raw(), desk.config, desk.context);
-      let unread: (() => void) | undefined;
+      const message = this.messageOf(raw(), desk.config);
+      let held: string | null = null;
       const result = await ingest(desk, this.routeOf(desk, message), message, {
         ...options,
-        print: (_result, later) => {
-          unread = later;
+        print: (_result, unread) => {
+          held = unread();
           return true;
         },
       });
       await this.send(desk, result);
-      return { document: result, status: statusOf(result, true), ...(unread ? { unread } : {}) };
-    } catch (error) {
-      if (!(error instanceof ClawError)) throw error;
-      const { code, message, hint } = error;
-      return {
-        document: { error: { code, message, ...(hint ? { hint } : {}) }, line },
-        status: EXIT[error.exit],
+      const read = () => {
+        if (held !== null) settleOutbox(desk.layout, held);
       };
+      return { document: result, status: statusOf(result, true), read };
+    } catch (error) {
+      const { exit, code, message, hint } = asClawError(error);
+      return { document: { error: { code, message, ...(hint ? { hint } : {}) }, line }, status: EXIT[exit] };
     }
   }
 
@@ -172,8 +181,15 @@ export class IngestCommand extends MessageCommand {
 
   private async send(desk: Desk, result: IngestResult): Promise<void> {
     if (!this.deliver || (result.status !== 'replied' && result.status !== 'command')) return;
-    const report = await deliver(desk);
-    for (const { reason } of report.waiting) this.warn(`a reply was not sent: ${reason}`);
+    try {
+      const own = (item: OutboxItem) =>
+        item.messageId === result.messageId && item.sessionKey === result.sessionKey;
+      const report = await deliver(desk, own);
+      for (const { reason } of report.waiting) this.warn(`a reply was not sent: ${reason}`);
+    } catch (error) {
+      // The message is answered and its reply stands in the outbox; nothing here may look like a failure of it.
+      this.warn(`the outbox: ${(error as Error).message}`);
+    }
   }
 }
 
@@ -181,6 +197,12 @@ export class IngestCommand extends MessageCommand {
 interface NumberedMessage {
   number: number;
   raw: () => RawMessage;
+}
+
+/** What went wrong before a line was accepted, as data. */
+function asClawError(error: unknown): ClawError {
+  if (error instanceof ClawError) return error;
+  return new ClawError('internal', 'internal', `internal error: ${(error as Error).stack ?? String(error)}`);
 }
 
 const AT_ONCE = 8;

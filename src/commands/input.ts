@@ -34,6 +34,9 @@ export async function readInput(limit: number): Promise<Buffer> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EOF') return Buffer.concat(chunks);
+    if (code === 'EISDIR') {
+      throw new ClawError('data', 'not-readable', 'standard input is a folder', 'echo hello | claw ingest');
+    }
     if (code !== 'EAGAIN') throw error;
   }
   for await (const chunk of process.stdin) take(chunk);

@@ -4,7 +4,6 @@ import { isUtf8 } from 'node:buffer';
 import fs from 'node:fs';
 import { Option } from 'clipanion';
 import type { ConfigInput } from '../config/schema.ts';
-import type { Context } from '../context.ts';
 import { ClawError } from '../core/errors.ts';
 import { type Envelope, type Message, normaliseMessage, parseEnvelope } from '../core/routing/message.ts';
 import { ClawCommand } from './base.ts';
@@ -16,6 +15,7 @@ import {
   parseJson,
   type RawMessage,
   readInput,
+  tooLarge,
 } from './input.ts';
 
 export abstract class MessageCommand extends ClawCommand {
@@ -90,8 +90,7 @@ export abstract class MessageCommand extends ClawCommand {
   protected async rawMessages(config: ConfigInput): Promise<(() => RawMessage)[]> {
     const format = this.inputFormat();
     if (this.text !== undefined) {
-      if (Buffer.byteLength(this.text) > this.limit(config))
-        throw (await import('./input.ts')).tooLarge(this.limit(config));
+      if (Buffer.byteLength(this.text) > this.limit(config)) throw tooLarge(this.limit(config));
       const { text } = this;
       return [() => (format === 'json' ? parseJson(text) : { kind: 'text', text })];
     }
@@ -112,7 +111,7 @@ export abstract class MessageCommand extends ClawCommand {
   }
 
   /** A raw message with the flags laid over it, checked. @throws ClawError data naming every problem */
-  protected messageOf(raw: RawMessage, config: ConfigInput, context: Context): Message {
+  protected messageOf(raw: RawMessage, config: ConfigInput): Message {
     let envelope: Envelope;
     if (raw.kind === 'text') envelope = { ...this.flags(), text: raw.text };
     else {
@@ -126,7 +125,6 @@ export abstract class MessageCommand extends ClawCommand {
       const usage = raw.kind === 'text' && raw.text.trim() !== '';
       throw badMessage(normalised.problems, 'claw ingest --help', usage);
     }
-    void context;
     return normalised.message;
   }
 }

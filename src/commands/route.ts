@@ -44,7 +44,7 @@ export class RouteCommand extends MessageCommand {
     const desk = await openDesk(context);
     const raws = await this.rawMessages(desk.config);
     const now = timeOption(this.at, desk);
-    const reports = raws.map(raw => routeReport(desk, this.messageOf(raw(), desk.config, context), now));
+    const reports = raws.map(raw => routeReport(desk, this.messageOf(raw(), desk.config), now));
     if (this.json) for (const report of reports) printJson(report);
     else for (const report of reports) printOut(describe(report));
     return EXIT.ok;

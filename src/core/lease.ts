@@ -40,6 +40,8 @@ export function judgeOwner(
   here: Owner,
   startTimeOf: (pid: number) => string | null,
 ): OwnerState {
+  // An owner that could not read its own start time cannot be recognised again.
+  if (owner.startTime === '0') return 'unknown';
   if (owner.bootId === here.bootId) {
     if (owner.pidNamespace !== here.pidNamespace) return 'unknown';
     return startTimeOf(owner.pid) === owner.startTime ? 'alive' : 'dead';

@@ -5,10 +5,10 @@
 import type MiniSearch from 'minisearch';
 import { localTimeAt, type Zone } from './schedule/zone.ts';
 import {
+  type AssistantEntry,
   type Entry,
-  isAssistantEntry,
   isTurnEntry,
-  isUserEntry,
+  roleOf,
   type UserEntry,
 } from './session/transcript.ts';
 import type { TurnRequest } from './turn-request.ts';
@@ -66,14 +66,17 @@ export function conversationPassages(newestFirst: readonly Entry[], request: Tur
   const asked = sameness(request.body);
   const passages: Passage[] = [];
   for (const entry of newestFirst) {
-    if (isUserEntry(entry)) {
-      const text = textOf(entry.message.content);
-      if (current.has(entry.id) || sameness(text) === asked) continue;
-      passages.push({ who: speaker(entry, request), at: entry.timestamp, text });
-    } else if (isAssistantEntry(entry)) {
-      const text = textOf(entry.message.content);
-      if (recalled.has(entry.runId) || text.trimEnd().endsWith(CONNECT_LINE)) continue;
-      passages.push({ who: 'assistant', at: entry.timestamp, text });
+    const role = roleOf(entry);
+    if (role === 'user') {
+      const user = entry as UserEntry;
+      const text = textOf(user.message.content);
+      if (current.has(user.id) || sameness(text) === asked) continue;
+      passages.push({ who: speaker(user, request), at: user.timestamp, text });
+    } else if (role === 'assistant') {
+      const assistant = entry as AssistantEntry;
+      const text = textOf(assistant.message.content);
+      if (recalled.has(assistant.runId) || text.trimEnd().endsWith(CONNECT_LINE)) continue;
+      passages.push({ who: 'assistant', at: assistant.timestamp, text });
     }
   }
   return passages.filter(passage => passage.text.trim() !== '' && Number.isFinite(passage.at));

@@ -4,6 +4,7 @@
  */
 import type { ConfigInput } from '../config/schema.ts';
 import type { Message } from './routing/message.ts';
+import { kindOfKey } from './routing/session-key.ts';
 import type { Zone } from './schedule/zone.ts';
 import { evaluateFreshness, type Freshness, resetType, resolveResetPolicy } from './session/reset.ts';
 import type { Origin, ResetInfo, SessionRecord } from './session/session.ts';
@@ -27,6 +28,8 @@ export interface Incoming {
   owner: boolean;
   /** written by an agent: its text is never a command */
   fromAgent: boolean;
+  /** how many agents stand between a person and it */
+  hops?: number;
   /** lock token of the process that waits for the reply, when the message was queued */
   waiter?: string;
   /** stem of its file in `pending/`, when it was queued */
@@ -113,7 +116,13 @@ export function mayUseTrigger(config: ConfigInput, incoming: Pick<Incoming, 'own
  * A second person in a private session that is shared by its scope: what one says the other may be told. Null where the
  * newcomer is the one who spoke before, or where either is the operator's own shell.
  */
-export function newPersonNotice(record: SessionRecord | null, incoming: Incoming): string | null {
+export function newPersonNotice(
+  config: ConfigInput,
+  record: SessionRecord | null,
+  incoming: Incoming,
+): string | null {
+  const kind = kindOfKey(incoming.key, config.session);
+  if (kind !== 'main' && kind !== 'global') return null;
   const before = record?.lastRoute;
   const { channel, chatType, from } = incoming.message;
   if (before?.chatType !== 'dm' || chatType !== 'dm' || before.channel === 'cli' || channel === 'cli')
@@ -361,6 +370,7 @@ function userEntry(incoming: Incoming): UserEntry {
     via: incoming.via,
     ...(incoming.message.attachments?.length ? { attachments: incoming.message.attachments } : {}),
     ...(incoming.respond ? {} : { recorded: true as const }),
+    ...(incoming.hops ? { hops: incoming.hops } : {}),
   };
 }
 

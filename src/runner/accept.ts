@@ -9,7 +9,7 @@ import {
   type UserEntry,
 } from '../core/session/transcript.ts';
 import type { Incoming, TurnPlan } from '../core/turn.ts';
-import type { Prepared } from '../store/json-file.ts';
+import { type Prepared, undo } from '../store/json-file.ts';
 import { appendLines } from '../store/jsonl-file.ts';
 import { newToken } from '../store/lock.ts';
 import { findMessageId, type IdHit, rememberMessageId } from '../store/message-ids.ts';
@@ -95,11 +95,11 @@ function beginTranscript(
     steps.named = true;
     draft.prepared.commit({ folder: true });
   } catch (error) {
-    newRecord?.abandon();
-    draft.prepared.abandon();
+    undo(error, () => newRecord?.abandon());
+    undo(error, () => draft.prepared.abandon());
     // It may have its name though the folder could not be synced: a message that was refused must not stay.
-    if (steps.named) removeTranscript(layout, seat.agentId, record.sessionId);
-    if (!state.record) removeRecord(layout, seat.agentId, seat.key);
+    if (steps.named) undo(error, () => removeTranscript(layout, seat.agentId, record.sessionId));
+    if (!state.record) undo(error, () => removeRecord(layout, seat.agentId, seat.key));
     throw error;
   }
   const reduced = plan.entries.reduce((next, entry) => reduceRecord(next, entry, draft.end), record);
@@ -116,6 +116,15 @@ export function ioFailure(error: unknown, what: string): unknown {
   ) {
     if (!(error instanceof Error) || !/^(ENOSPC|EIO|EDQUOT|EROFS|EFBIG|EMFILE)/.test(code ?? ''))
       return error;
+  }
+  if ((error as { inDoubt?: boolean }).inDoubt) {
+    const message = `whether the message stands cannot be said: ${(error as Error).message}`;
+    return new ClawError('io', 'in-doubt', message, 'look at the disk, then: claw inbox list', {
+      cause: error,
+    });
+  }
+  if (code === 'EISDIR' || code === 'EXDEV') {
+    return new ClawError('io', 'io', `${what}: ${(error as Error).message}`, 'claw doctor', { cause: error });
   }
   const hint =
     code === 'ENOSPC' || code === 'EDQUOT' ? 'free some space, then send it again' : 'send it again';

@@ -9,6 +9,7 @@ import type { Origin } from '../core/session/session.ts';
 import { tryLock } from '../store/lock.ts';
 import { listOutbox, markSent, updateOutbox } from '../store/outbox.ts';
 import type { Desk } from './desk.ts';
+import { stopOrphans } from './orphans.ts';
 
 /** Waiting times after a temporary failure, ms; the last one repeats. */
 const BACK_OFF = [5_000, 25_000, 120_000, 600_000, 3_600_000];
@@ -37,14 +38,14 @@ export function nextAttempt(item: OutboxItem): number {
 /**
  * Tries every item that is due. Each one is held by a lock of its own meanwhile, so that two ticks never send the same.
  *
- * @param only ids to look at; absent: all
+ * @param only items to look at; absent: all
  */
-export async function deliver(desk: Desk, only?: ReadonlySet<string>): Promise<DeliveryReport> {
+export async function deliver(desk: Desk, only?: (item: OutboxItem) => boolean): Promise<DeliveryReport> {
   const report: DeliveryReport = { sent: [], waiting: [] };
   const { items, unreadable } = listOutbox(desk.layout);
   for (const { file, reason } of unreadable) desk.warn(`${file}: ${reason}; the reply is left in place`);
   for (const item of items) {
-    if (only && !only.has(item.id)) continue;
+    if (only && !only(item)) continue;
     const sender = senderOf(desk.config, item.origin);
     if (!sender)
       report.waiting.push({
@@ -69,6 +70,8 @@ async function attempt(
   const lock = tryLock(context, path.join(layout.home, 'locks', '.outbox', item.id), item.sessionKey);
   if (!lock) return;
   try {
+    // A dead owner's sender may still be at it.
+    await stopOrphans(context, lock);
     // Another process may have sent it between the listing and the lock.
     if (!listOutbox(layout).items.some(current => current.id === item.id)) return;
     const { exec } = await import('./exec.ts');

@@ -28,6 +28,9 @@ import {
   whyLater,
 } from './wait.ts';
 
+/** Agents that may pass a message on before it is refused: two that answer each other must come to an end. */
+const MAX_HOPS = 5;
+
 export interface IngestOptions {
   /** false: accept, do not wait for an answer */
   wait: boolean;
@@ -38,16 +41,20 @@ export interface IngestOptions {
   /** send the reply through the channel's sender too */
   deliver: boolean;
   fromAgent: boolean;
+  /** how many agents stand between a person and the message */
+  hops: number;
+  /** session of the agent that wrote the message */
+  ownSession?: string | undefined;
   signal?: AbortSignal;
   /** ended by a person's Ctrl-C, which also ends the turn */
   stopped?(): boolean;
   onStart?(turn: TurnEntry): void;
   onDelta?(text: string): void;
   /**
-   * Prints the result; false when nobody reads it any more. Who prints later returns true, and calls `unread` when it
-   * turns out that nobody did.
+   * Prints the result; false when nobody reads it any more. Who prints later calls `unread` first:
+   * it puts the reply into the outbox and gives the item's id, to be settled when it was read.
    */
-  print(result: IngestResult, unread: () => void): boolean;
+  print(result: IngestResult, unread: () => string | null): boolean;
 }
 
 /** What makes two deliveries the same message; undefined where the sender gave no id. */
@@ -94,6 +101,14 @@ export async function ingest(
     result: { ...blank, sessionId, durationMs: elapsed(), reason },
   });
 
+  if (options.hops > MAX_HOPS) {
+    throw new ClawError(
+      'noPermission',
+      'too-many-hops',
+      `agents have passed this message on ${options.hops} times (at most ${MAX_HOPS})`,
+      'answer it instead',
+    );
+  }
   if (!route.access.allowed) {
     return hand({
       result: { ...blank, status: 'denied', reason: route.access.reason, durationMs: elapsed() },
@@ -110,6 +125,7 @@ export async function ingest(
     respond: route.activation.respond && !options.recordOnly,
     owner: !options.fromAgent && isOwner(message, desk.config),
     fromAgent: options.fromAgent,
+    hops: options.hops,
   };
   const line: Line = {
     desk,
@@ -125,11 +141,17 @@ export async function ingest(
   // Only a message whose agent failed is tried again when it comes again, and only by somebody who waits for it.
   const again = hit && options.wait && beforeAcceptance(() => isFailed(desk, hit, messageId));
   if (hit && !again) return hand(await followFirst(line, hit));
-  if (!options.wait && incoming.respond) {
+  // An agent that writes into its own session would wait for itself.
+  const wait = options.wait && !(options.fromAgent && options.ownSession === key);
+  if (!wait && incoming.respond) {
     beforeAcceptance(() => putWaiting(context, layout, queueable(desk, incoming, false)));
     return hand(later('accepted; whoever holds the session, or the next tick, answers it'));
   }
   const lock = beforeAcceptance(() => tryLock(context, layout.lock(agentId, key), key));
+  if (!lock && !wait) {
+    beforeAcceptance(() => putWaiting(context, layout, queueable(desk, incoming, false)));
+    return hand(later('accepted; whoever holds the session, or the next tick, keeps it'));
+  }
   if (!lock) {
     const stem = beforeAcceptance(() => putWaiting(context, layout, queueable(desk, incoming, true)));
     return hand(await standInLine(line, incoming, stem));
@@ -178,7 +200,7 @@ export async function ingest(
 
   /** Prints an answer and then settles what depends on whether anybody read it. */
   function hand({ result, settle, unread }: Answer): IngestResult {
-    const printed = options.print(result, () => unread?.());
+    const printed = options.print(result, () => unread?.() ?? null);
     try {
       settle?.(printed);
     } catch (error) {

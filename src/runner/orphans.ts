@@ -5,6 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Context } from '../context.ts';
+import { parseToken } from '../core/lease.ts';
 import { listNames } from '../store/json-file.ts';
 import type { Lock } from '../store/lock.ts';
 import { endRun } from './process-group.ts';
@@ -13,11 +14,15 @@ const REGISTRATION = /^c-(\d+)-(.+)$/;
 
 /** Ends every agent registered in a taken-over lock, its whole process group, waits until it is gone, and forgets it. */
 export async function stopOrphans(context: Context, lock: Lock): Promise<void> {
+  // Pids of another boot or pid namespace say nothing about the processes here.
+  const owner = lock.takenFrom === null ? null : parseToken(lock.takenFrom);
+  const { bootId, pidNamespace } = context.self;
+  const sameHost = owner?.bootId === bootId && owner.pidNamespace === pidNamespace;
   for (const name of listNames(lock.folder)) {
     const match = REGISTRATION.exec(name);
     if (!match) continue;
     const pid = Number(match[1]);
-    if (mayBeGroup(context, pid, match[2]!)) await endRun(pid, null, 0);
+    if (sameHost && mayBeGroup(context, pid, match[2]!)) await endRun(pid, null, 0);
     fs.rmSync(path.join(lock.folder, name), { force: true });
   }
 }

@@ -14,9 +14,9 @@ import {
 } from '../core/recall.ts';
 import { isKnownZone } from '../core/schedule/zone.ts';
 import type { Entry, HeaderEntry } from '../core/session/transcript.ts';
+import { SAFE_SESSION_ID } from '../core/session/transcript.ts';
 import type { TurnOutcome, TurnRequest } from '../core/turn-request.ts';
 import { parseLine } from '../store/jsonl-file.ts';
-import { SAFE_SESSION_ID } from '../store/layout.ts';
 
 /** Most that is read for one answer, notes and transcripts together. */
 const BUDGET = 16 * 1024 * 1024;

@@ -5,10 +5,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { reduceRecord, type SessionRecord } from '../core/session/session.ts';
-import { type HeaderEntry, isUserEntry } from '../core/session/transcript.ts';
+import { type HeaderEntry, isUserEntry, SAFE_SESSION_ID } from '../core/session/transcript.ts';
 import { listNames } from '../store/json-file.ts';
 import { parseLine, readForward } from '../store/jsonl-file.ts';
-import { encodeKey, restOfKey, SAFE_SESSION_ID } from '../store/layout.ts';
+import { encodeKey, restOfKey } from '../store/layout.ts';
 import { newToken, tryLock } from '../store/lock.ts';
 import { listAgents, listRecords, saveRecord } from '../store/sessions.ts';
 import type { Desk } from './desk.ts';

@@ -8,6 +8,7 @@ import { outboxItem } from '../core/delivery/delivery.ts';
 import { ClawError } from '../core/errors.ts';
 import { queuedAs } from '../core/session/transcript.ts';
 import { listNames, readJson, sweepTemporaries } from '../store/json-file.ts';
+import { decodeKey, encodeKey, restOfKey } from '../store/layout.ts';
 import { sweepLocks, tokenState, tryLock } from '../store/lock.ts';
 import { expiredIdFolders, findMessageId } from '../store/message-ids.ts';
 import { putOutbox } from '../store/outbox.ts';
@@ -59,12 +60,14 @@ export function planTick(desk: Desk): {
 /** The session key behind a file name: from the record, else from a message that waits. */
 function keyOf(desk: Desk, agentId: string, encoded: string): string | null {
   const record = readJson(path.join(desk.layout.records(agentId), `${encoded}.json`));
-  const found = record.state === 'ok' ? (record.value as { key?: unknown }).key : undefined;
-  if (typeof found === 'string') return found;
-  for (const name of listNames(desk.layout.pending(agentId))) {
-    if (!name.startsWith(`${encoded}.`) || !name.endsWith('.json')) continue;
-    const waiting = readWaiting(path.join(desk.layout.pending(agentId), name));
-    if (waiting.state === 'ok') return waiting.value.key;
+  // Unreadable is not missing: what is pending stays so until the record is mended.
+  if (record.state === 'unreadable') return `agent:${agentId}:${decodeKey(encoded)}`;
+  const found = record.state === 'ok' ? (record.value as { key?: unknown } | null)?.key : undefined;
+  if (typeof found === 'string' && encodeKey(restOfKey(found)) === encoded) return found;
+  for (const file of listWaitingFiles(desk.layout, agentId)) {
+    const waiting = readWaiting(file);
+    if (waiting.state === 'ok' && encodeKey(restOfKey(waiting.value.key)) === encoded)
+      return waiting.value.key;
   }
   return null;
 }
@@ -190,6 +193,8 @@ function collectOfferedReplies(desk: Desk, agentId: string): void {
     if (read.state !== 'ok') continue;
     const incoming = read.value;
     if (incoming.waiter && tokenState(context, incoming.waiter) === 'alive') continue;
+    // Claimed and gone between the reading and the judging: it has its reply.
+    if (!fs.existsSync(file)) continue;
     const hit =
       incoming.identity && findMessageId(layout, incoming.identity, context.now(), desk.idRetention);
     const outcome =

@@ -68,7 +68,7 @@ export interface Hooks {
   onQueued?(stem: string): void;
   /** The agent of the direct message is about to be started. */
   onStart?(turn: TurnEntry): void;
-  onDelta?(text: string): void;
+  onDelta?: ((text: string) => void) | undefined;
   /** True when the caller has what it came for; then messages whose own process is alive are left to that process. */
   enough(): boolean;
   /** Aborted by SIGTERM and the like; `stopped` tells a person's Ctrl-C from the rest. */
@@ -139,7 +139,11 @@ export function queueable(desk: Desk, incoming: Incoming, waits: boolean): Incom
 /** Does a message wait that came before this one? It then goes first; one that came later must not overtake. */
 function olderWaits(desk: Desk, seat: Seat, direct: Incoming): boolean {
   const { waiting } = listWaiting(desk.layout, seat.agentId, seat.key);
-  return waiting.some(item => item.incoming.acceptedAt < direct.acceptedAt);
+  // One from the future was accepted before the clock was set back.
+  const later = desk.context.now() + 60_000;
+  return waiting.some(
+    ({ incoming }) => incoming.acceptedAt < direct.acceptedAt || incoming.acceptedAt > later,
+  );
 }
 
 /** Runs what its owner left open; behind this the record holds everything the transcript says. */
@@ -165,6 +169,8 @@ async function resume(
     return conclude(desk, seat, state, { turn, users }, endOf(desk, turn, 'replied'), reply);
   }
   await stopRun(turn.runId);
+  // Told to end meanwhile: the second start is not spent on a run that would not begin.
+  if (hooks.signal?.aborted) throw new TurnInterrupted();
   if (turn.attempt < MAX_ATTEMPTS && users.length > 0) {
     const again: TurnEntry = { ...turn, attempt: turn.attempt + 1, timestamp: desk.context.now() };
     return runTurn(desk, seat, append(desk, state, [again]).state, { turn: again, users }, hooks);
@@ -271,7 +277,7 @@ async function takeBatch(
     now: context.now(),
     zone: desk.zone,
   });
-  const newPerson = newPersonNotice(state.record, batch[0]!);
+  const newPerson = newPersonNotice(desk.config, state.record, batch[0]!);
   if (newPerson) desk.warn(newPerson);
   const direct = batch.length === 1 && !batch[0]!.queuedAs ? batch[0]!.messageId : null;
   const accepted = accept(desk, seat, state, plan, direct === null ? undefined : hooks.onAccepted);
@@ -312,17 +318,23 @@ async function runTurn(
 ): Promise<State> {
   const record = state.record!;
   const { turn, users } = open;
-  if (hooks.signal?.aborted && !hooks.stopped?.()) throw new TurnInterrupted();
+  // A person's Ctrl-C and what is streamed concern the caller's own message, never one that merely waited here.
+  const own = users.find(user => user.id === direct);
+  const stopped = () => own !== undefined && hooks.stopped?.() === true;
+  if (hooks.signal?.aborted && !stopped()) throw new TurnInterrupted();
   if (direct !== null) hooks.onStart?.(turn);
   const { runAgent } = await import('./agent.ts');
-  const outcome = await runAgent(requestOf(desk, seat, record, open, hooks), {
-    baseEnv: desk.context.env,
-    origin: 'user',
-    home: desk.context.home,
-    configFile: desk.context.configFile,
-    now: desk.context.now,
-    ...(open.turn.runner === 'recall' ? { zone: desk.zone.name } : {}),
-  });
+  const outcome = await runAgent(
+    requestOf(desk, seat, record, open, own ? hooks : { ...hooks, onDelta: undefined }),
+    {
+      baseEnv: desk.context.env,
+      origin: 'user',
+      home: desk.context.home,
+      configFile: desk.context.configFile,
+      now: desk.context.now,
+      ...(open.turn.runner === 'recall' ? { zone: desk.zone.name } : {}),
+    },
+  );
   for (const warning of outcome.warnings) desk.warn(warning);
   if (!seat.lock.held()) {
     throw new ClawError(
@@ -333,12 +345,11 @@ async function runTurn(
     );
   }
   const aborted = outcome.status === 'failed' && outcome.error.code === 'aborted';
-  if (aborted && !hooks.stopped?.()) throw new TurnInterrupted();
+  if (aborted && !stopped()) throw new TurnInterrupted();
 
   const { end, reply } = endingOf(desk, turn, outcome, aborted);
   const next = append(desk, state, reply ? [reply, end] : [end]).state;
   const printed = new Set<string>();
-  const own = users.find(user => user.id === direct);
   if (own && (await hooks.onAnswered?.({ state: 'ended', user: own, turn, end, reply }, record.sessionId)))
     printed.add(own.id);
   settleTurn(desk, seat, next.record!, open, end, reply, printed);
@@ -391,7 +402,7 @@ function requestOf(
     ...(thinkingLevel ? { thinkingLevel } : {}),
     runnerName: turn.runner,
     ...(runner ? { runner: { ...runner, ...(timeoutSeconds ? { timeoutSeconds } : {}) } } : {}),
-    env: { ...defaults?.env, ...agent?.env },
+    env: { ...defaults?.env, ...agent?.env, CLAW_HOPS: String(hopsOf(users) + 1) },
     workspace: workspace ? expandWorkspace(desk, workspace) : layout.workspace(seat.agentId),
     transcript,
     leaseFolder: seat.lock.folder,
@@ -410,6 +421,11 @@ function requestOf(
     for (const entry of newestFirst(transcript, onBad))
       if (!isUserEntry(entry) || !own.has(entry.id)) yield entry;
   }
+}
+
+/** How many agents stand between a person and these messages. */
+function hopsOf(users: UserEntry[]): number {
+  return Math.max(...users.map(user => user.hops ?? 0));
 }
 
 /** Recall searches the transcript itself. */

@@ -33,11 +33,20 @@ export interface Answer {
   result: IngestResult;
   settle?(printed: boolean): void;
   /** to be called when it turns out later that nobody read it */
-  unread?(): void;
+  unread?(): string | null;
 }
 
 /** Waits until the message queued under this stem is answered, working the session whenever it is free. */
 export async function standInLine(line: Line, incoming: Incoming, stem: string): Promise<Answer> {
+  try {
+    return await fetchAnswer(line, incoming, stem);
+  } catch (error) {
+    // Accepted is accepted: trouble in looking at the answer is no failure of the message.
+    return line.later(whyLater(error));
+  }
+}
+
+async function fetchAnswer(line: Line, incoming: Incoming, stem: string): Promise<Answer> {
   const { desk, messageId, signal, describe, later } = line;
   const { layout, context } = desk;
   const { agentId, key } = incoming;
@@ -55,7 +64,7 @@ export async function standInLine(line: Line, incoming: Incoming, stem: string):
   const { identity } = queueable(desk, incoming, false);
   const hit = findMessageId(layout, identity!, context.now(), desk.idRetention);
   const outcome = hit && outcomeOf(desk, hit, messageId);
-  if (!hit || !outcome) return { ...later('answered, but its transcript is gone'), settle: drop };
+  if (!hit || !outcome) return later('answered, but its transcript is gone');
   const result = describe(outcome, hit.sessionId);
   if (queuedAs(outcome) !== stem)
     return { result: asDuplicate(result), settle: printed => settleRepetition(printed) };
@@ -77,6 +86,14 @@ export async function standInLine(line: Line, incoming: Incoming, stem: string):
 
 /** The message was accepted before: waits for that acceptance's result and returns it; nothing is delivered again. */
 export async function followFirst(line: Line, hit: IdHit): Promise<Answer> {
+  try {
+    return await fetchFirst(line, hit);
+  } catch (error) {
+    return line.later(whyLater(error), hit.sessionId);
+  }
+}
+
+async function fetchFirst(line: Line, hit: IdHit): Promise<Answer> {
   const { desk, messageId, wait, later, describe } = line;
   const { layout } = desk;
   const isEnded = () => outcomeOf(desk, hit, messageId)?.state !== 'open';
@@ -180,8 +197,12 @@ export async function answerLateArrivals(
   }
 }
 
-/** A reply that nobody read: it waits where `delivery list` shows it, or for the channel's sender. */
-export function putUnread(desk: Desk, place: Place, outcome: MessageOutcome): void {
+/**
+ * A reply that nobody read: it waits where `delivery list` shows it, or for the channel's sender.
+ *
+ * @returns the item's id; null when there is no reply to keep
+ */
+export function putUnread(desk: Desk, place: Place, outcome: MessageOutcome): string | null {
   const why = {
     reason: 'nobody read it: the pipe was closed',
     callerGone: true,
@@ -189,6 +210,7 @@ export function putUnread(desk: Desk, place: Place, outcome: MessageOutcome): vo
   };
   const item = outboxItem(place, outcome, why);
   if (item) putOutbox(desk.context, desk.layout, item);
+  return item?.id ?? null;
 }
 
 function runIdOf(outcome: MessageOutcome): string | null {

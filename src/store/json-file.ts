@@ -35,6 +35,18 @@ export function writeAll(fd: number, bytes: Buffer): void {
   while (offset < bytes.length) offset += fs.writeSync(fd, bytes, offset, bytes.length - offset);
 }
 
+/**
+ * Takes back what a failed step may have left. Where that fails too, nobody can say what stands on the disk; the error is
+ * marked, so that nobody is told it does not.
+ */
+export function undo(error: unknown, step: () => void): void {
+  try {
+    step();
+  } catch {
+    if (typeof error === 'object' && error !== null) (error as { inDoubt?: boolean }).inDoubt = true;
+  }
+}
+
 /** Makes the names in a folder durable. */
 export function syncFolder(folder: string): void {
   const fd = fs.openSync(folder, 'r');
@@ -123,12 +135,12 @@ export function sweepTemporaries(folder: string, isDead: (token: string) => bool
   }
 }
 
-/** Names in a folder; none when there is no folder of this name. */
+/** Names in a folder; none when it does not exist. */
 export function listNames(folder: string): string[] {
   try {
     return fs.readdirSync(folder);
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;
   }
 }

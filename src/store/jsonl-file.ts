@@ -5,7 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Entry } from '../core/session/transcript.ts';
-import { syncFolder, writeAll } from './json-file.ts';
+import { syncFolder, undo, writeAll } from './json-file.ts';
 
 const CHUNK = 256 * 1024;
 const NEWLINE = 10;
@@ -57,11 +57,11 @@ export function appendLines(file: string, values: object[]): { offsets: number[]
       fs.fdatasyncSync(fd);
       if (start === 0) syncFolder(path.dirname(file));
     } catch (error) {
-      fs.ftruncateSync(fd, start);
+      undo(error, () => fs.ftruncateSync(fd, start));
       throw error;
     }
   } catch (error) {
-    if (start === 0) fs.rmSync(file, { force: true });
+    if (start === 0) undo(error, () => fs.rmSync(file, { force: true }));
     throw error;
   } finally {
     fs.closeSync(fd);

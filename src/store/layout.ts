@@ -1,9 +1,6 @@
 /** Every path below `$CLAW_HOME`, and the injective file name of a session key. */
 import path from 'node:path';
 
-/** Session ids become file names, so only these are believed when read from a file. */
-export const SAFE_SESSION_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
-
 /** Longest encoded name used as it is; beyond, a prefix and a hash (file names end at 255 bytes on common systems). */
 const LONGEST_NAME = 180;
 
@@ -34,6 +31,15 @@ export function encodeKey(rest: string): string {
 
 function escapeByte(byte: number): string {
   return `%${byte.toString(16).padStart(2, '0')}`;
+}
+
+/** The key behind a file name, as far as a name holds it: of a shortened one only its beginning. */
+export function decodeKey(name: string): string {
+  const [whole = ''] = name.split('%%');
+  const bytes = whole
+    .replaceAll('~', ':')
+    .replace(/%([0-9a-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return Buffer.from(bytes, 'latin1').toString('utf8');
 }
 
 /** The part of a key behind `agent:<id>:`. */

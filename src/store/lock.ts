@@ -61,6 +61,10 @@ export function tryLock(context: Context, lockFolder: string, sessionKey: string
     }
     return null;
   }
+  // What is no token holds nothing, but would keep the folder from being replaced.
+  for (const name of listNames(lockFolder)) {
+    if (parseToken(name) === null) fs.rmSync(path.join(lockFolder, name), { recursive: true, force: true });
+  }
   const parent = path.dirname(lockFolder);
   makeFolder(parent);
   const attempt = path.join(parent, `.try-${token}`);
@@ -153,6 +157,7 @@ export function sweepLocks(context: Context, folder: string): string[] {
       if (tokenState(context, name.slice(5)) === 'dead') fs.rmSync(place, { recursive: true, force: true });
       continue;
     }
+    if (!fs.statSync(place, { throwIfNoEntry: false })?.isDirectory()) continue;
     const holder = holderOf(place);
     if (holder !== null && tokenState(context, holder) === 'dead') dead.push(place);
     else if (holder === null) removeEmpty(place);

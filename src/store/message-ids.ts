@@ -36,11 +36,11 @@ function month(time: number): string {
   return new Date(time).toISOString().slice(0, 7);
 }
 
-/** Months that may hold ids younger than `retention` ms; the next one too, should the clock have been set back. */
-function months(now: number, retention: number): string[] {
-  const names = new Set<string>();
-  for (let time = now + MONTH; time > now - retention - MONTH; time -= MONTH / 2) names.add(month(time));
-  return [...names];
+/** The months there are, oldest first. All are looked into: a clock that was wrong for a while must not hide an id. */
+function months(layout: Layout): string[] {
+  return listNames(layout.ids())
+    .filter(name => /^\d{4}-\d{2}$/.test(name))
+    .sort();
 }
 
 /** The newest acceptance of this message within `retention` ms, or null. (There is a second only where the first failed and its session was reset.) */
@@ -54,7 +54,7 @@ export function findMessageId(
   const name = `${shard(text)}.jsonl`;
   const needle = `{"k":${text},`;
   let newest: IdHit | null = null;
-  for (const folder of months(now, retention)) {
+  for (const folder of months(layout)) {
     let content: string;
     try {
       content = fs.readFileSync(path.join(layout.ids(), folder, name), 'utf8');
@@ -112,10 +112,12 @@ export function rememberMessageId(layout: Layout, identity: MessageIdentity, hit
   }
 }
 
-/** Months all of whose ids are older than `retention` ms: what retention may remove. */
+/**
+ * Months all of whose ids are older than `retention` ms: what retention may remove. None while no month is recent: then
+ * either nothing was accepted for long, or the clock is wrong, and forgetting can wait.
+ */
 export function expiredIdFolders(layout: Layout, now: number, retention: number): string[] {
-  const oldest = month(now - retention);
-  return listNames(layout.ids())
-    .filter(name => /^\d{4}-\d{2}$/.test(name) && name < oldest)
-    .map(name => path.join(layout.ids(), name));
+  const present = months(layout);
+  if (!present.some(name => name >= month(now - MONTH) && name <= month(now))) return [];
+  return present.filter(name => name < month(now - retention)).map(name => path.join(layout.ids(), name));
 }

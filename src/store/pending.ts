@@ -12,7 +12,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Context } from '../context.ts';
 import type { Incoming } from '../core/turn.ts';
-import { listNames, makeFolder, putJson, type Read, readJson, syncFolder } from './json-file.ts';
+import { listNames, makeFolder, putJson, type Read, readJson, syncFolder, undo } from './json-file.ts';
 import type { Layout } from './layout.ts';
 import { newToken } from './lock.ts';
 
@@ -71,7 +71,7 @@ export function putWaiting(context: Context, layout: Layout, incoming: Incoming)
     putJson(file, incoming, newToken(context), { folder: true });
   } catch (error) {
     // The name may be there though its folder could not be synced: a message that was refused must not stay.
-    fs.rmSync(file, { force: true });
+    undo(error, () => fs.rmSync(file, { force: true }));
     throw error;
   }
   return stem;

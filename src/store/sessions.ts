@@ -2,8 +2,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { SessionRecord } from '../core/session/session.ts';
+import { SAFE_SESSION_ID } from '../core/session/transcript.ts';
 import { jsonBytes, listNames, makeFolder, type Prepared, prepareFile, readJson } from './json-file.ts';
-import { type Layout, SAFE_SESSION_ID } from './layout.ts';
+import type { Layout } from './layout.ts';
 
 export type RecordRead =
   | { state: 'ok'; record: SessionRecord }

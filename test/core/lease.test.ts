@@ -93,6 +93,7 @@ describe('an owner', () => {
       machineless,
     ],
     ['another boot of a machine that cannot be told', { bootId: 'boot0', machineId: 'x' }, 'unknown'],
+    ['a process that could not read its own start', { pid: 300, startTime: '0' }, 'unknown'],
     ['this boot where machines cannot be told apart', { pid: 300, machineId: 'x' }, 'dead', machineless],
   ])('that is %s', (_, owner, state, at = here) => {
     expect(judgeOwner({ ...here, ...owner }, at, startTimeOf)).toBe(state);

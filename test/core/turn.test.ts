@@ -235,6 +235,15 @@ describe('a running session', () => {
     ]);
   });
 
+  test('notes how many agents stand between a person and the message, where there are any', () => {
+    expect(users(plan({ batch: [incoming({ fromAgent: true, hops: 2 })] }))[0]).toMatchObject({ hops: 2 });
+    for (const hops of [undefined, 0]) {
+      expect(users(plan({ batch: [incoming(hops === undefined ? {} : { hops })] }))[0]).not.toHaveProperty(
+        'hops',
+      );
+    }
+  });
+
   test.each(['  two  spaces\n', '/newsletter please', 'explain /reset', 'a\u2028b', '', '😀'])(
     'passes on %j byte for byte',
     text => {
@@ -1004,7 +1013,7 @@ test('the origin of a message holds what a reply needs, and nothing of its text'
 describe('a second person in a private session', () => {
   const route = (part: Parameters<typeof message>[0]) => record({ lastRoute: originOf(message(part)) });
   const from = (part: Parameters<typeof message>[0], key = KEY) =>
-    newPersonNotice(route({}), incoming({ key, message: message(part) }));
+    newPersonNotice({}, route({}), incoming({ key, message: message(part) }));
 
   test.each<[string, Parameters<typeof message>[0]]>([
     ['somebody else on the channel', { from: 'bob' }],
@@ -1025,10 +1034,10 @@ describe('a second person in a private session', () => {
 
   test('is none where nobody spoke before, or only a group or the operator did', () => {
     const other = incoming({ message: message({ from: 'bob' }) });
-    expect(newPersonNotice(null, other)).toBeNull();
-    expect(newPersonNotice(record(), other)).toBeNull();
-    expect(newPersonNotice(route({ chatType: 'group', groupId: '1' }), other)).toBeNull();
-    expect(newPersonNotice(route({ channel: 'cli', from: undefined }), other)).toBeNull();
+    expect(newPersonNotice({}, null, other)).toBeNull();
+    expect(newPersonNotice({}, record(), other)).toBeNull();
+    expect(newPersonNotice({}, route({ chatType: 'group', groupId: '1' }), other)).toBeNull();
+    expect(newPersonNotice({}, route({ channel: 'cli', from: undefined }), other)).toBeNull();
   });
 
   test('is none where an identity link, and not the scope, has brought both here', () => {
@@ -1036,7 +1045,7 @@ describe('a second person in a private session', () => {
     const key = 'agent:main:dm:anna';
     const before = record({ key, lastRoute: originOf(message({ from: '1' })) });
     expect(
-      newPersonNotice(before, incoming({ key, message: message({ channel: 'discord', from: '2' }) })),
+      newPersonNotice({}, before, incoming({ key, message: message({ channel: 'discord', from: '2' }) })),
     ).toBeNull();
   });
 });

@@ -26,28 +26,32 @@ export async function strikeTwice(
     }));
     const only = process.env.CLAW_FAULTS_AT;
     const chosen = only ? points.filter(point => only === `${point.first},${point.second}`) : points;
-    const reports = await pooled(chosen, async ({ first, second }) => {
-      const place = template.copy();
-      try {
-        const struck = await place.run(scenario.victim, { mode: 'kill', at: first });
-        const said = judgeVictim(struck, scenario, { mode: 'kill', at: first });
-        const tick = await place.run(['tick', '--json'], { mode: 'kill', at: second });
-        const problems = [...said.problems];
-        if (tick.signal === null && tick.status !== 0)
-          problems.push(`the second victim: exit ${tick.status} ${tick.stderr.slice(0, 300)}`);
-        problems.push(...(await recover(place, scenario, { ...said, order: 'tick-first', before })));
-        const kept = process.env.CLAW_FAULTS_KEEP ? ` (${place.folder})` : '';
-        return {
-          acknowledged: said.acknowledged,
-          twice: struck.signal === 'SIGKILL' && tick.signal === 'SIGKILL',
-          finding: problems.length
-            ? `killed at ${first}, its tick at ${second}${kept}: ${problems.join('; ')}`
-            : null,
-        };
-      } finally {
-        place.remove();
-      }
-    });
+    const reports = await pooled(
+      chosen,
+      async ({ first, second }) => {
+        const place = template.copy();
+        try {
+          const struck = await place.run(scenario.victim, { mode: 'kill', at: first });
+          const said = judgeVictim(struck, scenario, { mode: 'kill', at: first });
+          const tick = await place.run(['tick', '--json'], { mode: 'kill', at: second });
+          const problems = [...said.problems];
+          if (tick.signal === null && tick.status !== 0)
+            problems.push(`the second victim: exit ${tick.status} ${tick.stderr.slice(0, 300)}`);
+          problems.push(...(await recover(place, scenario, { ...said, order: 'tick-first', before })));
+          const kept = process.env.CLAW_FAULTS_KEEP ? ` (${place.folder})` : '';
+          return {
+            acknowledged: said.acknowledged,
+            twice: struck.signal === 'SIGKILL' && tick.signal === 'SIGKILL',
+            finding: problems.length
+              ? `killed at ${first}, its tick at ${second}${kept}: ${problems.join('; ')}`
+              : null,
+          };
+        } finally {
+          place.remove();
+        }
+      },
+      scenario.alone ? 1 : 3,
+    );
     const findings = reports.flatMap(report => (report.finding === null ? [] : [report.finding]));
     if (chosen.length > 4 && !reports.some(report => report.twice)) findings.push('no second kill hit');
     return {

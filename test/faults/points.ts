@@ -76,29 +76,33 @@ export async function strikeEverywhere(
       only ? n === Number(only) : index % (options.every ?? 1) === 0,
     );
     const before = transcriptTexts(template.home);
-    const reports = await pooled(points, async at => {
-      const place = template.copy();
-      try {
-        const { acknowledged, problems } = await strike(
-          place,
-          scenario,
-          { mode, at, ...(options.part ? { part: options.part } : {}) },
-          options.order ?? 'tick-first',
-          before,
-        );
-        const { name, what } =
-          place.operations().find(operation => operation.n === at) ?? operations[at - 1]!;
-        const kept = process.env.CLAW_FAULTS_KEEP ? ` (${place.folder})` : '';
-        return {
-          acknowledged,
-          finding: problems.length
-            ? `${mode} at ${at}, ${name} ${what}${kept}: ${problems.join('; ')}`
-            : null,
-        };
-      } finally {
-        place.remove();
-      }
-    });
+    const reports = await pooled(
+      points,
+      async at => {
+        const place = template.copy();
+        try {
+          const { acknowledged, problems } = await strike(
+            place,
+            scenario,
+            { mode, at, ...(options.part ? { part: options.part } : {}) },
+            options.order ?? 'tick-first',
+            before,
+          );
+          const { name, what } =
+            place.operations().find(operation => operation.n === at) ?? operations[at - 1]!;
+          const kept = process.env.CLAW_FAULTS_KEEP ? ` (${place.folder})` : '';
+          return {
+            acknowledged,
+            finding: problems.length
+              ? `${mode} at ${at}, ${name} ${what}${kept}: ${problems.join('; ')}`
+              : null,
+          };
+        } finally {
+          place.remove();
+        }
+      },
+      scenario.alone ? 1 : 3,
+    );
     return {
       points: points.length,
       acknowledged: reports.filter(report => report.acknowledged).length,

@@ -22,6 +22,8 @@ export interface Scenario {
   accepted?: boolean;
   /** how many sessions this message may archive */
   resets: number;
+  /** one copy at a time: its open run is in every copy, and who takes over ends every process that carries its id */
+  alone?: true;
 }
 
 export interface PowerScenario {
@@ -162,6 +164,7 @@ export const tickOfNoWaitInNewHome: Scenario = {
 export const tickOfKilledTurn: Scenario = {
   ...tickOfNoWait,
   name: 'the tick that takes over from a killed turn',
+  alone: true,
   prepare: async place => {
     await conversation(place);
     await killAt(place, hello.args, operation => operation.name === 'spawned');

@@ -98,34 +98,38 @@ export async function strikeSystemCalls(
       only ? only === `${point.call}:${point.n}` : index % (options.every ?? 1) === 0,
     );
     const before = transcriptTexts(template.home);
-    const reports = await pooled(points, async ({ call, n, file }) => {
-      const place = template.copy();
-      try {
-        const { done, log } = trace(
-          place,
-          scenario.victim,
-          [call],
-          ['-e', `inject=${call}:signal=KILL:when=${n}`, ...(file ? ['-P', file] : [])],
-        );
-        const run = await done;
-        const said = judgeVictim(run, scenario, { mode: 'kill', at: n });
-        const problems = [
-          ...said.problems,
-          ...(await recover(place, scenario, { ...said, order: options.order ?? 'tick-first', before })),
-        ];
-        const last = lines(log).findLast(line => line.includes(`${call}(`)) ?? '';
-        const kept = process.env.CLAW_FAULTS_KEEP ? ` (${place.folder})` : '';
-        return {
-          acknowledged: said.acknowledged,
-          struck: lines(log).some(line => line.includes('killed by SIGKILL')),
-          finding: problems.length
-            ? `at ${call}:${n}, ${last.slice(0, 200)}${kept}: ${problems.join('; ')}`
-            : null,
-        };
-      } finally {
-        place.remove();
-      }
-    });
+    const reports = await pooled(
+      points,
+      async ({ call, n, file }) => {
+        const place = template.copy();
+        try {
+          const { done, log } = trace(
+            place,
+            scenario.victim,
+            [call],
+            ['-e', `inject=${call}:signal=KILL:when=${n}`, ...(file ? ['-P', file] : [])],
+          );
+          const run = await done;
+          const said = judgeVictim(run, scenario, { mode: 'kill', at: n });
+          const problems = [
+            ...said.problems,
+            ...(await recover(place, scenario, { ...said, order: options.order ?? 'tick-first', before })),
+          ];
+          const last = lines(log).findLast(line => line.includes(`${call}(`)) ?? '';
+          const kept = process.env.CLAW_FAULTS_KEEP ? ` (${place.folder})` : '';
+          return {
+            acknowledged: said.acknowledged,
+            struck: lines(log).some(line => line.includes('killed by SIGKILL')),
+            finding: problems.length
+              ? `at ${call}:${n}, ${last.slice(0, 200)}${kept}: ${problems.join('; ')}`
+              : null,
+          };
+        } finally {
+          place.remove();
+        }
+      },
+      scenario.alone ? 1 : 3,
+    );
     const findings = reports.flatMap(report => (report.finding === null ? [] : [report.finding]));
     // How often Node wakes its threads differs a little; most of the points must be met all the same.
     const missed = reports.filter(report => !report.struck).length;

@@ -2,7 +2,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { encodeKey, Layout, restOfKey, SAFE_SESSION_ID } from '../../src/store/layout.ts';
+import { SAFE_SESSION_ID } from '../../src/core/session/transcript.ts';
+import { encodeKey, Layout, restOfKey } from '../../src/store/layout.ts';
 import { scratch } from './scratch.ts';
 
 /** What a file system that folds case and normalises Unicode makes of a name. */

@@ -5,8 +5,8 @@ import { ClawError } from '../../core/errors.ts';
 import { readSessionKey } from '../../core/routing/route.ts';
 import { splitKey } from '../../core/routing/session-key.ts';
 import type { SessionRecord } from '../../core/session/session.ts';
+import { SAFE_SESSION_ID } from '../../core/session/transcript.ts';
 import type { Desk } from '../../runner/desk.ts';
-import { SAFE_SESSION_ID } from '../../store/layout.ts';
 import { listAgents, listRecords, loadRecord } from '../../store/sessions.ts';
 
 export interface FoundSession {

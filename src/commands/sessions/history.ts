@@ -2,7 +2,12 @@ import fs from 'node:fs';
 import { Command, Option } from 'clipanion';
 import type { Context } from '../../context.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
-import { isAssistantEntry, isCommandEntry, isUserEntry } from '../../core/session/transcript.ts';
+import {
+  type AssistantEntry,
+  isCommandEntry,
+  roleOf,
+  type UserEntry,
+} from '../../core/session/transcript.ts';
 import { lineNumber } from '../../store/jsonl-file.ts';
 import { newestFirst } from '../../store/transcripts.ts';
 import { ClawCommand } from '../base.ts';
@@ -79,15 +84,17 @@ export function messagesOf(
   const messages: SaidMessage[] = [];
   for (const entry of newestFirst(file, onBad)) {
     if (last !== undefined && messages.length >= last) break;
-    if (isUserEntry(entry)) {
-      const from = entry.origin?.fromName ?? entry.origin?.from ?? null;
-      messages.push({ at: iso(entry.timestamp), role: 'user', from, text: textOf(entry.message.content) });
-    } else if (isAssistantEntry(entry)) {
+    if (roleOf(entry) === 'user') {
+      const user = entry as UserEntry;
+      const from = user.origin?.fromName ?? user.origin?.from ?? null;
+      messages.push({ at: iso(entry.timestamp), role: 'user', from, text: textOf(user.message.content) });
+    } else if (roleOf(entry) === 'assistant') {
+      const assistant = entry as AssistantEntry;
       messages.push({
         at: iso(entry.timestamp),
         role: 'assistant',
         from: null,
-        text: textOf(entry.message.content),
+        text: textOf(assistant.message.content),
       });
     } else if (isCommandEntry(entry)) {
       messages.push({

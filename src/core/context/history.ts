@@ -1,7 +1,7 @@
 /** Which earlier messages of a session a stateless agent is given: the newest that fit. */
 import type { ConfigInput } from '../../config/schema.ts';
 import type { ChatType } from '../routing/message.ts';
-import { type Entry, isAssistantEntry, isUserEntry } from '../session/transcript.ts';
+import { type Entry, isSpoken } from '../session/transcript.ts';
 import { agentEntry } from '../turn.ts';
 import type { HistoryMessage } from '../turn-request.ts';
 
@@ -60,27 +60,22 @@ export function selectHistory(
   const chosen: HistoryMessage[] = [];
   let turns = 0;
   let tokens = 0;
+  if (limits.turns <= 0) return [];
   for (const entry of newestFirst) {
     const message = historyMessage(entry, group);
     if (!message) continue;
     tokens += estimateTokens(message.content);
     if (chosen.length >= limits.messages || tokens > limits.tokens) break;
-    if (message.role === 'user' && !(isUserEntry(entry) && entry.recorded)) {
-      if (turns >= limits.turns) break;
-      turns++;
-    }
     chosen.push(message);
+    // A turn is kept from its question on: nothing older than the oldest question comes along.
+    if (message.role === 'user' && !(entry as { recorded?: true }).recorded && ++turns >= limits.turns) break;
   }
   return chosen.reverse();
 }
 
 function historyMessage(entry: Entry, group: boolean): HistoryMessage | null {
-  if (isUserEntry(entry)) {
-    const name = entry.origin?.fromName ?? entry.origin?.from;
-    const content = group && name ? `${name}: ${entry.message.content}` : entry.message.content;
-    return { role: 'user', content, timestamp: entry.timestamp };
-  }
-  if (isAssistantEntry(entry))
-    return { role: 'assistant', content: entry.message.content, timestamp: entry.timestamp };
-  return null;
+  if (!isSpoken(entry)) return null;
+  const { message, timestamp, origin } = entry;
+  const name = group && message.role === 'user' ? origin?.fromName || origin?.from : undefined;
+  return { role: message.role, content: name ? `${name}: ${message.content}` : message.content, timestamp };
 }

@@ -99,7 +99,8 @@ export function reduceRecord(record: SessionRecord, entry: Entry, end: number): 
   if (isUserEntry(entry)) {
     next.messageCount++;
     next.updatedAt = Math.max(next.updatedAt, entry.timestamp);
-    if (entry.recorded) return next;
+    // Chatter that is kept as context, and what an agent wrote, are no message of a real user.
+    if (entry.recorded || entry.hops) return next;
     next.lastUserAt = Math.max(next.lastUserAt ?? 0, entry.timestamp);
     next.lastRoute = entry.origin;
   } else if (isAssistantEntry(entry)) {

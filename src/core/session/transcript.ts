@@ -50,6 +50,8 @@ export interface UserEntry {
   attachments?: Attachment[];
   /** kept as context, not answered */
   recorded?: true;
+  /** how many agents stand between a person and this message; absent: a person wrote it */
+  hops?: number;
 }
 
 /** What the agent answered. In context. */
@@ -141,26 +143,70 @@ export function queuedAs(outcome: MessageOutcome): string | undefined {
   return outcome.state === 'command' ? outcome.command.queuedAs : outcome.user.queuedAs;
 }
 
+// A line is believed only when it is whole: another tool, or a person, may have written one that only looks like ours.
+
+/** Session ids become file names, so only these are believed when read from a file. */
+export const SAFE_SESSION_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+function isText(...values: unknown[]): boolean {
+  return values.every(value => typeof value === 'string');
+}
+
 export function isUserEntry(entry: Entry): entry is UserEntry {
-  return entry.type === 'message' && (entry as UserEntry).message?.role === 'user';
+  const { id, message, origin, timestamp } = entry as Partial<UserEntry>;
+  const isMessage = entry.type === 'message' && message?.role === 'user' && isText(message.content, id);
+  return isMessage && typeof origin === 'object' && origin !== null && Number.isFinite(timestamp);
 }
 
 export function isAssistantEntry(entry: Entry): entry is AssistantEntry {
-  return entry.type === 'message' && (entry as AssistantEntry).message?.role === 'assistant';
+  const { runId, message, timestamp } = entry as Partial<AssistantEntry>;
+  const isMessage =
+    entry.type === 'message' && message?.role === 'assistant' && isText(message.content, runId);
+  return isMessage && Number.isFinite(timestamp);
+}
+
+/** A message as any tool may have written it: enough to be read and quoted, not to be answered. */
+export interface SpokenEntry {
+  type: 'message';
+  timestamp: number;
+  message: { role: 'user' | 'assistant'; content: string };
+  origin?: Partial<Origin>;
+  recorded?: true;
+}
+
+export function isSpoken(entry: Entry): entry is SpokenEntry & Entry {
+  const { type, message, timestamp } = entry as Partial<SpokenEntry>;
+  const hasRole = message?.role === 'user' || message?.role === 'assistant';
+  return type === 'message' && hasRole && isText(message.content) && Number.isFinite(timestamp);
+}
+
+/** Who speaks in a line, whatever else of it is as expected; for quoting and showing only. */
+export function roleOf(entry: Entry): 'user' | 'assistant' | null {
+  const role =
+    entry.type === 'message' ? (entry as Partial<UserEntry | AssistantEntry>).message?.role : undefined;
+  return role === 'user' || role === 'assistant' ? role : null;
 }
 
 export function isTurnEntry(entry: Entry): entry is TurnEntry {
-  return entry.type === 'turn' && Array.isArray((entry as TurnEntry).messageIds);
+  const { runId, messageIds, runner, timestamp } = entry as Partial<TurnEntry>;
+  return (
+    entry.type === 'turn' && isText(runId, runner) && Array.isArray(messageIds) && Number.isFinite(timestamp)
+  );
 }
 
 export function isTurnEndEntry(entry: Entry): entry is TurnEndEntry {
-  return entry.type === 'turn_end';
+  const { runId, status, timestamp } = entry as Partial<TurnEndEntry>;
+  return entry.type === 'turn_end' && isText(runId, status) && Number.isFinite(timestamp);
 }
 
 export function isCommandEntry(entry: Entry): entry is CommandEntry {
-  return entry.type === 'command';
+  const { id, runId, text, reply, origin, timestamp } = entry as Partial<CommandEntry>;
+  const isCommand = entry.type === 'command' && isText(id, runId, text, reply);
+  return isCommand && typeof origin === 'object' && origin !== null && Number.isFinite(timestamp);
 }
 
 export function isResetEntry(entry: Entry): entry is ResetEntry {
-  return entry.type === 'reset';
+  const { nextSessionId, reason, timestamp } = entry as Partial<ResetEntry>;
+  const isReset = entry.type === 'reset' && isText(nextSessionId, reason) && Number.isFinite(timestamp);
+  return isReset && SAFE_SESSION_ID.test(nextSessionId as string);
 }

@@ -271,12 +271,6 @@ describe('in a group', () => {
     expect(picked([named('4711', 'A'.repeat(400))], { tokens: 50 }, true)).toEqual([]);
     expect(picked([named('4711', 'Anna')], {}, false)).toEqual(['hello']);
   });
-
-  test('a message without an origin is shown as it is', () => {
-    expect(picked([{ ...user('hello'), origin: undefined } as unknown as Entry], {}, true)).toEqual([
-      'hello',
-    ]);
-  });
 });
 
 describe('limits', () => {

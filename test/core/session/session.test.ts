@@ -112,6 +112,10 @@ describe('one more line in a record', () => {
     }
   });
 
+  test('what an agent wrote is no message of a real user: it moves neither freshness nor the way back', () => {
+    expect(changes(user({ hops: 1 }))).toEqual(heard);
+  });
+
   test('a clock set back takes nothing back', () => {
     for (const entry of [user({ timestamp: 5 }), assistant({ timestamp: 5 }), command({ timestamp: 5 })]) {
       expect(reduceRecord(record(), entry, 1)).toMatchObject({
