@@ -1011,16 +1011,18 @@ test('the origin of a message holds what a reply needs, and nothing of its text'
 });
 
 describe('a second person in a private session', () => {
-  const route = (part: Parameters<typeof message>[0]) => record({ lastRoute: originOf(message(part)) });
-  const from = (part: Parameters<typeof message>[0], key = KEY) =>
-    newPersonNotice({}, route({}), incoming({ key, message: message(part) }));
+  const spoke = (part: Parameters<typeof message>[0], key = KEY) =>
+    record({ key, lastRoute: originOf(message(part)) });
+  const speaks = (part: Parameters<typeof message>[0], key = KEY) =>
+    incoming({ key, message: message(part) });
 
   test.each<[string, Parameters<typeof message>[0]]>([
     ['somebody else on the channel', { from: 'bob' }],
     ['somebody on another channel, also of the same name', { channel: 'discord' }],
     ['somebody who is not named', { from: undefined }],
   ])('%s: the operator is told who, where, and what helps', (_, part) => {
-    expect(from(part)).toMatch(/agent:main:main.*telegram:anna.*session\.dmScope.*identityLinks/);
+    const notice = newPersonNotice({}, spoke({}), speaks(part));
+    expect(notice).toMatch(/agent:main:main.*telegram:anna.*session\.dmScope.*identityLinks/);
   });
 
   test.each<[string, Parameters<typeof message>[0]]>([
@@ -1029,24 +1031,32 @@ describe('a second person in a private session', () => {
     ['a group', { chatType: 'group', groupId: '1', from: 'bob' }],
     ["the operator's own shell", { channel: 'cli', from: undefined }],
   ])('%s is none', (_, part) => {
-    expect(from(part)).toBeNull();
+    expect(newPersonNotice({}, spoke({}), speaks(part))).toBeNull();
   });
 
   test('is none where nobody spoke before, or only a group or the operator did', () => {
-    const other = incoming({ message: message({ from: 'bob' }) });
-    expect(newPersonNotice({}, null, other)).toBeNull();
-    expect(newPersonNotice({}, record(), other)).toBeNull();
-    expect(newPersonNotice({}, route({ chatType: 'group', groupId: '1' }), other)).toBeNull();
-    expect(newPersonNotice({}, route({ channel: 'cli', from: undefined }), other)).toBeNull();
+    const before = [
+      null,
+      record(),
+      spoke({ chatType: 'group', groupId: '1' }),
+      spoke({ channel: 'cli', from: undefined }),
+    ];
+    for (const each of before) expect(newPersonNotice({}, each, speaks({ from: 'bob' }))).toBeNull();
   });
 
-  test('is none where an identity link, and not the scope, has brought both here', () => {
-    // Under every scope but main only one person has this key: the link's, or the one whose id it is.
+  test('is none where the key is of one person, so that only an identity link can have brought both here', () => {
     const key = 'agent:main:dm:anna';
-    const before = record({ key, lastRoute: originOf(message({ from: '1' })) });
+    const config: ConfigInput = { session: { dmScope: 'per-peer' } };
     expect(
-      newPersonNotice({}, before, incoming({ key, message: message({ channel: 'discord', from: '2' }) })),
+      newPersonNotice(config, spoke({ from: '1' }, key), speaks({ channel: 'discord', from: '2' }, key)),
     ).toBeNull();
+  });
+
+  test('is none where an identity link says that both are one person', () => {
+    const config: ConfigInput = { session: { identityLinks: { anna: ['telegram:1', 'discord:2'] } } };
+    const before = spoke({ from: '1' });
+    expect(newPersonNotice(config, before, speaks({ channel: 'discord', from: '3' }))).not.toBeNull();
+    expect(newPersonNotice(config, before, speaks({ channel: 'discord', from: '2' }))).toBeNull();
   });
 });
 

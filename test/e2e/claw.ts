@@ -13,9 +13,9 @@ export interface Outcome {
   stdout: string;
   stderr: string;
   /** stdout as one JSON document; throws when it is none */
-  json(): any; // biome-ignore lint/suspicious/noExplicitAny: a test looks into documents of every shape
+  json(): any;
   /** stdout as NDJSON */
-  lines(): any[]; // biome-ignore lint/suspicious/noExplicitAny: a test looks into documents of every shape
+  lines(): any[];
 }
 
 export interface RunOptions {
@@ -53,7 +53,10 @@ export class Home {
 
   /** Starts claw and leaves it running; `done` resolves when it ends. */
   start(args: string[], options: RunOptions = {}): { child: ChildProcess; done: Promise<Outcome> } {
-    const child = spawn(process.execPath, [BIN, ...args], { env: this.env(options.env), stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [BIN, ...args], {
+      env: this.env(options.env),
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     child.stdout.on('data', chunk => out.push(chunk));
@@ -62,7 +65,9 @@ export class Home {
     child.stdin.end(options.input ?? '');
     const done = new Promise<Outcome>(resolve => {
       child.on('close', (status, signal) =>
-        resolve(outcome(status, signal, Buffer.concat(out).toString('utf8'), Buffer.concat(err).toString('utf8'))),
+        resolve(
+          outcome(status, signal, Buffer.concat(out).toString('utf8'), Buffer.concat(err).toString('utf8')),
+        ),
       );
     });
     return { child, done };
@@ -112,7 +117,12 @@ function parse(line: string): unknown {
   }
 }
 
-function outcome(status: number | null, signal: NodeJS.Signals | null, stdout: string, stderr: string): Outcome {
+function outcome(
+  status: number | null,
+  signal: NodeJS.Signals | null,
+  stdout: string,
+  stderr: string,
+): Outcome {
   return {
     status,
     signal,
@@ -129,5 +139,9 @@ function outcome(status: number | null, signal: NodeJS.Signals | null, stdout: s
 
 /** A config whose default agent runs one program of `test/fixtures/agents`, or any command. */
 export function withRunner(runner: object, rest: object = {}): object {
-  return { agents: { defaults: { runner: 'agent' } }, runners: { agent: { context: 'none', ...runner } }, ...rest };
+  return {
+    agents: { defaults: { runner: 'agent' } },
+    runners: { agent: { context: 'none', ...runner } },
+    ...rest,
+  };
 }

@@ -243,15 +243,24 @@ describe('standard input', () => {
     expect(fs.existsSync(home.path('agents'))).toBe(false);
   });
 
-  it('as one envelope is read as one; other JSON is text', () => {
+  it('as one envelope is read as one; what looks like one and is none is refused', () => {
     home = new Home(withRunner({ command: 'cat' }, { session: { dmScope: 'per-peer' } }));
     const send = (input: string) => home.run(['ingest', '--json'], { input }).json();
     expect(send('{\n  "text": "hello",\n  "from": "7"\n}\n')).toMatchObject({
       sessionKey: 'agent:main:dm:7',
       reply: { text: 'hello' },
     });
-    for (const text of ['{"a":1}', '[{"text":"x"}]', '"text"', '{"text":'])
+    for (const text of ['"text"', '[12:30] hello', '{see below}'])
       expect(send(text)).toMatchObject({ reply: { text } });
+    // A truncated or misspelt envelope must not become a message of the operator's own.
+    for (const text of ['{"a":1}', '[{"text":"x"}]', '{"text":']) {
+      const refused = home.run(['ingest', '--json'], { input: text });
+      expect(refused).toMatchObject({ status: 65, stdout: '' });
+      expect(refused.stderr).toContain('--format text');
+      expect(home.run(['ingest', '--json', '--format', 'text'], { input: text }).json()).toMatchObject({
+        reply: { text },
+      });
+    }
   });
 
   it('as NDJSON gives NDJSON, in order; the exit status is the worst of its lines', () => {

@@ -256,7 +256,9 @@ describe('queue.mode', () => {
     from('2', 'c');
     from('2', '/new');
     from('2', 'd');
-    expect(home.run(['tick'])).toMatchObject({ status: 0, stderr: '' });
+    const tick = home.run(['tick']);
+    expect(tick.status).toBe(0);
+    expect(tick.stderr).toContain('telegram:2 shares session agent:main:main with telegram:1');
     expect(gate.prompts()).toEqual(['a\n\nb', 'c', 'd']);
     expect([...home.transcripts().values()]).toHaveLength(2);
   });

@@ -11,12 +11,17 @@ describe('claw ingest', () => {
     expect(first).toMatchObject({ status: 0, stderr: '' });
     const second = home.run(['ingest', 'where is the spare key?']);
     expect(second.stdout).toContain('the spare key is with Ada');
-    expect(home.users().map(entry => entry.message.content)).toEqual(['the spare key is with Ada', 'where is the spare key?']);
+    expect(home.users().map(entry => entry.message.content)).toEqual([
+      'the spare key is with Ada',
+      'where is the spare key?',
+    ]);
   });
 
   it('prints the result document with --json', () => {
     home = new Home(withRunner({ command: 'cat' }));
-    const run = home.run(['ingest', '--json', '--channel', 'telegram', '--from', '111', '--id', '7'], { input: 'hello' });
+    const run = home.run(['ingest', '--json', '--channel', 'telegram', '--from', '111', '--id', '7'], {
+      input: 'hello',
+    });
     expect(run.status).toBe(0);
     expect(run.json()).toMatchObject({
       status: 'replied',
@@ -46,11 +51,17 @@ describe('claw ingest', () => {
     expect(failed.status).toBe(69);
     expect(failed.json()).toMatchObject({ status: 'failed', error: { code: 'exit' } });
     expect(JSON.parse(failed.stderr)).toHaveProperty('error.message');
-    expect(home.run(['inbox', 'list', '--json']).json().messages).toMatchObject([{ state: 'failed', text: 'hello' }]);
+    expect(home.run(['inbox', 'list', '--json']).json().messages).toMatchObject([
+      { state: 'failed', text: 'hello' },
+    ]);
 
     home.config(withRunner({ command: 'cat' }));
     const again = home.run(args);
-    expect(again.json()).toMatchObject({ status: 'replied', reply: { text: 'hello' }, sessionId: failed.json().sessionId });
+    expect(again.json()).toMatchObject({
+      status: 'replied',
+      reply: { text: 'hello' },
+      sessionId: failed.json().sessionId,
+    });
     expect(home.users()).toHaveLength(1);
     expect(home.run(['inbox', 'list', '--json']).json().messages).toEqual([]);
   });
