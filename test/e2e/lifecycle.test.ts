@@ -21,7 +21,6 @@ afterEach(() => home.cleanUp());
 /** A daily boundary far from now, so that no test runs across it. */
 const quietHour = (new Date().getUTCHours() + 12) % 24;
 
-// biome-ignore lint/suspicious/noExplicitAny: the result document, looked into from all sides
 type Result = any;
 
 function withSession(session: object, runner: object = { command: 'cat' }, rest: object = {}): void {

@@ -6,7 +6,6 @@ import { editRecord, gated, HOUR, inbox, recordFile, snapshot, undelivered } fro
 let home: Home;
 afterEach(() => home.cleanUp());
 
-// biome-ignore lint/suspicious/noExplicitAny: documents of every shape
 type Document = any;
 
 const people: Record<string, string[]> = {

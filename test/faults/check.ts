@@ -3,7 +3,6 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Place } from './lab.ts';
 
-// biome-ignore lint/suspicious/noExplicitAny: lines of every shape are looked into
 type Json = any;
 
 /** A message that was sent, and what is known about it. */

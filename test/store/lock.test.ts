@@ -258,6 +258,14 @@ describe('an owner that cannot be judged', () => {
     }
   });
 
+  test('keeps the lock when its token has a form that only a later claw knows', () => {
+    const lockFolder = place();
+    const token = path.join(lockFolder, '7-5000-boot-4026-mach-abcdef-v2');
+    fs.mkdirSync(path.join(token, 'c-8-5001'), { recursive: true });
+    expect(tryLock(contextIn(scratch()), lockFolder, KEY)).toBeNull();
+    expect(names(token)).toEqual(['c-8-5001']);
+  });
+
   test('shows that it lives by anything it does inside its folder', () => {
     const lockFolder = place();
     const token = heldBy(lockFolder, contextIn(scratch()), stranger);
