@@ -3,6 +3,7 @@
  * and done; `runner/turn.ts` carries it out, `claw route` prints the same verdicts.
  */
 import type { ConfigInput } from '../config/schema.ts';
+import { linkedPerson } from './routing/identity.ts';
 import type { Message } from './routing/message.ts';
 import { kindOfKey } from './routing/session-key.ts';
 import type { Zone } from './schedule/zone.ts';
@@ -128,6 +129,14 @@ export function newPersonNotice(
   if (before?.chatType !== 'dm' || chatType !== 'dm' || before.channel === 'cli' || channel === 'cli')
     return null;
   if (before.channel === channel && before.from === from) return null;
+  const links = config.session?.identityLinks;
+  const person = from === undefined ? undefined : linkedPerson(links, channel, from);
+  if (
+    person !== undefined &&
+    before.from !== undefined &&
+    linkedPerson(links, before.channel, before.from) === person
+  )
+    return null;
   return `${channel}:${from ?? '?'} shares session ${incoming.key} with ${before.channel}:${before.from ?? '?'}: each may be told what the other said; set session.dmScope, or identityLinks when they are one person`;
 }
 

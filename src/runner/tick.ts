@@ -143,6 +143,7 @@ async function work(
 async function releaseDeadLocks(desk: Desk): Promise<void> {
   const root = path.join(desk.layout.home, 'locks');
   for (const agentId of listNames(root)) {
+    if (!fs.statSync(path.join(root, agentId), { throwIfNoEntry: false })?.isDirectory()) continue;
     for (const place of sweepLocks(desk.context, path.join(root, agentId))) {
       const lock = tryLock(desk.context, place, path.basename(place));
       if (!lock) continue;

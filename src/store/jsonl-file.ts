@@ -238,6 +238,10 @@ export function mendTail(file: string, tail: Tail, aside: string): void {
       try {
         writeAll(copy, bytes);
         fs.fsyncSync(copy);
+      } catch (error) {
+        // A copy that is not whole would only mislead; the torn bytes are still where they were.
+        fs.rmSync(aside, { force: true });
+        throw error;
       } finally {
         fs.closeSync(copy);
       }

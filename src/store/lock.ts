@@ -61,9 +61,11 @@ export function tryLock(context: Context, lockFolder: string, sessionKey: string
     }
     return null;
   }
-  // What is no token holds nothing, but would keep the folder from being replaced.
+  // A stray file holds nothing, but would keep the folder from being replaced. A folder stays: a later claw may name its
+  // tokens in another way.
   for (const name of listNames(lockFolder)) {
-    if (parseToken(name) === null) fs.rmSync(path.join(lockFolder, name), { recursive: true, force: true });
+    const stray = path.join(lockFolder, name);
+    if (!fs.statSync(stray, { throwIfNoEntry: false })?.isDirectory()) fs.rmSync(stray, { force: true });
   }
   const parent = path.dirname(lockFolder);
   makeFolder(parent);
