@@ -175,6 +175,9 @@ export function judgeVictim(
   } else if (run.status === 75) {
     said.refused = true;
     if (run.stdout !== '') problems.push(`not accepted, but ${told}`);
+  } else if (run.status === 74 && fault.mode.startsWith('EIO')) {
+    // A disk that fails the sync and then the undoing too: it says that nobody can say, and promises nothing.
+    if (run.stdout !== '' || !/cannot be said/.test(run.stderr)) problems.push(told);
   } else if (run.status === 69) {
     if (!said.failed) problems.push(told);
   } else if (run.status !== 0) problems.push(told);
