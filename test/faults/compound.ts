@@ -20,10 +20,13 @@ export async function strikeTwice(
     const chance = random(seed);
     const last = (await baseline(template, scenario, 'kill')).length;
     const before = transcriptTexts(template.home);
-    const points = Array.from({ length: pairs }, () => ({
-      first: between(chance, 1, last),
-      second: between(chance, 1, OPERATIONS_OF_A_TICK),
-    }));
+    // The first pair always meets a tick at work: the victim is struck late, its tick early.
+    const sure = { first: Math.ceil(last * 0.6), second: 3 };
+    const points = Array.from({ length: pairs }, (_, index) =>
+      index === 0
+        ? sure
+        : { first: between(chance, 1, last), second: between(chance, 1, OPERATIONS_OF_A_TICK) },
+    );
     const only = process.env.CLAW_FAULTS_AT;
     const chosen = only ? points.filter(point => only === `${point.first},${point.second}`) : points;
     const reports = await pooled(
