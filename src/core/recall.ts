@@ -126,7 +126,7 @@ export function rankPassages(
   passages: readonly Passage[],
   question: string,
 ): Hit[] {
-  const terms = [...new Set(words(question))].filter(word => !STOP_WORDS.has(word));
+  const terms = [...new Set(words(question))].filter(word => !STOP_WORDS.has(word)).slice(0, MOST_TERMS);
   if (terms.length === 0) return [];
   const candidates = likely(passages, terms);
   const index = new Search<{ id: number; text: string }>({
@@ -188,9 +188,15 @@ function words(text: string): string[] {
     .normalize('NFC')
     .toLowerCase();
   return (plain.match(/[\p{L}\p{N}\p{M}]+/gu) ?? []).flatMap(word =>
-    UNSPACED.test(word) ? pairs(word) : [word],
+    UNSPACED.test(word) ? pairs(word) : [word.slice(0, LONGEST_WORD)],
   );
 }
+
+/** Longer ones are no words (a key, a pasted file); the tolerance for typing errors costs the square of their length. */
+const LONGEST_WORD = 64;
+
+/** Of a question; a pasted text of thousands of words asks nothing that more of them would tell. */
+const MOST_TERMS = 64;
 
 const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]/u;
 

@@ -35,7 +35,21 @@ export async function runAgent(request: TurnRequest, options: AgentOptions): Pro
   const { runner } = request;
   if (runner === undefined) {
     const { runRecall } = await import('./recall.ts');
-    return runRecall(request, options);
+    return runRecall(request, options).catch(
+      (error: Error): TurnOutcome => ({
+        // A search that breaks is a failed turn, told and kept; thrown on, it would be started over and over.
+        status: 'failed',
+        error: {
+          code: 'agent-error',
+          message: `recall failed: ${error.message}`,
+          hint: 'connect an agent: claw init',
+        },
+        output: '',
+        usage: null,
+        durationMs: 0,
+        warnings: [],
+      }),
+    );
   }
   const startedAt = options.now();
   const refuse = (code: 'spawn' | 'prompt-too-long', problem: string, hint: string): TurnOutcome => ({

@@ -17,6 +17,15 @@ describe('claw ingest', () => {
     ]);
   });
 
+  it('records and answers a text of 300 KB through recall, of one word or of many', () => {
+    home = new Home();
+    for (const text of ['x'.repeat(300_000), 'many words '.repeat(30_000)]) {
+      const run = home.run(['ingest', '--json'], { input: text });
+      expect(run).toMatchObject({ status: 0, stderr: '' });
+      expect(run.json().status).toBe('replied');
+    }
+  });
+
   it('prints the result document with --json', () => {
     home = new Home(withRunner({ command: 'cat' }));
     const run = home.run(['ingest', '--json', '--channel', 'telegram', '--from', '111', '--id', '7'], {
