@@ -3,6 +3,7 @@
  * and done; `runner/turn.ts` carries it out, `claw route` prints the same verdicts.
  */
 import type { ConfigInput } from '../config/schema.ts';
+import { agentEntry, runnerName } from './agent.ts';
 import { linkedPerson } from './routing/identity.ts';
 import type { Message } from './routing/message.ts';
 import { kindOfKey } from './routing/session-key.ts';
@@ -409,16 +410,6 @@ function greeting(record: SessionRecord, reset: ResetInfo | null, model: string 
   return `New session${model ? ` with ${model}` : ''}. What can I do for you?${record.previousSessionId ? kept : ''}`;
 }
 
-/** Name of the runner that answers for an agent. */
-export function runnerName(config: ConfigInput, agentId: string): string {
-  return agentEntry(config, agentId)?.runner ?? config.agents?.defaults?.runner ?? 'recall';
-}
-
 function agentModel(config: ConfigInput, agentId: string): string | undefined {
   return agentEntry(config, agentId)?.model ?? config.agents?.defaults?.model;
-}
-
-/** The config entry of an agent; ids are compared as they are normalised. */
-export function agentEntry(config: ConfigInput, agentId: string) {
-  return config.agents?.list?.find(agent => agent.id.trim().toLowerCase() === agentId);
 }

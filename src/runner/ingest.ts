@@ -3,13 +3,14 @@
  * process stands in line: whoever holds the session answers, and the reply is fetched here.
  */
 import { DEFAULTS } from '../config/defaults.ts';
+import { runnerName } from '../core/agent.ts';
 import { ClawError } from '../core/errors.ts';
 import { type IngestResult, resultOf } from '../core/result.ts';
 import { isOwner } from '../core/routing/access.ts';
 import type { Message } from '../core/routing/message.ts';
 import type { Route } from '../core/routing/route.ts';
 import type { MessageIdentity, TurnEntry } from '../core/session/transcript.ts';
-import { type Incoming, runnerName } from '../core/turn.ts';
+import type { Incoming } from '../core/turn.ts';
 import { tryLock } from '../store/lock.ts';
 import { findMessageId, type IdHit } from '../store/message-ids.ts';
 import { isWaiting, putWaiting } from '../store/pending.ts';

@@ -8,6 +8,7 @@
  * between any two writes: the next one to hold the session finds what is beyond the record's `bytes` and goes on.
  */
 import type { RunnerConfig } from '../config/schema.ts';
+import { agentEntry, runnerName } from '../core/agent.ts';
 import { historyLimits, selectHistory } from '../core/context/history.ts';
 import { ClawError } from '../core/errors.ts';
 import type { SessionRecord } from '../core/session/session.ts';
@@ -23,16 +24,7 @@ import {
   type TurnEntry,
   type UserEntry,
 } from '../core/session/transcript.ts';
-import {
-  agentEntry,
-  batchSize,
-  bodyOf,
-  type Incoming,
-  newPersonNotice,
-  planTurn,
-  runnerName,
-  tell,
-} from '../core/turn.ts';
+import { batchSize, bodyOf, type Incoming, newPersonNotice, planTurn, tell } from '../core/turn.ts';
 import type { HistoryMessage, TurnOutcome, TurnRequest } from '../core/turn-request.ts';
 import { lineNumber } from '../store/jsonl-file.ts';
 import { newToken } from '../store/lock.ts';

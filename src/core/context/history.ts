@@ -1,8 +1,8 @@
 /** Which earlier messages of a session a stateless agent is given: the newest that fit. */
 import type { ConfigInput } from '../../config/schema.ts';
+import { agentEntry } from '../agent.ts';
 import type { ChatType } from '../routing/message.ts';
 import { type Entry, isSpoken } from '../session/transcript.ts';
-import { agentEntry } from '../turn.ts';
 import type { HistoryMessage } from '../turn-request.ts';
 
 export interface HistoryLimits {
