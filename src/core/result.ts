@@ -1,6 +1,6 @@
 /** The result document of one message (contract of `claw ingest`), and how it follows from what the transcript says. */
 import type { ResetInfo } from './session/session.ts';
-import type { MessageOutcome, Usage } from './session/transcript.ts';
+import type { MessageOutcome, SendVerdict, Usage } from './session/transcript.ts';
 
 export type IngestStatus =
   | 'replied'
@@ -29,13 +29,21 @@ export interface IngestResult {
   reason?: string;
   /** for `queued`: the message of the same turn that carries the reply */
   answeredBy?: string;
+  /** where replies may not go out: the rule that says so */
+  delivery?: SendVerdict;
   error?: { code: string; message: string; hint?: string };
 }
+
+/** Said to who brought a message that was one too many. */
+export const DROPPED = 'too many messages were waiting (/queue cap); its text is kept, see claw inbox list';
 
 /** The result document of an outcome; `base` holds what does not depend on it. */
 export function resultOf(base: IngestResult, outcome: MessageOutcome): IngestResult {
   if (outcome.state === 'open') return base;
-  if (outcome.state === 'recorded') return { ...base, status: 'recorded' };
+  if (outcome.state === 'recorded') {
+    const { dropped } = outcome.user;
+    return { ...base, status: 'recorded', ...(dropped ? { reason: `not answered: ${DROPPED}` } : {}) };
+  }
   if (outcome.state === 'command') {
     const { isNewSession, reset, notices, reply } = outcome.command;
     return { ...base, status: 'command', isNewSession, reset: shown(reset), notices, reply: { text: reply } };
@@ -45,6 +53,9 @@ export function resultOf(base: IngestResult, outcome: MessageOutcome): IngestRes
   if (answeredBy !== user.id && end.status === 'replied') {
     return { ...base, answeredBy, reason: 'answered together with a later message' };
   }
+  // Ended by a later message, which is answered for both.
+  if (end.answeredBy !== undefined)
+    return { ...base, answeredBy: end.answeredBy, reason: 'interrupted by a later message' };
   const { isNewSession, reset, notices } = turn;
   const run = {
     ...base,
@@ -53,6 +64,7 @@ export function resultOf(base: IngestResult, outcome: MessageOutcome): IngestRes
     notices,
     usage: end.usage,
     durationMs: end.durationMs,
+    ...(end.delivery ? { delivery: end.delivery } : {}),
   };
   if (end.status === 'replied')
     return { ...run, status: 'replied', reply: { text: reply?.message.content ?? '' } };

@@ -2,6 +2,7 @@
 import type { RunnerConfig } from '../config/schema.ts';
 import type { Attachment } from './routing/message.ts';
 import type { Origin } from './session/session.ts';
+import type { SettingValues } from './session/settings.ts';
 import type { Usage } from './session/transcript.ts';
 
 export interface HistoryMessage {
@@ -26,6 +27,8 @@ export interface TurnRequest {
   isNewSession: boolean;
   model?: string;
   thinkingLevel?: string;
+  /** every setting that somebody set, as it holds for this turn */
+  settings?: SettingValues;
   runnerName: string;
   /** absent for the built-in recall */
   runner?: RunnerConfig;

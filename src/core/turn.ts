@@ -3,14 +3,29 @@
  * and done; `runner/turn.ts` carries it out, `claw route` prints the same verdicts.
  */
 import type { ConfigInput } from '../config/schema.ts';
-import { agentEntry, runnerName } from './agent.ts';
+import { runnerName } from './agent.ts';
 import { linkedPerson } from './routing/identity.ts';
 import type { Message } from './routing/message.ts';
 import { kindOfKey } from './routing/session-key.ts';
 import type { Zone } from './schedule/zone.ts';
+import { disabledDirectives, type ParsedText, parseDirectives } from './session/directive.ts';
 import { evaluateFreshness, type Freshness, resetType, resolveResetPolicy } from './session/reset.ts';
 import type { Origin, ResetInfo, SessionRecord } from './session/session.ts';
-import type { Entry, MessageIdentity, ReplyVia, ResetEntry, UserEntry } from './session/transcript.ts';
+import {
+  resolveSettings,
+  type SettingsChange,
+  type SettingValues,
+  type StoredSettings,
+  settingsInForce,
+} from './session/settings.ts';
+import type {
+  CommandEntry,
+  Entry,
+  MessageIdentity,
+  ReplyVia,
+  ResetEntry,
+  UserEntry,
+} from './session/transcript.ts';
 import { knownModels, matchTrigger, type TriggerMatch } from './session/trigger.ts';
 
 /** A message with everything decided about it before its session was touched. */
@@ -36,7 +51,19 @@ export interface Incoming {
   waiter?: string;
   /** stem of its file in `pending/`, when it was queued */
   queuedAs?: string;
+  /** a command that was answered while the session was busy: what it was answered and what it changed */
+  answered?: CommandAnswer;
+  /** too many messages waited: it is kept, not answered */
+  dropped?: QueueDrop;
 }
+
+/** What a message that is nothing but directives comes to. */
+export interface CommandAnswer {
+  reply: string;
+  change: SettingsChange | null;
+}
+
+export type QueueDrop = NonNullable<SettingValues['queueDrop']>;
 
 /** What stands behind the session key now. */
 export type TranscriptState = 'present' | 'not-started' | 'missing' | 'foreign';
@@ -47,6 +74,14 @@ export interface TurnFacts {
   batch: Incoming[];
   record: SessionRecord | null;
   transcript: TranscriptState;
+  /** settings the session key was given */
+  stored: StoredSettings | null;
+  /** the answer, where the batch is one command that is no reset */
+  answer: CommandAnswer | null;
+  /** first lines of messages that were left out before this batch */
+  leftOut: string[];
+  /** ids of system events that wait for the session */
+  events?: string[];
   /** ids to use, should they be needed */
   newSessionId: string;
   runId: string;
@@ -72,7 +107,8 @@ export interface TurnPlan {
   isNewSession: boolean;
   reset: ResetInfo | null;
   notices: string[];
-  model: string | undefined;
+  /** what the batch changes in the session's settings */
+  change: { settings: SettingsChange; untilReset: boolean } | null;
 }
 
 /** Verdict on the freshness of a session for a message accepted at `at`. */
@@ -96,12 +132,60 @@ export function judgeFreshness(
 
 /** The reset trigger a message is, if its sender may use commands at all. */
 export function triggerOf(config: ConfigInput, incoming: Incoming): TriggerMatch | null {
-  if (incoming.fromAgent || !incoming.respond) return null;
-  return matchTrigger(incoming.message.text, {
+  if (!takesCommands(config, incoming)) return null;
+  const match = matchTrigger(incoming.message.text, {
     triggers: config.session?.resetTriggers,
     chatType: incoming.message.chatType,
-    models: knownModels(config),
+    // Naming a model sets it, which is the owner's.
+    ...(incoming.owner ? { models: knownModels(config) } : {}),
   });
+  const isOff = (name: string) => `/${name}` === match?.trigger.toLowerCase();
+  return match && !disabledDirectives(config).some(isOff) ? match : null;
+}
+
+/** Only what a person wrote, to be answered, may be a command. */
+function takesCommands(config: ConfigInput, incoming: Incoming): boolean {
+  return !incoming.fromAgent && incoming.respond && !incoming.dropped && config.commands?.text !== false;
+}
+
+/** The directives in a message, behind its reset trigger if it has one; null where its text is only text. */
+export function directivesOf(config: ConfigInput, incoming: Incoming): ParsedText | null {
+  if (!takesCommands(config, incoming)) return null;
+  const trigger = triggerOf(config, incoming);
+  return parseDirectives(trigger ? trigger.remainder : incoming.message.text, {
+    chatType: incoming.message.chatType,
+    models: knownModels(config),
+    owner: incoming.owner,
+    disabled: disabledDirectives(config),
+  });
+}
+
+/** The directives of a message that is nothing but directives: it is answered, no agent is asked. */
+export function commandOf(config: ConfigInput, incoming: Incoming): ParsedText | null {
+  if (triggerOf(config, incoming)) return null;
+  const parsed = directivesOf(config, incoming);
+  return parsed?.alone && !incoming.message.attachments?.length ? parsed : null;
+}
+
+/** Answered here, by a trigger or a command, without an agent. */
+function isAnsweredHere(config: ConfigInput, incoming: Incoming): boolean {
+  return triggerOf(config, incoming) !== null || commandOf(config, incoming) !== null;
+}
+
+/**
+ * Which waiting messages are left out, because more wait than the session's queue holds. Commands are no load; they stay.
+ *
+ * @param waiting in order of arrival
+ */
+export function overflowOf(
+  config: ConfigInput,
+  waiting: readonly Incoming[],
+  queue: { cap: number; drop: QueueDrop },
+): Incoming[] {
+  const load = waiting.filter(incoming => incoming.respond && !isAnsweredHere(config, incoming));
+  const excess = load.length - queue.cap;
+  if (excess <= 0) return [];
+  return queue.drop === 'new' ? load.slice(-excess) : load.slice(0, excess);
 }
 
 /** Nothing but the trigger: no text behind it and no attachment with it. */
@@ -147,12 +231,12 @@ export function newPersonNotice(
  */
 export function batchSize(config: ConfigInput, waiting: Incoming[], mode: 'collect' | 'followup'): number {
   const first = waiting[0];
-  if (!first || mode === 'followup' || !first.respond || triggerOf(config, first)) return 1;
+  if (!first || mode === 'followup' || !first.respond || isAnsweredHere(config, first)) return 1;
   let size = 1;
   while (size < waiting.length) {
     const next = waiting[size]!;
     if (!next.respond || next.fromAgent !== first.fromAgent || originKey(next) !== originKey(first)) break;
-    if (triggerOf(config, next)) break;
+    if (isAnsweredHere(config, next)) break;
     size++;
   }
   return size;
@@ -208,17 +292,17 @@ export function planTurn(facts: TurnFacts): TurnPlan {
   const isNewTranscript = fresh === null || facts.transcript === 'not-started';
 
   const sessionId = fresh?.sessionId ?? facts.newSessionId;
-  let next: SessionRecord = fresh ?? newRecord(facts, sessionId, rotation?.reset);
-  if (mayReset && trigger.model) next = { ...next, settings: { ...next.settings, model: trigger.model } };
+  const next: SessionRecord = fresh ?? newRecord(facts, sessionId, rotation?.reset);
+  const inline = inlineSettings(config, batch);
+  const change = changeOf(config, mayReset ? trigger.model : null, inline, facts.answer);
 
-  const { reset: told, notices } = first.respond ? tell(config, next) : NOTHING_TOLD;
-  const model = next.settings.model ?? agentModel(config, first.agentId);
-  const isNewSession = isNewTranscript && first.respond;
+  const { reset: told, notices } = first.respond && !first.dropped ? tell(config, next) : NOTHING_TOLD;
+  const isNewSession = isNewTranscript && first.respond && !first.dropped;
   const base = { isNewSession, reset: told, notices };
   const header: Entry[] = isNewTranscript ? [headerOf(next)] : [];
-  const common = { resetEntry: rotation?.entry ?? null, record: next, isNewTranscript, ...base, model };
+  const common = { resetEntry: rotation?.entry ?? null, record: next, isNewTranscript, ...base, change };
 
-  if (!first.respond) {
+  if (!first.respond || first.dropped) {
     return {
       ...common,
       action: 'record',
@@ -227,24 +311,17 @@ export function planTurn(facts: TurnFacts): TurnPlan {
       reply: null,
     };
   }
-  if (trigger && (!mayReset || isBare(trigger, first))) {
-    const reply = mayReset
-      ? greeting(next, told, trigger.model)
-      : 'Only an owner can start a new session here.';
-    const entry = {
-      type: 'command' as const,
-      timestamp: first.acceptedAt,
-      runId: facts.runId,
-      id: first.messageId,
-      ...defined({ identity: first.identity, queuedAs: first.queuedAs }),
-      text: first.message.text,
-      origin: originOf(first.message),
-      via: first.via,
-      reply,
-      ...base,
-    };
+  const isCommand = trigger ? !mayReset || isBare(trigger, first) : facts.answer !== null;
+  if (isCommand) {
+    const reply = facts.answer
+      ? facts.answer.reply
+      : mayReset
+        ? greeting(next, told, trigger?.model)
+        : 'Only an owner can start a new session here.';
+    const entry = commandEntry(first, { reply, change: change?.settings ?? null }, facts.runId, base);
     return { ...common, action: 'command', entries: [...header, entry], body: '', reply };
   }
+  const own = { ...ownSettings(config, facts.stored, next), ...change?.settings } as SettingValues;
   const turn = {
     type: 'turn' as const,
     timestamp: now,
@@ -252,12 +329,97 @@ export function planTurn(facts: TurnFacts): TurnPlan {
     attempt: 1,
     messageIds: batch.map(incoming => incoming.messageId),
     runner: runnerName(config, last.agentId),
-    ...defined({ model }),
+    ...runSettings(config, last.agentId, own, inline),
+    ...(facts.events?.length ? { events: facts.events } : {}),
     ...base,
   };
   const users = batch.map(userEntry);
-  if (trigger) users[0]!.body = trigger.remainder;
+  batch.forEach((incoming, index) => {
+    const text = directivesOf(config, incoming)?.body ?? incoming.message.text;
+    if (text !== incoming.message.text) users[index]!.body = text;
+  });
+  if (facts.leftOut.length > 0)
+    users[0]!.body = `${leftOutText(facts.leftOut)}\n\n${users[0]!.body ?? users[0]!.message.content}`;
+  if (change)
+    Object.assign(
+      users[0]!,
+      defined({ settings: change.settings, untilReset: change.untilReset || undefined }),
+    );
+  if (Object.keys(inline).length > 0) users[0]!.inline = inline;
   return { ...common, action: 'run', entries: [...header, ...users, turn], body: bodyOf(users), reply: null };
+}
+
+/** Settings given inside the texts of a batch; the last one wins. */
+function inlineSettings(config: ConfigInput, batch: Incoming[]): SettingValues {
+  const given = batch.flatMap(incoming => Object.entries(directivesOf(config, incoming)?.settings ?? {}));
+  return Object.fromEntries(given.filter(([, value]) => value !== null)) as SettingValues;
+}
+
+/** What a batch changes in the session: by a command, by the model behind a trigger, or by directives that stick. */
+function changeOf(
+  config: ConfigInput,
+  model: string | null,
+  inline: SettingValues,
+  answer: CommandAnswer | null,
+): TurnPlan['change'] {
+  if (answer) return answer.change ? { settings: answer.change, untilReset: false } : null;
+  if (model !== null) return { settings: { model }, untilReset: false };
+  const sticks = config.messages?.inlineDirectives === 'sticky' && Object.keys(inline).length > 0;
+  return sticks ? { settings: inline, untilReset: true } : null;
+}
+
+/** The session's own settings that hold in a record's session. */
+export function ownSettings(
+  config: ConfigInput,
+  stored: StoredSettings | null,
+  record: Pick<SessionRecord, 'createdAt' | 'sessionId'>,
+): SettingValues {
+  return settingsInForce(stored, record, config.session?.reset?.preserveSettings !== false);
+}
+
+/** Settings that concern a run, as a turn's line keeps them: the model, and what else somebody set. */
+export function runSettings(
+  config: ConfigInput,
+  agentId: string,
+  own: SettingValues,
+  inline: SettingValues = {},
+): { model?: string; settings?: SettingValues } {
+  const resolved = resolveSettings(config, agentId, own, inline);
+  const set = RUN_SETTINGS.flatMap(name =>
+    resolved[name].value === null ? [] : [[name, resolved[name].value]],
+  );
+  const { model, ...settings } = Object.fromEntries(set) as SettingValues;
+  return defined({ model, settings: Object.keys(settings).length > 0 ? settings : undefined });
+}
+
+const RUN_SETTINGS = [
+  'model',
+  'thinkingLevel',
+  'verboseLevel',
+  'reasoningLevel',
+  'elevated',
+  'ttsMode',
+] as const;
+
+/** How the queue of a session is worked, by its own settings and the config. */
+export function queueSettings(
+  config: ConfigInput,
+  agentId: string,
+  own: SettingValues,
+): { mode: 'collect' | 'followup' | 'interrupt'; debounceMs: number; cap: number; drop: QueueDrop } {
+  const { queueMode, queueDebounceMs, queueCap, queueDrop } = resolveSettings(config, agentId, own);
+  return {
+    mode: queueMode.value as 'collect' | 'followup' | 'interrupt',
+    debounceMs: Number(queueDebounceMs.value),
+    cap: Number(queueCap.value),
+    drop: queueDrop.value as QueueDrop,
+  };
+}
+
+/** What a turn is told of the messages that were left out before it. */
+function leftOutText(lines: string[]): string {
+  const what = lines.length === 1 ? '1 earlier message was' : `${lines.length} earlier messages were`;
+  return `[${what} left out because too many waited; in short:]\n${lines.map(line => `- ${line}`).join('\n')}`;
 }
 
 /** What an agent is asked; several messages of one turn are one text. */
@@ -302,17 +464,17 @@ function planRotation(
     // A session that never got its first line has nothing to reset.
     if (facts.transcript === 'not-started') return null;
     if (triggered) return 'user';
-    if (!first.respond) return null;
+    // Commands and chatter neither reset a session nor keep it alive.
+    if (!first.respond || first.dropped || facts.answer) return null;
     return judgeFreshness(config, record!, first.message, first.acceptedAt, zone).reason;
   }
 }
 
 /** The record of a session that begins now, keeping what outlives a reset. */
 export function newRecord(facts: TurnFacts, sessionId: string, reset?: ResetInfo): SessionRecord {
-  const { record, batch, config } = facts;
+  const { record, batch } = facts;
   const { agentId, key, message, acceptedAt } = batch[0]!;
-  if (record && reset)
-    return rotatedRecord(record, sessionId, reset, config.session?.reset?.preserveSettings !== false);
+  if (record && reset) return rotatedRecord(record, sessionId, reset);
   return {
     version: 1,
     key,
@@ -324,19 +486,13 @@ export function newRecord(facts: TurnFacts, sessionId: string, reset?: ResetInfo
     bytes: 0,
     chatType: message.chatType,
     channel: message.channel,
-    settings: {},
     messageCount: 0,
   };
 }
 
-/** The record behind a reset: a new session id under the same key, with the settings (unless told otherwise). */
-export function rotatedRecord(
-  record: SessionRecord,
-  sessionId: string,
-  reset: ResetInfo,
-  keepSettings: boolean,
-): SessionRecord {
-  const { version, key, agentId, createdAt, chatType, channel, lastRoute, settings } = record;
+/** The record behind a reset: a new session id under the same key. */
+export function rotatedRecord(record: SessionRecord, sessionId: string, reset: ResetInfo): SessionRecord {
+  const { version, key, agentId, createdAt, chatType, channel, lastRoute } = record;
   return {
     version,
     key,
@@ -349,7 +505,6 @@ export function rotatedRecord(
     chatType,
     channel,
     ...(lastRoute ? { lastRoute } : {}),
-    settings: keepSettings ? settings : {},
     messageCount: 0,
     previousSessionId: record.sessionId,
     untoldReset: reset,
@@ -369,6 +524,29 @@ function headerOf(record: SessionRecord): Entry {
   };
 }
 
+/** The line of a message that was answered without an agent. */
+export function commandEntry(
+  incoming: Incoming,
+  { reply, change }: CommandAnswer,
+  runId: string,
+  told: Pick<CommandEntry, 'isNewSession' | 'reset' | 'notices'>,
+): CommandEntry {
+  const { message, messageId, acceptedAt, identity, queuedAs, via } = incoming;
+  return {
+    type: 'command',
+    timestamp: acceptedAt,
+    runId,
+    id: messageId,
+    ...defined({ identity, queuedAs }),
+    text: message.text,
+    origin: originOf(message),
+    via,
+    reply,
+    ...(change ? { settings: change } : {}),
+    ...told,
+  };
+}
+
 function userEntry(incoming: Incoming): UserEntry {
   return {
     type: 'message',
@@ -379,7 +557,8 @@ function userEntry(incoming: Incoming): UserEntry {
     origin: originOf(incoming.message),
     via: incoming.via,
     ...(incoming.message.attachments?.length ? { attachments: incoming.message.attachments } : {}),
-    ...(incoming.respond ? {} : { recorded: true as const }),
+    ...(incoming.respond && !incoming.dropped ? {} : { recorded: true as const }),
+    ...defined({ dropped: incoming.dropped }),
     ...(incoming.hops ? { hops: incoming.hops } : {}),
   };
 }
@@ -408,8 +587,4 @@ function greeting(record: SessionRecord, reset: ResetInfo | null, model: string 
       ? ` The earlier conversation is kept (${reset.previousSessionId}).`
       : '';
   return `New session${model ? ` with ${model}` : ''}. What can I do for you?${record.previousSessionId ? kept : ''}`;
-}
-
-function agentModel(config: ConfigInput, agentId: string): string | undefined {
-  return agentEntry(config, agentId)?.model ?? config.agents?.defaults?.model;
 }

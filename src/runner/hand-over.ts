@@ -1,7 +1,8 @@
 /** Hands answered messages back: to the process that waits, to the outbox, or to nobody, and saves the record behind it. */
 import { outboxItem } from '../core/delivery/delivery.ts';
+import { DROPPED } from '../core/result.ts';
 import type { SessionRecord } from '../core/session/session.ts';
-import type { AssistantEntry, MessageOutcome, TurnEndEntry } from '../core/session/transcript.ts';
+import type { AssistantEntry, MessageOutcome, TurnEndEntry, UserEntry } from '../core/session/transcript.ts';
 import type { Incoming } from '../core/turn.ts';
 import { newToken, tokenState } from '../store/lock.ts';
 import { findMessageId } from '../store/message-ids.ts';
@@ -15,6 +16,7 @@ import {
   syncPending,
 } from '../store/pending.ts';
 import { saveRecord } from '../store/sessions.ts';
+import { dropSystemEvents } from '../store/system-events.ts';
 import type { Desk, OpenTurn, Seat } from './desk.ts';
 
 /** Does the process that brought this message still wait for it? Only a provably living one counts. */
@@ -54,7 +56,29 @@ export function settleTurn(
   } else {
     dropFailed(layout, seat.agentId, seat.key, turn.messageIds);
   }
+  // An event is done when a turn that was told of it ended well; until then it waits.
+  if (turn.events && (end.status === 'replied' || end.status === 'silent'))
+    dropSystemEvents(layout, seat.agentId, seat.key, turn.events);
   for (const user of users) handOver(desk, seat, record, { state: 'ended', user, turn, end, reply }, printed);
+}
+
+/** A message that was one too many stands in `inbox list` with its text. */
+export function keepDropped(desk: Desk, seat: Seat, record: SessionRecord, user: UserEntry): void {
+  const { layout, context } = desk;
+  const hit = user.identity && findMessageId(layout, user.identity, context.now(), desk.idRetention);
+  putFailed(context, layout, {
+    agentId: seat.agentId,
+    key: seat.key,
+    sessionId: record.sessionId,
+    // One record per message however often it is redone: named after the message, not after a new id.
+    runId: (user.queuedAs ?? '').padStart(36, '0').slice(-36),
+    at: hit?.at ?? -1,
+    messageIds: [user.id],
+    text: user.message.content,
+    status: 'dropped',
+    error: { code: 'queue-full', message: DROPPED, hint: `claw inbox retry ${user.id}` },
+    failedAt: user.timestamp,
+  });
 }
 
 /**

@@ -9,13 +9,18 @@ import { type IngestResult, resultOf } from '../core/result.ts';
 import { isOwner } from '../core/routing/access.ts';
 import type { Message } from '../core/routing/message.ts';
 import type { Route } from '../core/routing/route.ts';
+import type { ParsedText } from '../core/session/directive.ts';
 import type { MessageIdentity, TurnEntry } from '../core/session/transcript.ts';
-import type { Incoming } from '../core/turn.ts';
-import { tryLock } from '../store/lock.ts';
+import { commandOf, type Incoming, queueSettings } from '../core/turn.ts';
+import { holderOf, tokenState, tryLock } from '../store/lock.ts';
 import { findMessageId, type IdHit } from '../store/message-ids.ts';
 import { isWaiting, putWaiting } from '../store/pending.ts';
+import { loadRecord } from '../store/sessions.ts';
 import { ioFailure } from './accept.ts';
+import { answerAside, mayStop } from './aside.ts';
 import type { Desk } from './desk.ts';
+import { settingsOf } from './judge.ts';
+import { requestStop, runningTurn } from './stop.ts';
 import { queueable, workSession } from './turn.ts';
 import {
   type Answer,
@@ -138,14 +143,22 @@ export async function ingest(
     later,
   };
 
+  const command = commandOf(desk.config, incoming);
+  const isBusy = () => {
+    const holder = holderOf(layout.lock(agentId, key));
+    return holder !== null && tokenState(context, holder) !== 'dead';
+  };
+
   const hit = identity && beforeAcceptance(() => findMessageId(layout, identity, begun, desk.idRetention));
   // Only a message whose agent failed is tried again when it comes again, and only by somebody who waits for it.
   const again = hit && options.wait && beforeAcceptance(() => isFailed(desk, hit, messageId));
   if (hit && !again) return hand(await followFirst(line, hit));
+  if (command && isBusy()) return answerNow(command);
   // An agent that writes into its own session would wait for itself.
   const wait = options.wait && !(options.fromAgent && options.ownSession === key);
   if (!wait && incoming.respond) {
     beforeAcceptance(() => putWaiting(context, layout, queueable(desk, incoming, false)));
+    if (isBusy()) interruptFor(desk, incoming);
     return hand(later('accepted; whoever holds the session, or the next tick, answers it'));
   }
   const lock = beforeAcceptance(() => tryLock(context, layout.lock(agentId, key), key));
@@ -153,13 +166,21 @@ export async function ingest(
     beforeAcceptance(() => putWaiting(context, layout, queueable(desk, incoming, false)));
     return hand(later('accepted; whoever holds the session, or the next tick, keeps it'));
   }
+  if (!lock && command) return answerNow(command);
   if (!lock) {
     const stem = beforeAcceptance(() => putWaiting(context, layout, queueable(desk, incoming, true)));
+    if (incoming.respond) interruptFor(desk, incoming);
     return hand(await standInLine(line, incoming, stem));
   }
 
   // What the work below came to, by its hooks.
-  const seen: { result?: IngestResult; accepted?: boolean; first?: IdHit; stem?: string } = {};
+  const seen: {
+    result?: IngestResult;
+    accepted?: boolean;
+    first?: IdHit;
+    stem?: string;
+    ended?: boolean;
+  } = {};
   try {
     await workSession(desk, { agentId, key, lock }, incoming, {
       onAccepted: () => {
@@ -175,6 +196,16 @@ export async function ingest(
       onQueued: stem => {
         seen.stem = stem;
       },
+      ...(command?.command?.name === 'stop'
+        ? {
+            endsOpenTurn: users => {
+              const ends = mayStop(incoming, users);
+              seen.ended ||= ends;
+              return ends;
+            },
+            hasEndedTurn: () => seen.ended === true,
+          }
+        : {}),
       enough: () =>
         Boolean(seen.result ?? seen.first) ||
         (seen.stem !== undefined && !isWaiting(layout, agentId, key, seen.stem)),
@@ -199,6 +230,22 @@ export async function ingest(
   await answerLateArrivals(desk, agentId, key, options.signal);
   return seen.result ?? hand(later('accepted'));
 
+  /** A command of a busy session does not wait for its turn. */
+  async function answerNow(parsed: ParsedText): Promise<IngestResult> {
+    const aside = await answerAside(desk, incoming, parsed).catch(error => {
+      throw ioFailure(error, 'the command was not carried out');
+    });
+    const sessionId = aside.sessionId ?? '';
+    const result = { ...describe(aside.outcome, sessionId), sessionId: aside.sessionId };
+    hand({
+      result,
+      settle: printed => aside.settle(printed),
+      unread: () => putUnread(desk, { agentId, key, sessionId }, aside.outcome),
+    });
+    await answerLateArrivals(desk, agentId, key, options.signal);
+    return result;
+  }
+
   /** Prints an answer and then settles what depends on whether anybody read it. */
   function hand({ result, settle, unread }: Answer): IngestResult {
     const printed = options.print(result, () => unread?.() ?? null);
@@ -208,6 +255,21 @@ export async function ingest(
       desk.warn(`after the result: ${(error as Error).message}`);
     }
     return result;
+  }
+}
+
+/** Where the queue says so, a new message ends the turn that runs; its own turn answers both. */
+function interruptFor(desk: Desk, incoming: Incoming): void {
+  const { agentId, key, messageId } = incoming;
+  try {
+    const read = loadRecord(desk.layout, agentId, key);
+    const own = settingsOf(desk, read.state === 'ok' ? read.record : null);
+    if (queueSettings(desk.config, agentId, own).mode !== 'interrupt') return;
+    const running = runningTurn(desk, agentId, key);
+    if (running) requestStop(desk, { agentId, key }, running.turn.runId, { kind: 'interrupt', messageId });
+  } catch (error) {
+    // The message is accepted; it is answered behind the running turn then.
+    desk.warn(`the running turn could not be interrupted: ${(error as Error).message}`);
   }
 }
 

@@ -19,10 +19,11 @@ import { rotatedRecord } from '../core/turn.ts';
 import { lineNumber, mendTail, readTail } from '../store/jsonl-file.ts';
 import { newToken } from '../store/lock.ts';
 import { loadRecord, saveRecord } from '../store/sessions.ts';
+import { changeSettings } from '../store/settings.ts';
 import { transcriptState } from '../store/transcripts.ts';
 import { remember } from './accept.ts';
 import type { Desk, OpenTurn, Seat, State } from './desk.ts';
-import { handOver, settleTurn, syncAndSave } from './hand-over.ts';
+import { handOver, keepDropped, settleTurn, syncAndSave } from './hand-over.ts';
 
 /**
  * The session as its files have it, mended: a torn tail is moved aside, a reset that was begun is completed, and the
@@ -67,13 +68,9 @@ export function recover(desk: Desk, seat: Seat): State {
         at: reset.timestamp,
         previousSessionId: record.sessionId,
       };
-      const keep = desk.config.session?.reset?.preserveSettings !== false;
-      saveRecord(
-        desk.layout,
-        rotatedRecord(record, reset.nextSessionId, info, keep),
-        newToken(desk.context),
-        { folder: true },
-      );
+      saveRecord(desk.layout, rotatedRecord(record, reset.nextSessionId, info), newToken(desk.context), {
+        folder: true,
+      });
       continue;
     }
     return { record, transcript, tail };
@@ -110,7 +107,7 @@ export interface Unsettled {
  * Finishes what the tail shows to be done: remembers its ids, hands over replies whose owner died before it could, and,
  * where nothing is open, saves the record up to the end of the tail.
  */
-export function settleTail(desk: Desk, seat: Seat, state: State): Unsettled {
+export async function settleTail(desk: Desk, seat: Seat, state: State): Promise<Unsettled> {
   const { record, tail } = state;
   if (!record || tail.length === 0) return { state, open: [], orphans: [] };
   const known = {
@@ -120,7 +117,13 @@ export function settleTail(desk: Desk, seat: Seat, state: State): Unsettled {
   const entries = tail.map(line => line.entry);
   const users = entries.filter(isUserEntry);
   for (const { entry, offset } of tail) {
-    if (isUserEntry(entry) || isCommandEntry(entry)) remember(desk, known.record, entry, offset);
+    if (!isUserEntry(entry) && !isCommandEntry(entry)) continue;
+    remember(desk, known.record, entry, offset);
+    if (entry.settings) {
+      const options = { at: entry.timestamp, untilReset: isUserEntry(entry) && entry.untilReset === true };
+      await changeSettings(desk.context, desk.layout, seat, record, entry.settings, options);
+    }
+    if (isUserEntry(entry) && entry.dropped) keepDropped(desk, seat, known.record, entry);
   }
   for (const command of entries.filter(isCommandEntry)) {
     handOver(desk, seat, known.record, { state: 'command', command }, new Set());

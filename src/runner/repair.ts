@@ -104,7 +104,6 @@ function rebuild(header: HeaderEntry, file: string): SessionRecord {
     bytes: 0,
     chatType: 'dm',
     channel: 'cli',
-    settings: {},
     messageCount: 0,
     ...(header.previousSessionId ? { previousSessionId: header.previousSessionId } : {}),
     ...(header.reset ? { untoldReset: header.reset } : {}),

@@ -16,9 +16,9 @@ import { listPendingAgents, listWaitingFiles, pendingOverview, readWaiting } fro
 import { listAgents } from '../store/sessions.ts';
 import { messageOutcome } from '../store/transcripts.ts';
 import { type DeliveryReport, deliver } from './deliver.ts';
-import type { Desk } from './desk.ts';
+import { type Desk, TurnInterrupted } from './desk.ts';
 import { stopOrphans } from './orphans.ts';
-import { TurnInterrupted, workSession } from './turn.ts';
+import { workSession } from './turn.ts';
 
 /** One session with something left to do, and what shows it. */
 export interface PendingSession {

@@ -7,14 +7,9 @@
  * The transcript is the truth. The record, the to-do files and the outbox are redone from it, so a process may die
  * between any two writes: the next one to hold the session finds what is beyond the record's `bytes` and goes on.
  */
-import type { RunnerConfig } from '../config/schema.ts';
-import { agentEntry, runnerName } from '../core/agent.ts';
-import { historyLimits, selectHistory } from '../core/context/history.ts';
-import { ClawError } from '../core/errors.ts';
-import type { SessionRecord } from '../core/session/session.ts';
+import { runnerName } from '../core/agent.ts';
 import {
   type AssistantEntry,
-  type Entry,
   isAssistantEntry,
   isCommandEntry,
   isTurnEntry,
@@ -24,9 +19,19 @@ import {
   type TurnEntry,
   type UserEntry,
 } from '../core/session/transcript.ts';
-import { batchSize, bodyOf, type Incoming, newPersonNotice, planTurn, tell } from '../core/turn.ts';
-import type { HistoryMessage, TurnOutcome, TurnRequest } from '../core/turn-request.ts';
-import { lineNumber } from '../store/jsonl-file.ts';
+import {
+  batchSize,
+  commandOf,
+  type Incoming,
+  newPersonNotice,
+  overflowOf,
+  planTurn,
+  queueSettings,
+  runSettings,
+  type TurnPlan,
+  tell,
+  triggerOf,
+} from '../core/turn.ts';
 import { newToken } from '../store/lock.ts';
 import type { IdHit } from '../store/message-ids.ts';
 import {
@@ -38,40 +43,19 @@ import {
   putWaiting,
   type Waiting,
 } from '../store/pending.ts';
-import { messageOutcome, newestFirst } from '../store/transcripts.ts';
+import { changeSettings, loadSettings } from '../store/settings.ts';
+import { EVENTS_PER_TURN, listSystemEvents } from '../store/system-events.ts';
+import { messageOutcome } from '../store/transcripts.ts';
 import { accept, append, findAccepted } from './accept.ts';
-import type { Desk, OpenTurn, Seat, State } from './desk.ts';
-import { handOver, settleTurn, syncAndSave, waiterLives } from './hand-over.ts';
+import { answerCommand } from './answer.ts';
+import { type Desk, type Hooks, type OpenTurn, type Seat, type State, TurnInterrupted } from './desk.ts';
+import { handOver, keepDropped, settleTurn, syncAndSave, waiterLives } from './hand-over.ts';
+import { settingsOf } from './judge.ts';
 import { stopOrphans, stopRun } from './orphans.ts';
 import { recover, settleTail, type Unsettled } from './recover.ts';
-
-/** What the caller of `workSession` wants to know while it works. */
-export interface Hooks {
-  /**
-   * A directly given message is answered (or recorded). False when the reply could not be handed over: it then goes
-   * to the outbox. Called before the record is saved, so that a crash in between shows the reply again, never not.
-   */
-  onAnswered?(outcome: MessageOutcome, sessionId: string): Promise<boolean>;
-  /** The direct message is durable: from here on nothing may invite the caller to send it again. */
-  onAccepted?(sessionId: string): void;
-  /** The direct message was accepted before; here is its first acceptance. */
-  onDuplicate?(hit: IdHit): void;
-  /** The direct message has to wait behind others and was queued under this stem. */
-  onQueued?(stem: string): void;
-  /** The agent of the direct message is about to be started. */
-  onStart?(turn: TurnEntry): void;
-  onDelta?: ((text: string) => void) | undefined;
-  /** True when the caller has what it came for; then messages whose own process is alive are left to that process. */
-  enough(): boolean;
-  /** Aborted by SIGTERM and the like; `stopped` tells a person's Ctrl-C from the rest. */
-  signal?: AbortSignal;
-  stopped?(): boolean;
-}
+import { runTurn } from './run.ts';
 
 const MAX_ATTEMPTS = 2;
-
-/** Thrown out of a run that was told to end; the turn stays open and the next holder starts it once more. */
-export class TurnInterrupted extends Error {}
 
 /**
  * Works a session until nothing is left that this process should do.
@@ -86,7 +70,7 @@ export async function workSession(
   hooks: Hooks,
 ): Promise<void> {
   await stopOrphans(desk.context, seat.lock);
-  let state = await finishOpen(desk, seat, settleTail(desk, seat, recover(desk, seat)), hooks);
+  let state = await finishOpen(desk, seat, await settleTail(desk, seat, recover(desk, seat)), hooks);
   if (direct) {
     const hit = findAccepted(desk, state, direct);
     if (hit) {
@@ -96,7 +80,7 @@ export async function workSession(
       else if (hit.sessionId !== state.record?.sessionId)
         state = await takeBatch(desk, seat, state, [direct], hooks);
       else state = await retry(desk, seat, state, failure, hooks);
-    } else if (olderWaits(desk, seat, direct)) {
+    } else if (olderWaits(desk, seat, direct) || mayGrow(desk, state, direct)) {
       hooks.onQueued?.(putWaiting(desk.context, desk.layout, queueable(desk, direct, true)));
     } else {
       state = await takeBatch(desk, seat, state, [direct], hooks);
@@ -106,17 +90,70 @@ export async function workSession(
     const waiting = stillWaiting(desk, seat, state);
     if (waiting.length === 0 || (hooks.enough() && waiting.some(item => waiterLives(desk, item.incoming))))
       break;
+    const queue = queueOf(desk, seat, state);
     const incoming = waiting.map(item => ({ ...item.incoming, queuedAs: item.stem }));
-    const mode = desk.config.messages?.queue?.mode === 'followup' ? 'followup' : 'collect';
-    state = await takeBatch(
-      desk,
-      seat,
-      state,
-      incoming.slice(0, batchSize(desk.config, incoming, mode)),
-      hooks,
-    );
+    // What was answered while the session was busy only has to be written down; it must not divide what waits.
+    const done = incoming.find(each => each.answered);
+    if (done) {
+      state = await takeBatch(desk, seat, state, [done], hooks);
+      continue;
+    }
+    const rest = quietFor(desk, incoming, queue);
+    if (rest > 0 && !hooks.signal?.aborted) {
+      await pause(rest, hooks.signal);
+      continue;
+    }
+    const excess = overflowOf(desk.config, incoming, queue);
+    for (const each of excess)
+      state = await takeBatch(desk, seat, state, [{ ...each, dropped: queue.drop }], hooks);
+    const kept = incoming.filter(each => !excess.includes(each));
+    const mode = queue.mode === 'followup' ? 'followup' : 'collect';
+    const batch = kept.slice(0, batchSize(desk.config, kept, mode));
+    const leftOut = queue.drop === 'summarize' ? excess.map(each => preview(each.message.text)) : [];
+    state = await takeBatch(desk, seat, state, batch, hooks, leftOut);
   }
   clearTurn(desk.layout, seat.agentId, seat.key);
+}
+
+/** How this session's queue is worked. */
+function queueOf(desk: Desk, seat: Seat, state: State): ReturnType<typeof queueSettings> {
+  return queueSettings(desk.config, seat.agentId, settingsOf(desk, state.record));
+}
+
+/** With a quiet time before turns, a message waits like the others, for those that may follow it. */
+function mayGrow(desk: Desk, state: State, direct: Incoming): boolean {
+  if (!direct.respond || triggerOf(desk.config, direct) || commandOf(desk.config, direct)) return false;
+  const queue = queueSettings(desk.config, direct.agentId, settingsOf(desk, state.record));
+  return queue.debounceMs > 0 && queue.mode !== 'followup';
+}
+
+/** How long it must still be quiet before what waits becomes a turn, ms. A full queue is not waited for. */
+function quietFor(desk: Desk, incoming: Incoming[], queue: ReturnType<typeof queueSettings>): number {
+  const first = incoming[0]!;
+  const isLoad = first.respond && !triggerOf(desk.config, first) && !commandOf(desk.config, first);
+  if (queue.debounceMs === 0 || queue.mode === 'followup' || !isLoad || incoming.length >= queue.cap)
+    return 0;
+  const newest = Math.max(...incoming.map(each => each.acceptedAt));
+  // One from the future, from before the clock was set back, is not waited for.
+  return Math.min(queue.debounceMs, newest + queue.debounceMs - desk.context.now());
+}
+
+function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise(resolve => {
+    const done = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener('abort', done, { once: true });
+  });
+}
+
+/** The beginning of a text on one line. */
+function preview(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  return line.length > 160 ? `${line.slice(0, 159)}…` : line;
 }
 
 /** A waiting message always has an identity, so that its own process can find what became of it. */
@@ -161,6 +198,10 @@ async function resume(
     return conclude(desk, seat, state, { turn, users }, endOf(desk, turn, 'replied'), reply);
   }
   await stopRun(turn.runId);
+  if (hooks.endsOpenTurn?.(users)) {
+    const error = { code: 'aborted', message: 'stopped by /stop' };
+    return conclude(desk, seat, state, { turn, users }, { ...endOf(desk, turn, 'stopped'), error }, null);
+  }
   // Told to end meanwhile: the second start is not spent on a run that would not begin.
   if (hooks.signal?.aborted) throw new TurnInterrupted();
   if (turn.attempt < MAX_ATTEMPTS && users.length > 0) {
@@ -223,7 +264,13 @@ async function startAnew(
     attempt: 1,
     messageIds: users.map(user => user.id),
     runner: runnerName(desk.config, seat.agentId),
-    ...(state.record!.settings.model ? { model: state.record!.settings.model } : {}),
+    ...runSettings(
+      desk.config,
+      seat.agentId,
+      settingsOf(desk, state.record),
+      Object.assign({}, ...users.map(user => user.inline ?? {})),
+    ),
+    ...eventsFor(desk, seat),
     // Its header among the unsettled lines: these are the first words of the session.
     isNewSession: state.tail.some(line => line.entry.type === 'session'),
     ...tell(desk.config, state.record!),
@@ -250,6 +297,13 @@ function stillWaiting(desk: Desk, seat: Seat, state: State): Waiting[] {
   return left;
 }
 
+/** Ids of the system events that wait for this session; a turn tells them and, ended well, is done with them. */
+function eventsFor(desk: Desk, seat: Seat): { events?: string[] } {
+  const { events, unreadable } = listSystemEvents(desk.layout, seat.agentId, seat.key);
+  for (const file of unreadable) desk.warn(`${file} cannot be read as a system event; it is left in place`);
+  return events.length > 0 ? { events: events.slice(0, EVENTS_PER_TURN).map(event => event.id) } : {};
+}
+
 /** Plans one batch and carries the plan out. */
 async function takeBatch(
   desk: Desk,
@@ -257,13 +311,28 @@ async function takeBatch(
   state: State,
   batch: Incoming[],
   hooks: Hooks,
+  leftOut: string[] = [],
 ): Promise<State> {
   const { context } = desk;
+  const command = commandOf(desk.config, batch[0]!);
+  const answer =
+    batch[0]!.answered ??
+    (command
+      ? await answerCommand(desk, batch[0]!, {
+          record: state.record,
+          parsed: command,
+          stopped: hooks.hasEndedTurn?.() ? true : null,
+        })
+      : null);
   const plan = planTurn({
     config: desk.config,
     batch,
     record: state.record,
     transcript: state.transcript,
+    stored: loadSettings(desk.layout, seat.agentId, seat.key),
+    answer,
+    leftOut,
+    ...eventsFor(desk, seat),
     newSessionId: context.newId(),
     runId: context.newId(),
     now: context.now(),
@@ -273,10 +342,27 @@ async function takeBatch(
   if (newPerson) desk.warn(newPerson);
   const direct = batch.length === 1 && !batch[0]!.queuedAs ? batch[0]!.messageId : null;
   const accepted = accept(desk, seat, state, plan, direct === null ? undefined : hooks.onAccepted);
+  if (plan.change) {
+    const { settings, untilReset } = plan.change;
+    const at = batch[0]!.acceptedAt;
+    await changeSettings(context, desk.layout, seat, accepted.record!, settings, { at, untilReset });
+  }
   const users = plan.entries.filter(isUserEntry);
   const turn = plan.entries.find(isTurnEntry);
   if (turn) return runTurn(desk, seat, accepted, { turn, users }, hooks, direct);
+  return handBack(desk, seat, accepted, plan, direct, hooks);
+}
 
+/** Hands back what needed no agent: a command's answer, or that a message was kept. */
+async function handBack(
+  desk: Desk,
+  seat: Seat,
+  accepted: State,
+  plan: TurnPlan,
+  direct: string | null,
+  hooks: Hooks,
+): Promise<State> {
+  const users = plan.entries.filter(isUserEntry);
   const command = plan.entries.find(isCommandEntry);
   const record = accepted.record!;
   const printed = new Set<string>();
@@ -287,181 +373,13 @@ async function takeBatch(
     if (await hooks.onAnswered?.(outcome, record.sessionId)) printed.add(direct);
   }
   if (command) handOver(desk, seat, record, { state: 'command', command }, printed);
-  for (const user of users) handOver(desk, seat, record, { state: 'recorded', user }, printed);
-  syncAndSave(
-    desk,
-    seat,
-    record,
-    batch.some(incoming => incoming.queuedAs),
-  );
+  for (const user of users) {
+    if (user.dropped) keepDropped(desk, seat, record, user);
+    handOver(desk, seat, record, { state: 'recorded', user }, printed);
+  }
+  const queued = Boolean(command?.queuedAs) || users.some(user => user.queuedAs);
+  syncAndSave(desk, seat, record, queued);
   return { ...accepted, tail: [] };
-}
-
-// ---- running --------------------------------------------------------------------------------------------------
-
-/** Runs the agent of an accepted turn, appends how it ended, hands the reply back and saves the record. */
-async function runTurn(
-  desk: Desk,
-  seat: Seat,
-  state: State,
-  open: OpenTurn,
-  hooks: Hooks,
-  direct: string | null = null,
-): Promise<State> {
-  const record = state.record!;
-  const { turn, users } = open;
-  // A person's Ctrl-C and what is streamed concern the caller's own message, never one that merely waited here.
-  const own = users.find(user => user.id === direct);
-  const stopped = () => own !== undefined && hooks.stopped?.() === true;
-  if (hooks.signal?.aborted && !stopped()) throw new TurnInterrupted();
-  if (direct !== null) hooks.onStart?.(turn);
-  const { runAgent } = await import('./agent.ts');
-  const outcome = await runAgent(
-    requestOf(desk, seat, record, open, own ? hooks : { ...hooks, onDelta: undefined }),
-    {
-      baseEnv: desk.context.env,
-      origin: 'user',
-      home: desk.context.home,
-      configFile: desk.context.configFile,
-      now: desk.context.now,
-      ...(open.turn.runner === 'recall' ? { zone: desk.zone.name } : {}),
-    },
-  );
-  for (const warning of outcome.warnings) desk.warn(warning);
-  if (!seat.lock.held()) {
-    throw new ClawError(
-      'tempfail',
-      'lease-lost',
-      `session ${seat.key} was taken over by another process; this run was stopped`,
-      'claw tick',
-    );
-  }
-  const aborted = outcome.status === 'failed' && outcome.error.code === 'aborted';
-  if (aborted && !stopped()) throw new TurnInterrupted();
-
-  const { end, reply } = endingOf(desk, turn, outcome, aborted);
-  const next = append(desk, state, reply ? [reply, end] : [end]).state;
-  const printed = new Set<string>();
-  if (own && (await hooks.onAnswered?.({ state: 'ended', user: own, turn, end, reply }, record.sessionId)))
-    printed.add(own.id);
-  settleTurn(desk, seat, next.record!, open, end, reply, printed);
-  syncAndSave(
-    desk,
-    seat,
-    next.record!,
-    users.some(user => user.queuedAs),
-  );
-  return { ...next, tail: [] };
-}
-
-function requestOf(
-  desk: Desk,
-  seat: Seat,
-  record: SessionRecord,
-  { turn, users }: OpenTurn,
-  hooks: Hooks,
-): TurnRequest {
-  const { config, layout } = desk;
-  const last = users.at(-1)!;
-  const agent = agentEntry(config, seat.agentId);
-  const defaults = config.agents?.defaults;
-  const runner = turn.runner === 'recall' ? undefined : config.runners?.[turn.runner];
-  if (turn.runner !== 'recall' && !runner) {
-    throw new ClawError(
-      'config',
-      'runner-unknown',
-      `runner ${JSON.stringify(turn.runner)} is not configured`,
-      'claw config show',
-    );
-  }
-  const timeoutSeconds = runner?.timeoutSeconds ?? agent?.timeoutSeconds ?? defaults?.timeoutSeconds;
-  const transcript = layout.transcript(seat.agentId, record.sessionId);
-  const own = new Set(users.map(user => user.id));
-  const workspace = agent?.workspace ?? defaults?.workspace;
-  const thinkingLevel = record.settings.thinkingLevel ?? agent?.thinkingLevel ?? defaults?.thinkingLevel;
-  return {
-    runId: turn.runId,
-    agentId: seat.agentId,
-    sessionKey: seat.key,
-    sessionId: record.sessionId,
-    body: bodyOf(users),
-    // Only what is sent is read: a runner that keeps (or wants) no history costs the same behind a long transcript.
-    history: sendsHistory(runner) ? history() : [],
-    origin: last.origin,
-    attachments: users.flatMap(user => user.attachments ?? []),
-    isNewSession: turn.isNewSession,
-    ...(turn.model ? { model: turn.model } : {}),
-    ...(thinkingLevel ? { thinkingLevel } : {}),
-    runnerName: turn.runner,
-    ...(runner ? { runner: { ...runner, ...(timeoutSeconds ? { timeoutSeconds } : {}) } } : {}),
-    env: { ...defaults?.env, ...agent?.env, CLAW_HOPS: String(hopsOf(users) + 1) },
-    workspace: workspace ? expandWorkspace(desk, workspace) : layout.workspace(seat.agentId),
-    transcript,
-    leaseFolder: seat.lock.folder,
-    ...(hooks.signal ? { signal: hooks.signal } : {}),
-    ...(hooks.onDelta ? { onDelta: hooks.onDelta } : {}),
-  };
-
-  function history(): HistoryMessage[] {
-    const limits = historyLimits(config, { ...last.origin, agentId: seat.agentId });
-    return selectHistory(earlier(), limits, last.origin.chatType !== 'dm');
-  }
-
-  function* earlier(): Generator<Entry> {
-    const onBad = (offset: number, reason: string) =>
-      desk.warn(`${transcript}:${lineNumber(transcript, offset)}: ${reason}; the line is left in place`);
-    for (const entry of newestFirst(transcript, onBad))
-      if (!isUserEntry(entry) || !own.has(entry.id)) yield entry;
-  }
-}
-
-/** How many agents stand between a person and these messages. */
-function hopsOf(users: UserEntry[]): number {
-  return Math.max(...users.map(user => user.hops ?? 0));
-}
-
-/** Recall searches the transcript itself. */
-function sendsHistory(runner: RunnerConfig | undefined): boolean {
-  return runner !== undefined && (runner.context ?? 'claw') === 'claw';
-}
-
-function expandWorkspace(desk: Desk, workspace: string): string {
-  const home = desk.context.env.HOME;
-  if (workspace.startsWith('~/') && home) return `${home}${workspace.slice(1)}`;
-  return workspace;
-}
-
-/** The transcript lines that end a run. */
-function endingOf(
-  desk: Desk,
-  turn: TurnEntry,
-  outcome: TurnOutcome,
-  aborted: boolean,
-): { end: TurnEndEntry; reply: AssistantEntry | null } {
-  const timestamp = desk.context.now();
-  const end: TurnEndEntry = {
-    type: 'turn_end',
-    timestamp,
-    runId: turn.runId,
-    status: aborted ? 'stopped' : outcome.status,
-    usage: outcome.usage,
-    durationMs: Math.round(outcome.durationMs),
-    ...(outcome.status === 'failed'
-      ? { error: outcome.error, ...(outcome.output ? { output: outcome.output.slice(0, 4000) } : {}) }
-      : {}),
-  };
-  if (outcome.status !== 'replied') return { end, reply: null };
-  const message = { role: 'assistant' as const, content: outcome.text };
-  return {
-    end,
-    reply: {
-      type: 'message',
-      timestamp,
-      runId: turn.runId,
-      message,
-      ...(turn.model ? { model: turn.model } : {}),
-    },
-  };
 }
 
 /**

@@ -8,8 +8,8 @@ import { findMessageId, type IdHit } from '../store/message-ids.ts';
 import { putOutbox, settleOutbox } from '../store/outbox.ts';
 import { claimReply, hasTurnMark, isOffered, isWaiting, listWaiting, readReply } from '../store/pending.ts';
 import { messageOutcome } from '../store/transcripts.ts';
-import type { Desk } from './desk.ts';
-import { queueable, TurnInterrupted, workSession } from './turn.ts';
+import { type Desk, TurnInterrupted } from './desk.ts';
+import { queueable, workSession } from './turn.ts';
 
 const FIRST_POLL = 10;
 const LONGEST_POLL = 100;

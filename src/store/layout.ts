@@ -77,6 +77,16 @@ export class Layout {
   workspace(agentId: string): string {
     return path.join(this.home, 'agents', agentId, 'workspace');
   }
+  settingsFolder(agentId: string): string {
+    return path.join(this.sessions(agentId), 'settings');
+  }
+  settings(agentId: string, key: string): string {
+    return path.join(this.settingsFolder(agentId), `${encodeKey(restOfKey(key))}.json`);
+  }
+  /** agent ids hold no `~`, so no two keys share a lock */
+  settingsLock(agentId: string, key: string): string {
+    return path.join(this.home, 'locks', '.settings', `${agentId}~${encodeKey(restOfKey(key))}`);
+  }
   lock(agentId: string, key: string): string {
     return path.join(this.home, 'locks', agentId, encodeKey(restOfKey(key)));
   }
@@ -88,6 +98,9 @@ export class Layout {
   }
   pending(agentId: string): string {
     return path.join(this.home, 'pending', agentId);
+  }
+  events(agentId: string): string {
+    return path.join(this.home, 'events', agentId);
   }
   ids(): string {
     return path.join(this.home, 'ids');

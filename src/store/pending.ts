@@ -77,6 +77,12 @@ export function putWaiting(context: Context, layout: Layout, incoming: Incoming)
   return stem;
 }
 
+/** Replaces a waiting message under its stem; durable when it returns. */
+export function replaceWaiting(context: Context, layout: Layout, incoming: Incoming, stem: string): void {
+  const file = waitingFile(layout, incoming.agentId, incoming.key, stem, 'json');
+  putJson(file, incoming, newToken(context), { folder: false });
+}
+
 /** Messages waiting for a session, in order of arrival, and files that could not be read. */
 export function listWaiting(
   layout: Layout,
@@ -170,7 +176,7 @@ export interface FailedMessage {
   at: number;
   messageIds: string[];
   text: string;
-  status: 'failed' | 'interrupted';
+  status: 'failed' | 'interrupted' | 'dropped';
   error: { code: string; message: string; hint?: string };
   /** epoch ms */
   failedAt: number;

@@ -42,7 +42,6 @@ function whyUnusable(value: unknown, agentId: string, key: string | null): strin
   }
   if (record.lastUserAt !== undefined && !Number.isFinite(record.lastUserAt))
     return 'its lastUserAt is not a number';
-  if (typeof record.settings !== 'object' || record.settings === null) return 'its settings are missing';
   return null;
 }
 

@@ -51,7 +51,7 @@ export function record(part: Partial<SessionRecord> = {}): SessionRecord {
     bytes: 1000,
     chatType: 'dm',
     channel: 'telegram',
-    settings: {},
+
     messageCount: 6,
     ...part,
   };
@@ -64,6 +64,9 @@ export function facts(part: Partial<TurnFacts> = {}): TurnFacts {
     batch: [incoming()],
     record: record(),
     transcript: 'present',
+    stored: null,
+    answer: null,
+    leftOut: [],
     newSessionId: NEW,
     runId: RUN,
     now: NOON,

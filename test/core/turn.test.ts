@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ConfigInput } from '../../src/config/schema.ts';
+import { agentEntry, runnerName } from '../../src/core/agent.ts';
 import {
   type ResetInfo,
   reduceRecord,
@@ -17,7 +18,6 @@ import {
   type UserEntry,
 } from '../../src/core/session/transcript.ts';
 import {
-  agentEntry,
   batchSize,
   type Incoming,
   judgeFreshness,
@@ -26,7 +26,6 @@ import {
   originOf,
   planTurn,
   resetNotice,
-  runnerName,
   spoken,
   type TranscriptState,
   type TurnFacts,

@@ -23,7 +23,7 @@ import { printJson, printOut } from '../output.ts';
 /** A message that waits for its turn, or whose agent failed. */
 export interface InboxRow {
   /** waiting: for its session or, when the process that ran it ended, for the next tick */
-  state: 'waiting' | 'failed' | 'interrupted';
+  state: 'waiting' | 'failed' | 'interrupted' | 'dropped';
   messageId: string;
   agentId: string;
   sessionKey: string;

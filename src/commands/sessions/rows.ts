@@ -20,7 +20,6 @@ export interface SessionRow {
   previousSessionId: string | null;
   messageCount: number;
   model: string | null;
-  thinkingLevel: string | null;
   inputTokens: number;
   outputTokens: number;
   totalTokens: number;
@@ -84,8 +83,7 @@ export function rowOf(desk: Desk, record: SessionRecord, now: number): SessionRo
     sessionId: record.sessionId,
     previousSessionId: record.previousSessionId ?? null,
     messageCount: record.messageCount,
-    model: record.settings.model ?? record.model ?? null,
-    thinkingLevel: record.settings.thinkingLevel ?? null,
+    model: record.model ?? null,
     inputTokens: record.tokens?.inputTokens ?? 0,
     outputTokens: record.tokens?.outputTokens ?? 0,
     totalTokens: record.tokens?.totalTokens ?? 0,

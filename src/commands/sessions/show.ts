@@ -1,11 +1,14 @@
 import fs from 'node:fs';
 import { Command, Option } from 'clipanion';
 import type { Context } from '../../context.ts';
+import { agentEntry } from '../../core/agent.ts';
 import { contextWindow } from '../../core/context/history.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
 import { reportReset, resetType, resolveResetPolicy } from '../../core/session/reset.ts';
-import { agentEntry, judgeFreshness } from '../../core/turn.ts';
+import { resolveSettings } from '../../core/session/settings.ts';
+import { judgeFreshness } from '../../core/turn.ts';
 import type { Desk } from '../../runner/desk.ts';
+import { settingsOf } from '../../runner/judge.ts';
 import { lineNumber, parseLine, readForward } from '../../store/jsonl-file.ts';
 import { holderOf } from '../../store/lock.ts';
 import { listWaiting } from '../../store/pending.ts';
@@ -90,18 +93,7 @@ function show(
     transcriptBytes: file?.size ?? null,
     reset: reportReset(type, policy, desk.zone, verdict),
     settings: {
-      model: setting(
-        record.settings.model,
-        agentEntry(config, agentId)?.model,
-        config.agents?.defaults?.model,
-        null,
-      ),
-      thinkingLevel: setting(
-        record.settings.thinkingLevel,
-        agentEntry(config, agentId)?.thinkingLevel,
-        config.agents?.defaults?.thinkingLevel,
-        null,
-      ),
+      ...resolveSettings(config, agentId, settingsOf(desk, record)),
       runner: setting(
         undefined,
         agentEntry(config, agentId)?.runner,

@@ -52,7 +52,7 @@ function replyOf(outcome: MessageOutcome): Pick<OutboxItem, 'id' | 'messageId' |
     const { runId, id, origin, notices, reply } = outcome.command;
     return { id: runId, messageId: id, origin, text: spoken(notices, reply) };
   }
-  if (outcome.state !== 'ended' || !outcome.reply) return null;
+  if (outcome.state !== 'ended' || !outcome.reply || outcome.end.delivery?.decision === 'deny') return null;
   const { user, turn, reply } = outcome;
   if (turn.messageIds.at(-1) !== user.id) return null;
   return {

@@ -10,19 +10,6 @@ import {
   type Usage,
 } from './transcript.ts';
 
-/** Settings a user gave to this session; they outlive resets unless `preserveSettings` is false. */
-export interface SessionSettings {
-  model?: string;
-  thinkingLevel?: string;
-  verboseLevel?: string;
-  reasoningLevel?: string;
-  elevated?: string;
-  sendPolicy?: string;
-  groupActivation?: string;
-  ttsMode?: string;
-  queueMode?: string;
-}
-
 /** Where a message came from; a reply goes back there. */
 export type Origin = Pick<
   Message,
@@ -77,7 +64,6 @@ export interface SessionRecord {
   chatType: ChatType;
   channel: string;
   lastRoute?: Origin;
-  settings: SessionSettings;
   tokens?: TokenCounts;
   /** model of the last turn */
   model?: string;

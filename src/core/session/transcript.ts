@@ -5,6 +5,7 @@
 
 import type { Attachment } from '../routing/message.ts';
 import type { Origin, ResetInfo } from './session.ts';
+import type { SettingsChange, SettingValues } from './settings.ts';
 
 /** channel, account, chat (peer or group), thread, message id: what makes two deliveries the same message */
 export type MessageIdentity = readonly [string, string, string, string, string];
@@ -50,6 +51,14 @@ export interface UserEntry {
   attachments?: Attachment[];
   /** kept as context, not answered */
   recorded?: true;
+  /** too many messages waited: kept here, in no context, and in `inbox list` */
+  dropped?: 'old' | 'new' | 'summarize';
+  /** settings given inside the text, for this message */
+  inline?: SettingValues;
+  /** settings it gave to the session */
+  settings?: SettingsChange;
+  /** those end with the session */
+  untilReset?: true;
   /** how many agents stand between a person and this message; absent: a person wrote it */
   hops?: number;
 }
@@ -73,9 +82,19 @@ export interface TurnEntry {
   messageIds: string[];
   runner: string;
   model?: string;
+  /** settings the run is started with, as they hold at its start */
+  settings?: SettingValues;
+  /** ids of the system events it is told; they are done when it has ended well */
+  events?: string[];
   isNewSession: boolean;
   reset: ResetInfo | null;
   notices: string[];
+}
+
+/** Whether a reply may go out, and which rule says so. */
+export interface SendVerdict {
+  decision: 'allow' | 'deny';
+  rule: string;
 }
 
 export type TurnStatus = 'replied' | 'silent' | 'failed' | 'interrupted' | 'stopped';
@@ -91,6 +110,10 @@ export interface TurnEndEntry {
   error?: { code: string; message: string; hint?: string };
   /** what a failed agent printed, clipped */
   output?: string;
+  /** the message that interrupted it and whose turn answers both */
+  answeredBy?: string;
+  /** absent: it may go out */
+  delivery?: SendVerdict;
 }
 
 /** A message that was a command and was answered without an agent. Not in context. */
@@ -105,6 +128,8 @@ export interface CommandEntry {
   origin: Origin;
   via: ReplyVia;
   reply: string;
+  /** settings it gave to the session */
+  settings?: SettingsChange;
   isNewSession: boolean;
   reset: ResetInfo | null;
   notices: string[];

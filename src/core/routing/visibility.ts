@@ -1,0 +1,55 @@
+/** Which sessions an agent may look at or write to when it calls claw from inside its turn. One rule for every verb. */
+import type { ConfigInput } from '../../config/schema.ts';
+import { kindOfKey, mainSessionKey } from './session-key.ts';
+
+/** The turn that a command is called from; null for the operator, who may see everything. */
+export interface Viewer {
+  agentId: string;
+  /** session key of that turn */
+  key: string;
+}
+
+/** A session, and the one whose turn spawned it, where one did. */
+export interface Target {
+  agentId: string;
+  key: string;
+  spawnedBy?: string | undefined;
+}
+
+/**
+ * An agent sees its own session and what that session spawned. From the main session, and from a cron job, which are
+ * the operator's own, it sees all sessions of its agent; from a conversation with somebody else it does not, since
+ * what one person says is not for the next. Other agents' sessions it never sees.
+ */
+export function maySee(viewer: Viewer | null, target: Target, config: Pick<ConfigInput, 'session'>): boolean {
+  if (viewer === null) return true;
+  if (viewer.agentId !== target.agentId) return false;
+  if (viewer.key === target.key || target.spawnedBy === viewer.key) return true;
+  return (
+    viewer.key === mainSessionKey(viewer.agentId, config.session) ||
+    kindOfKey(viewer.key, config.session) === 'cron'
+  );
+}
+
+/**
+ * Writing to a session: what it may see, and the main sessions of agents that `session.agentToAgent` opens to it.
+ */
+export function maySend(
+  viewer: Viewer | null,
+  target: Target,
+  config: Pick<ConfigInput, 'session'>,
+): boolean {
+  if (maySee(viewer, target, config)) return true;
+  const open = (config.session as { agentToAgent?: { enabled?: boolean; allow?: string[] } } | undefined)
+    ?.agentToAgent;
+  if (viewer === null || !open?.enabled || viewer.agentId === target.agentId) return false;
+  const isAllowed = open.allow?.includes(target.agentId) || open.allow?.includes('*');
+  return isAllowed === true && target.key === mainSessionKey(target.agentId, config.session);
+}
+
+/** The turn a process runs in, by what claw put into its environment. */
+export function viewerOf(env: Readonly<Record<string, string | undefined>>): Viewer | null {
+  if (!env.CLAW_RUN_ID) return null;
+  // Without a session it can only be a stranger's program: it sees nothing.
+  return { agentId: env.CLAW_AGENT_ID ?? '', key: env.CLAW_SESSION_KEY ?? '' };
+}

@@ -1,0 +1,38 @@
+/** System events: what a session is to hear of at its next turn. They are done only when a turn that held them ended well. */
+import type { Origin } from '../session/session.ts';
+
+export interface SystemEvent {
+  id: string;
+  agentId: string;
+  /** session key that is to hear of it */
+  key: string;
+  text: string;
+  /** epoch ms */
+  at: number;
+  /** what it came from */
+  source: 'operator' | 'subagent' | 'session' | 'cron';
+  /** the run it tells of */
+  runId?: string;
+  /** the session it tells of */
+  from?: string;
+  /** where the conversation it belongs to took place */
+  origin?: Origin;
+}
+
+/**
+ * Events as lines in front of a body. Every line is marked, so that no part of an event reads as if a person had
+ * written it.
+ *
+ * @param time an instant (epoch ms) as the reader's clock shows it
+ */
+export function tellEvents(
+  events: readonly SystemEvent[],
+  body: string,
+  time: (at: number) => string,
+): string {
+  if (events.length === 0) return body;
+  const lines = events.flatMap(({ at, text }) =>
+    text.split(/\r\n|\r|\n/).map((line, index) => `System: ${index === 0 ? `[${time(at)}] ` : ''}${line}`),
+  );
+  return `${lines.join('\n')}\n\n${body}`;
+}

@@ -1,0 +1,124 @@
+/** Answers commands: gathers what an answer tells of the session, and asks `core/session/command.ts` for the words. */
+import fs from 'node:fs';
+import { runnerName } from '../core/agent.ts';
+import { contextWindow, estimateTokens, historyLimits, selectHistory } from '../core/context/history.ts';
+import type { ContextPart, Situation } from '../core/session/command.ts';
+import { disabledDirectives, type ParsedText } from '../core/session/directive.ts';
+import { reportReset, resetType, resolveResetPolicy } from '../core/session/reset.ts';
+import type { SessionRecord } from '../core/session/session.ts';
+import { resolveSettings } from '../core/session/settings.ts';
+import { isTurnEndEntry } from '../core/session/transcript.ts';
+import { knownModels } from '../core/session/trigger.ts';
+import { type CommandAnswer, type Incoming, judgeFreshness, originOf } from '../core/turn.ts';
+import { listWaiting } from '../store/pending.ts';
+import { listSystemEvents } from '../store/system-events.ts';
+import { newestFirst } from '../store/transcripts.ts';
+import type { Desk } from './desk.ts';
+import { sendVerdict, settingsOf } from './judge.ts';
+
+declare const CLAW_VERSION: string;
+
+/** The answer to a message of nothing but directives, and what it changes. Reads only. */
+export async function answerCommand(
+  desk: Desk,
+  incoming: Incoming,
+  facts: { record: SessionRecord | null; parsed: ParsedText; stopped: boolean | null },
+): Promise<CommandAnswer> {
+  const { answerTo, needsSituation } = await import('../core/session/command.ts');
+  const situation = situationOf(desk, incoming, facts.record, needsSituation(facts.parsed));
+  return answerTo(facts.parsed, { ...situation, stopped: facts.stopped });
+}
+
+/** How it stands with a session, as its own chat commands tell it. */
+function situationOf(
+  desk: Desk,
+  incoming: Incoming,
+  record: SessionRecord | null,
+  costly: readonly string[],
+): Situation {
+  const { config, context, layout, zone } = desk;
+  const { agentId, key, message, owner } = incoming;
+  const own = settingsOf(desk, record);
+  const runner = runnerName(config, agentId);
+  return {
+    version: CLAW_VERSION,
+    now: context.now(),
+    zone,
+    key,
+    sessionId: record?.sessionId ?? null,
+    agentId,
+    runner,
+    settings: resolveSettings(config, agentId, own),
+    fallback: resolveSettings(config, agentId, {}),
+    tokens: record?.tokens ?? null,
+    window: contextWindow(config, agentId),
+    messageCount: record?.messageCount ?? 0,
+    compactions: 0,
+    reset: record ? resetOf(desk, record, incoming) : null,
+    waiting: listWaiting(layout, agentId, key).waiting.filter(({ incoming: each }) => !each.answered).length,
+    channel: message.channel,
+    from: message.from ?? null,
+    fromName: message.fromName ?? null,
+    owner,
+    chatType: message.chatType,
+    surface: message.surface ?? null,
+    send: sendVerdict(desk, key, originOf(message), own),
+    models: knownModels(config),
+    disabled: disabledDirectives(config),
+    context: costly.includes('context') ? contextOf(desk, incoming, record, runner) : null,
+    turns: costly.includes('turns') ? turnsOf(desk, record) : null,
+    stopped: null,
+  };
+}
+
+function resetOf(desk: Desk, record: SessionRecord, { message }: Incoming): Situation['reset'] {
+  const type = resetType({ sessionKey: record.key, chatType: record.chatType, threadId: message.threadId });
+  const policy = resolveResetPolicy({ session: desk.config.session, type, channel: message.channel });
+  const verdict = judgeFreshness(desk.config, record, message, desk.context.now(), desk.zone);
+  return reportReset(type, policy, desk.zone, verdict);
+}
+
+/** What a turn would send now, by part. Tokens are estimates. */
+function contextOf(
+  desk: Desk,
+  incoming: Incoming,
+  record: SessionRecord | null,
+  runner: string,
+): ContextPart[] {
+  const { config, layout } = desk;
+  const { agentId, key, message } = incoming;
+  const keepsHistory = (config.runners?.[runner]?.context ?? 'claw') === 'claw' && runner !== 'recall';
+  const file = record ? layout.transcript(agentId, record.sessionId) : '';
+  const limits = historyLimits(config, { ...originOf(message), agentId });
+  const history =
+    keepsHistory && fs.existsSync(file)
+      ? selectHistory(
+          newestFirst(file, () => {}),
+          limits,
+          message.chatType !== 'dm',
+        )
+      : [];
+  const part = (name: string, items: { label: string; text: string }[]): ContextPart => {
+    const sized = items.map(({ label, text }) => ({ label, tokens: estimateTokens(text) }));
+    return { name, tokens: sized.reduce((sum, item) => sum + item.tokens, 0), items: sized };
+  };
+  const { events } = listSystemEvents(layout, agentId, key);
+  return [
+    part(
+      'history',
+      history.map(({ role, content }) => ({ label: `${role}: ${content.slice(0, 40)}`, text: content })),
+    ),
+    part(
+      'system events',
+      events.map(({ text }) => ({ label: text.slice(0, 40), text })),
+    ),
+  ];
+}
+
+/** Turns of this session that ended, newest first until all are counted. */
+function turnsOf(desk: Desk, record: SessionRecord | null): Situation['turns'] {
+  const file = record ? desk.layout.transcript(record.agentId, record.sessionId) : '';
+  if (!fs.existsSync(file)) return { count: 0, last: null };
+  const ends = [...newestFirst(file, () => {})].filter(isTurnEndEntry);
+  return { count: ends.length, last: ends.find(end => end.usage)?.usage ?? null };
+}

@@ -1,0 +1,34 @@
+/** What holds for a session now: the settings it was given, and whether its replies may go out. Reads only. */
+import { decideSending } from '../core/delivery/send-policy.ts';
+import type { Origin, SessionRecord } from '../core/session/session.ts';
+import type { SettingValues } from '../core/session/settings.ts';
+import type { SendVerdict } from '../core/session/transcript.ts';
+import { ownSettings } from '../core/turn.ts';
+import { loadSettings } from '../store/settings.ts';
+import type { Desk } from './desk.ts';
+
+/**
+ * The session's own settings that hold now; none where it does not exist yet.
+ *
+ * @throws ClawError `state-unreadable`
+ */
+export function settingsOf(desk: Desk, record: SessionRecord | null): SettingValues {
+  if (!record) return {};
+  return ownSettings(desk.config, loadSettings(desk.layout, record.agentId, record.key), record);
+}
+
+/** Whether a reply of this session to somebody may be sent, and which rule says so. */
+export function sendVerdict(
+  desk: Desk,
+  key: string,
+  origin: Pick<Origin, 'channel' | 'chatType'>,
+  own: SettingValues,
+): SendVerdict {
+  return decideSending({
+    config: desk.config,
+    sessionSetting: own.sendPolicy,
+    key,
+    channel: origin.channel,
+    chatType: origin.chatType,
+  });
+}

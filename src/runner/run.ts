@@ -1,0 +1,220 @@
+/**
+ * One run of an agent for an accepted turn: what it is given, how it is ended from outside, what its end leaves in the
+ * transcript, and the reply on its way back. `runner/turn.ts` decides when.
+ */
+import type { RunnerConfig } from '../config/schema.ts';
+import { agentEntry } from '../core/agent.ts';
+import { historyLimits, selectHistory } from '../core/context/history.ts';
+import { ClawError } from '../core/errors.ts';
+import { tellEvents } from '../core/schedule/system-event.ts';
+import type { SessionRecord } from '../core/session/session.ts';
+import {
+  type AssistantEntry,
+  type Entry,
+  isUserEntry,
+  type TurnEndEntry,
+  type TurnEntry,
+  type UserEntry,
+} from '../core/session/transcript.ts';
+import { bodyOf } from '../core/turn.ts';
+import type { HistoryMessage, TurnOutcome, TurnRequest } from '../core/turn-request.ts';
+import { lineNumber } from '../store/jsonl-file.ts';
+import { listSystemEvents } from '../store/system-events.ts';
+import { newestFirst } from '../store/transcripts.ts';
+import { append } from './accept.ts';
+import { type Desk, type Hooks, type OpenTurn, type Seat, type State, TurnInterrupted } from './desk.ts';
+import { settleTurn, syncAndSave } from './hand-over.ts';
+import { sendVerdict, settingsOf } from './judge.ts';
+import { type StopRequest, watchForStop } from './stop.ts';
+
+/** Runs the agent of an accepted turn, appends how it ended, hands the reply back and saves the record. */
+export async function runTurn(
+  desk: Desk,
+  seat: Seat,
+  state: State,
+  open: OpenTurn,
+  hooks: Hooks,
+  direct: string | null = null,
+): Promise<State> {
+  const record = state.record!;
+  const { turn, users } = open;
+  // A person's Ctrl-C and what is streamed concern the caller's own message, never one that merely waited here.
+  const own = users.find(user => user.id === direct);
+  const stopped = () => own !== undefined && hooks.stopped?.() === true;
+  if (hooks.signal?.aborted && !stopped()) throw new TurnInterrupted();
+  if (direct !== null) hooks.onStart?.(turn);
+  const { runAgent } = await import('./agent.ts');
+  const { origin } = users.at(-1)!;
+  const verdict = () => sendVerdict(desk, seat.key, origin, settingsOf(desk, record));
+  // Where nothing may be sent, nothing is shown as it comes either.
+  const streams = own !== undefined && verdict().decision === 'allow';
+  const control = new AbortController();
+  const abort = () => control.abort();
+  hooks.signal?.addEventListener('abort', abort, { once: true });
+  let asked: StopRequest | null = null;
+  const endWatch = watchForStop(seat.lock, turn.runId, request => {
+    asked = request;
+    control.abort();
+  });
+  let outcome: TurnOutcome;
+  try {
+    if (hooks.signal?.aborted) control.abort();
+    const request = requestOf(desk, seat, record, open);
+    outcome = await runAgent(
+      { ...request, signal: control.signal, ...(streams && hooks.onDelta ? { onDelta: hooks.onDelta } : {}) },
+      {
+        baseEnv: desk.context.env,
+        origin: 'user',
+        home: desk.context.home,
+        configFile: desk.context.configFile,
+        now: desk.context.now,
+        ...(open.turn.runner === 'recall' ? { zone: desk.zone.name } : {}),
+      },
+    );
+  } finally {
+    endWatch();
+    hooks.signal?.removeEventListener('abort', abort);
+  }
+  for (const warning of outcome.warnings) desk.warn(warning);
+  if (!seat.lock.held()) {
+    throw new ClawError(
+      'tempfail',
+      'lease-lost',
+      `session ${seat.key} was taken over by another process; this run was stopped`,
+      'claw tick',
+    );
+  }
+  const aborted = outcome.status === 'failed' && outcome.error.code === 'aborted';
+  if (aborted && !asked && !stopped()) throw new TurnInterrupted();
+
+  const delivery = verdict();
+  const { end, reply } = endingOf(
+    desk,
+    turn,
+    outcome,
+    aborted ? (asked ?? { kind: 'stop', messageId: '' }) : null,
+  );
+  if (delivery.decision === 'deny') end.delivery = delivery;
+  const next = append(desk, state, reply ? [reply, end] : [end]).state;
+  const printed = new Set<string>();
+  if (own && (await hooks.onAnswered?.({ state: 'ended', user: own, turn, end, reply }, record.sessionId)))
+    printed.add(own.id);
+  settleTurn(desk, seat, next.record!, open, end, reply, printed);
+  syncAndSave(
+    desk,
+    seat,
+    next.record!,
+    users.some(user => user.queuedAs),
+  );
+  return { ...next, tail: [] };
+}
+
+function requestOf(desk: Desk, seat: Seat, record: SessionRecord, { turn, users }: OpenTurn): TurnRequest {
+  const { config, layout } = desk;
+  const last = users.at(-1)!;
+  const agent = agentEntry(config, seat.agentId);
+  const defaults = config.agents?.defaults;
+  const runner = turn.runner === 'recall' ? undefined : config.runners?.[turn.runner];
+  if (turn.runner !== 'recall' && !runner) {
+    throw new ClawError(
+      'config',
+      'runner-unknown',
+      `runner ${JSON.stringify(turn.runner)} is not configured`,
+      'claw config show',
+    );
+  }
+  const timeoutSeconds = runner?.timeoutSeconds ?? agent?.timeoutSeconds ?? defaults?.timeoutSeconds;
+  const transcript = layout.transcript(seat.agentId, record.sessionId);
+  const own = new Set(users.map(user => user.id));
+  const workspace = agent?.workspace ?? defaults?.workspace;
+  const thinkingLevel = turn.settings?.thinkingLevel;
+  return {
+    runId: turn.runId,
+    agentId: seat.agentId,
+    sessionKey: seat.key,
+    sessionId: record.sessionId,
+    body: tellEvents(events(), bodyOf(users), at => new Date(at).toISOString().replace(/\.\d+/, '')),
+    // Only what is sent is read: a runner that keeps (or wants) no history costs the same behind a long transcript.
+    history: sendsHistory(runner) ? history() : [],
+    origin: last.origin,
+    attachments: users.flatMap(user => user.attachments ?? []),
+    isNewSession: turn.isNewSession,
+    ...(turn.model ? { model: turn.model } : {}),
+    ...(thinkingLevel ? { thinkingLevel } : {}),
+    ...(turn.settings ? { settings: turn.settings } : {}),
+    runnerName: turn.runner,
+    ...(runner ? { runner: { ...runner, ...(timeoutSeconds ? { timeoutSeconds } : {}) } } : {}),
+    env: { ...defaults?.env, ...agent?.env, CLAW_HOPS: String(hopsOf(users) + 1) },
+    workspace: workspace ? expandWorkspace(desk, workspace) : layout.workspace(seat.agentId),
+    transcript,
+    leaseFolder: seat.lock.folder,
+  };
+
+  function events() {
+    if (!turn.events?.length) return [];
+    const waiting = listSystemEvents(layout, seat.agentId, seat.key).events;
+    return waiting.filter(event => turn.events!.includes(event.id));
+  }
+
+  function history(): HistoryMessage[] {
+    const limits = historyLimits(config, { ...last.origin, agentId: seat.agentId });
+    return selectHistory(earlier(), limits, last.origin.chatType !== 'dm');
+  }
+
+  function* earlier(): Generator<Entry> {
+    const onBad = (offset: number, reason: string) =>
+      desk.warn(`${transcript}:${lineNumber(transcript, offset)}: ${reason}; the line is left in place`);
+    for (const entry of newestFirst(transcript, onBad))
+      if (!isUserEntry(entry) || !own.has(entry.id)) yield entry;
+  }
+}
+
+/** How many agents stand between a person and these messages. */
+function hopsOf(users: UserEntry[]): number {
+  return Math.max(...users.map(user => user.hops ?? 0));
+}
+
+/** Recall searches the transcript itself. */
+function sendsHistory(runner: RunnerConfig | undefined): boolean {
+  return runner !== undefined && (runner.context ?? 'claw') === 'claw';
+}
+
+function expandWorkspace(desk: Desk, workspace: string): string {
+  const home = desk.context.env.HOME;
+  if (workspace.startsWith('~/') && home) return `${home}${workspace.slice(1)}`;
+  return workspace;
+}
+
+/** The transcript lines that end a run. */
+function endingOf(
+  desk: Desk,
+  turn: TurnEntry,
+  outcome: TurnOutcome,
+  stop: StopRequest | null,
+): { end: TurnEndEntry; reply: AssistantEntry | null } {
+  const timestamp = desk.context.now();
+  const end: TurnEndEntry = {
+    type: 'turn_end',
+    timestamp,
+    runId: turn.runId,
+    status: stop ? 'stopped' : outcome.status,
+    usage: outcome.usage,
+    durationMs: Math.round(outcome.durationMs),
+    ...(outcome.status === 'failed'
+      ? { error: outcome.error, ...(outcome.output ? { output: outcome.output.slice(0, 4000) } : {}) }
+      : {}),
+    ...(stop?.kind === 'interrupt' ? { answeredBy: stop.messageId } : {}),
+  };
+  if (outcome.status !== 'replied') return { end, reply: null };
+  const message = { role: 'assistant' as const, content: outcome.text };
+  return {
+    end,
+    reply: {
+      type: 'message',
+      timestamp,
+      runId: turn.runId,
+      message,
+      ...(turn.model ? { model: turn.model } : {}),
+    },
+  };
+}
