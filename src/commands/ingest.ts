@@ -226,10 +226,13 @@ function printText(result: IngestResult): boolean {
 }
 
 function textOf(result: IngestResult): string {
+  // Nothing may be sent: the agent has thought, and nobody is told.
+  if (result.delivery?.decision === 'deny') return '';
   const lines = result.notices.map(notice => `(${notice})`);
   if (result.reply) lines.push(result.reply.text);
   else if (result.status === 'queued')
     lines.push(`(Your message is kept; the answer follows: ${result.reason ?? 'the session is busy'}.)`);
+  else if (result.status === 'recorded' && result.reason) lines.push(`(Not answered: ${result.reason}.)`);
   else if (result.error?.code === 'aborted') lines.push('(Stopped.)');
   else if (result.status === 'failed')
     lines.push('(The agent failed. Your message is kept; send it again to try once more.)');

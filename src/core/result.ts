@@ -1,6 +1,6 @@
 /** The result document of one message (contract of `claw ingest`), and how it follows from what the transcript says. */
 import type { ResetInfo } from './session/session.ts';
-import type { MessageOutcome, SendVerdict, Usage } from './session/transcript.ts';
+import { type MessageOutcome, replyText, type SendVerdict, type Usage } from './session/transcript.ts';
 
 export type IngestStatus =
   | 'replied'
@@ -42,7 +42,7 @@ export function resultOf(base: IngestResult, outcome: MessageOutcome): IngestRes
   if (outcome.state === 'open') return base;
   if (outcome.state === 'recorded') {
     const { dropped } = outcome.user;
-    return { ...base, status: 'recorded', ...(dropped ? { reason: `not answered: ${DROPPED}` } : {}) };
+    return { ...base, status: 'recorded', ...(dropped ? { reason: DROPPED } : {}) };
   }
   if (outcome.state === 'command') {
     const { isNewSession, reset, notices, reply } = outcome.command;
@@ -67,7 +67,7 @@ export function resultOf(base: IngestResult, outcome: MessageOutcome): IngestRes
     ...(end.delivery ? { delivery: end.delivery } : {}),
   };
   if (end.status === 'replied')
-    return { ...run, status: 'replied', reply: { text: reply?.message.content ?? '' } };
+    return { ...run, status: 'replied', reply: { text: reply ? replyText(reply) : '' } };
   if (end.status === 'silent') return { ...run, status: 'silent' };
   return {
     ...run,

@@ -5,6 +5,7 @@
 import type { RunnerConfig } from '../config/schema.ts';
 import { agentEntry } from '../core/agent.ts';
 import { historyLimits, selectHistory } from '../core/context/history.ts';
+import { applyResponsePrefix, prefixValues } from '../core/delivery/response-prefix.ts';
 import { ClawError } from '../core/errors.ts';
 import { tellEvents } from '../core/schedule/system-event.ts';
 import type { SessionRecord } from '../core/session/session.ts';
@@ -47,7 +48,9 @@ export async function runTurn(
   const { origin } = users.at(-1)!;
   const verdict = () => sendVerdict(desk, seat.key, origin, settingsOf(desk, record));
   // Where nothing may be sent, nothing is shown as it comes either.
-  const streams = own !== undefined && verdict().decision === 'allow';
+  // A prefix stands before the whole; it is not known before the reply is.
+  const streams =
+    own !== undefined && verdict().decision === 'allow' && !desk.config.messages?.responsePrefix;
   const control = new AbortController();
   const abort = () => control.abort();
   hooks.signal?.addEventListener('abort', abort, { once: true });
@@ -90,6 +93,7 @@ export async function runTurn(
   const delivery = verdict();
   const { end, reply } = endingOf(
     desk,
+    seat.agentId,
     turn,
     outcome,
     aborted ? (asked ?? { kind: 'stop', messageId: '' }) : null,
@@ -185,9 +189,19 @@ function expandWorkspace(desk: Desk, workspace: string): string {
   return workspace;
 }
 
+/** What is said before a reply to the person, never to the model. */
+function prefixOf(desk: Desk, agentId: string, turn: TurnEntry, text: string): { prefix?: string } {
+  if (!desk.config.messages?.responsePrefix) return {};
+  const thinkingLevel = turn.settings?.thinkingLevel;
+  const values = prefixValues(desk.config, agentId, { model: turn.model, thinkingLevel });
+  const whole = applyResponsePrefix(text, desk.config, values);
+  return whole === text ? {} : { prefix: whole.slice(0, whole.length - text.length - 1) };
+}
+
 /** The transcript lines that end a run. */
 function endingOf(
   desk: Desk,
+  agentId: string,
   turn: TurnEntry,
   outcome: TurnOutcome,
   stop: StopRequest | null,
@@ -214,6 +228,7 @@ function endingOf(
       timestamp,
       runId: turn.runId,
       message,
+      ...prefixOf(desk, agentId, turn, outcome.text),
       ...(turn.model ? { model: turn.model } : {}),
     },
   };

@@ -1,6 +1,7 @@
 /** A reply on its way out: what is sent, where to, and how it stands. */
+import { DROPPED } from '../result.ts';
 import type { Origin } from '../session/session.ts';
-import type { MessageOutcome } from '../session/transcript.ts';
+import { type MessageOutcome, replyText } from '../session/transcript.ts';
 import { spoken } from '../turn.ts';
 
 export interface OutboxItem {
@@ -52,6 +53,15 @@ function replyOf(outcome: MessageOutcome): Pick<OutboxItem, 'id' | 'messageId' |
     const { runId, id, origin, notices, reply } = outcome.command;
     return { id: runId, messageId: id, origin, text: spoken(notices, reply) };
   }
+  if (outcome.state === 'recorded' && outcome.user.dropped) {
+    const { id, origin, queuedAs = '' } = outcome.user;
+    return {
+      id: queuedAs.padStart(36, '0').slice(-36),
+      messageId: id,
+      origin,
+      text: `(Not answered: ${DROPPED}.)`,
+    };
+  }
   if (outcome.state !== 'ended' || !outcome.reply || outcome.end.delivery?.decision === 'deny') return null;
   const { user, turn, reply } = outcome;
   if (turn.messageIds.at(-1) !== user.id) return null;
@@ -59,6 +69,6 @@ function replyOf(outcome: MessageOutcome): Pick<OutboxItem, 'id' | 'messageId' |
     id: turn.runId,
     messageId: user.id,
     origin: user.origin,
-    text: spoken(turn.notices, reply.message.content),
+    text: spoken(turn.notices, replyText(reply)),
   };
 }

@@ -69,7 +69,14 @@ export interface AssistantEntry {
   timestamp: number;
   runId: string;
   message: { role: 'assistant'; content: string };
+  /** said before it to the person, never to the model */
+  prefix?: string;
   model?: string;
+}
+
+/** A reply as a person reads it. */
+export function replyText({ prefix, message }: AssistantEntry): string {
+  return prefix ? `${prefix} ${message.content}` : message.content;
 }
 
 /** A start of an agent: written before it runs. Not in context. */
