@@ -35,9 +35,34 @@ export const COMMANDS: CommandEntry[] = [
     load: async () => [(await import('./sessions/history.ts')).SessionsHistoryCommand],
   },
   {
+    path: 'sessions patch',
+    summary: 'settings of a session, also while a turn runs',
+    load: async () => [(await import('./sessions/patch.ts')).SessionsPatchCommand],
+  },
+  {
+    path: 'sessions send',
+    summary: 'a message into another session',
+    load: async () => [(await import('./sessions/send.ts')).SessionsSendCommand],
+  },
+  {
+    path: 'sessions spawn',
+    summary: 'a task for a sub-agent in its own session',
+    load: async () => [(await import('./sessions/spawn.ts')).SessionsSpawnCommand],
+  },
+  {
     path: 'inbox list',
     summary: 'messages that wait or whose agent failed',
     load: async () => [(await import('./inbox/list.ts')).InboxListCommand],
+  },
+  {
+    path: 'inbox retry',
+    summary: 'try failed messages again',
+    load: async () => [(await import('./inbox/retry.ts')).InboxRetryCommand],
+  },
+  {
+    path: 'inbox drop',
+    summary: 'remove messages from the inbox',
+    load: async () => [(await import('./inbox/drop.ts')).InboxDropCommand],
   },
   {
     path: 'delivery list',

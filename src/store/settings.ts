@@ -13,7 +13,7 @@ import {
   type SettingsHolder,
   type StoredSettings,
 } from '../core/session/settings.ts';
-import { jsonBytes, makeFolder, prepareFile, readJson } from './json-file.ts';
+import { jsonBytes, listNames, makeFolder, prepareFile, readJson } from './json-file.ts';
 import type { Layout } from './layout.ts';
 import { newToken, tryLock } from './lock.ts';
 
@@ -103,6 +103,17 @@ export async function changeSettings(
     }
     await new Promise(resolve => setTimeout(resolve, 5));
   }
+}
+
+/** The session key that has a label; null when none has. Reads the settings there are, which few sessions have. */
+export function labelHolder(layout: Layout, agentId: string, label: string): string | null {
+  for (const name of listNames(layout.settingsFolder(agentId))) {
+    if (!name.endsWith('.json')) continue;
+    const read = readJson(path.join(layout.settingsFolder(agentId), name));
+    const stored = (read.state === 'ok' ? read.value : null) as Partial<StoredSettings> | null;
+    if (stored?.settings?.label?.value === label && typeof stored.key === 'string') return stored.key;
+  }
+  return null;
 }
 
 /** Forgets the settings of a session that is deleted. */

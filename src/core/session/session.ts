@@ -70,6 +70,8 @@ export interface SessionRecord {
   /** user and assistant messages in this transcript */
   messageCount: number;
   previousSessionId?: string;
+  /** key of the session whose turn began this sub-agent's */
+  spawnedBy?: string;
   /** a reset the user has not been told of yet */
   untoldReset?: ResetInfo;
 }
@@ -85,8 +87,8 @@ export function reduceRecord(record: SessionRecord, entry: Entry, end: number): 
   if (isUserEntry(entry)) {
     next.messageCount++;
     next.updatedAt = Math.max(next.updatedAt, entry.timestamp);
-    // Chatter that is kept as context, and what an agent wrote, are no message of a real user.
-    if (entry.recorded || entry.hops) return next;
+    // Chatter that is kept as context, and what another session wrote, are no message of a real user.
+    if (entry.recorded || entry.hops || entry.sentFrom) return next;
     next.lastUserAt = Math.max(next.lastUserAt ?? 0, entry.timestamp);
     next.lastRoute = entry.origin;
   } else if (isAssistantEntry(entry)) {

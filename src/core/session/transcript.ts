@@ -59,6 +59,10 @@ export interface UserEntry {
   settings?: SettingsChange;
   /** those end with the session */
   untilReset?: true;
+  /** session key it was written from, or `operator` */
+  sentFrom?: string;
+  /** session that is told of the answer */
+  announceTo?: { agentId: string; key: string };
   /** how many agents stand between a person and this message; absent: a person wrote it */
   hops?: number;
 }
