@@ -50,6 +50,11 @@ export const COMMANDS: CommandEntry[] = [
     load: async () => [(await import('./sessions/spawn.ts')).SessionsSpawnCommand],
   },
   {
+    path: 'message send',
+    summary: 'a message into a session, or out through a channel',
+    load: async () => [(await import('./message/send.ts')).MessageSendCommand],
+  },
+  {
     path: 'inbox list',
     summary: 'messages that wait or whose agent failed',
     load: async () => [(await import('./inbox/list.ts')).InboxListCommand],
