@@ -3,6 +3,7 @@
  * and done; `runner/turn.ts` carries it out, `claw route` prints the same verdicts.
  */
 import type { ConfigInput } from '../config/schema.ts';
+import { agentEntry } from './routing/binding.ts';
 import { linkedPerson } from './routing/identity.ts';
 import type { Message } from './routing/message.ts';
 import { kindOfKey } from './routing/session-key.ts';
@@ -416,9 +417,4 @@ export function runnerName(config: ConfigInput, agentId: string): string {
 
 function agentModel(config: ConfigInput, agentId: string): string | undefined {
   return agentEntry(config, agentId)?.model ?? config.agents?.defaults?.model;
-}
-
-/** The config entry of an agent; ids are compared as they are normalised. */
-export function agentEntry(config: ConfigInput, agentId: string) {
-  return config.agents?.list?.find(agent => agent.id.trim().toLowerCase() === agentId);
 }

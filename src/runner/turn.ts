@@ -10,6 +10,7 @@
 import type { RunnerConfig } from '../config/schema.ts';
 import { historyLimits, selectHistory } from '../core/context/history.ts';
 import { ClawError } from '../core/errors.ts';
+import { agentEntry } from '../core/routing/binding.ts';
 import type { SessionRecord } from '../core/session/session.ts';
 import {
   type AssistantEntry,
@@ -24,7 +25,6 @@ import {
   type UserEntry,
 } from '../core/session/transcript.ts';
 import {
-  agentEntry,
   batchSize,
   bodyOf,
   type Incoming,
@@ -411,7 +411,7 @@ function requestOf(
   };
 
   function history(): HistoryMessage[] {
-    const limits = historyLimits(config, { ...last.origin, agentId: seat.agentId });
+    const limits = historyLimits(config, { ...last.origin, agentId: seat.agentId, sessionKey: seat.key });
     return selectHistory(earlier(), limits, last.origin.chatType !== 'dm');
   }
 

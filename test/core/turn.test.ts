@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ConfigInput } from '../../src/config/schema.ts';
+import { agentEntry } from '../../src/core/routing/binding.ts';
 import {
   type ResetInfo,
   reduceRecord,
@@ -17,7 +18,6 @@ import {
   type UserEntry,
 } from '../../src/core/session/transcript.ts';
 import {
-  agentEntry,
   batchSize,
   type Incoming,
   judgeFreshness,

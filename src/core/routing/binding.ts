@@ -29,6 +29,11 @@ export function defaultAgentId(config: Pick<ConfigInput, 'agents'>): string {
   return normaliseAgentId(agent?.id ?? MAIN_AGENT);
 }
 
+/** The config entry of an agent (a normalised id); undefined where it is not listed. */
+export function agentEntry(config: Pick<ConfigInput, 'agents'>, agentId: string) {
+  return config.agents?.list?.find(agent => normaliseAgentId(agent.id) === agentId);
+}
+
 /**
  * The binding that wins a message, and by which rule; null where none matches. Every field that a binding sets must
  * match. The most specific rule wins, within one rule the first of the list; in `binding.channel` one for the default
