@@ -41,7 +41,9 @@ function readMode(value: string | undefined): ActivationMode | undefined {
 }
 
 /** What mentions an agent: regular expressions that somebody configured, or else its name and its emoji. */
-export type Mentions = { patterns: readonly string[] } | { name?: string | undefined; emoji?: string | undefined };
+export type Mentions =
+  | { patterns: readonly string[] }
+  | { name?: string | undefined; emoji?: string | undefined };
 
 /**
  * The patterns of the agent, which replace those of all agents; where neither are configured, the agent's identity.
@@ -77,7 +79,7 @@ export function isMentioned(text: string, mentions: Mentions): boolean {
 }
 
 /** Zero-width and directional marks, soft hyphens, and the selectors that choose between text and picture of an emoji. */
-const INVISIBLE = /[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe0e\ufe0f\ufeff]/g;
+const INVISIBLE = /[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]|\ufe0e|\ufe0f/g;
 
 function visible(text: string): string {
   return text.replace(INVISIBLE, '').normalize('NFC');
@@ -93,7 +95,8 @@ function compile(pattern: string): RegExp | null {
 }
 
 /** Scripts that write no space between words: there a name may stand between other letters. */
-const UNSPACED = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}]/u;
+const UNSPACED =
+  /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}]/u;
 
 const WORD = '[\\p{L}\\p{M}\\p{N}_]';
 

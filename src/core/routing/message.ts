@@ -268,7 +268,13 @@ export function normaliseMessage(envelope: Envelope, defaults: MessageDefaults =
   const accountId = readAccount(envelope.accountId, channel, defaults, problems);
   const chat = readChat(envelope, channel, problems);
   if (problems.length > 0) return { ok: false, problems };
-  const message: Message = { ...envelope, ...chat, channel, accountId, text: withNewlines(envelope.text ?? '') };
+  const message: Message = {
+    ...envelope,
+    ...chat,
+    channel,
+    accountId,
+    text: withNewlines(envelope.text ?? ''),
+  };
   for (const key of Object.keys(message) as (keyof Message)[]) {
     if (message[key] === undefined) delete message[key];
   }

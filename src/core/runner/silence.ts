@@ -3,21 +3,29 @@
 /** What an agent prints after a heartbeat that found nothing. Anywhere else it is a slip. */
 export const HEARTBEAT_TOKEN = 'HEARTBEAT_OK';
 
-/** Marks that models set a word in: `**NO_REPLY**`, "NO_REPLY", `<NO_REPLY>`. */
-const MARKS = '[\\s*_~`"\'“”‘’«»()\\[\\]{}<>]';
-const BEFORE = `${MARKS}*`;
-/** Nothing but marks and punctuation. */
-const AFTER = '[\\s\\p{P}\\p{S}]*';
-/** A token ends where no letter, digit or underscore follows; marks of emphasis may. */
-const ENDS = '(?![\\p{L}\\p{M}\\p{N}_]|-[\\p{L}\\p{N}_])';
+/** What models set a word in: `**NO_REPLY**`, "NO_REPLY", `<b>NO_REPLY</b>`. */
+const MARK = '(?:</?[a-z][a-z0-9]{0,15}>|&nbsp;|[\\s*_~`"\'“”‘’«»()\\[\\]{}<>#•-])';
+/** Nothing that says anything. */
+const REST = '(?:</?[a-z][a-z0-9]{0,15}>|&nbsp;|[\\s\\p{P}<>~`^|+=])*';
+/** What belongs to a token in front of a text: marks that close, and punctuation that ends something. */
+const CLOSE = '(?:</[a-z][a-z0-9]{0,15}>|[*_~`"\'”’»)\\]}>]|[.!,:;](?=\\s|$))*';
+/** A token ends where no letter, digit or underscore follows. */
+const ENDS = '(?![\\p{L}\\p{M}\\p{N}_])';
+
+/** Most characters that marks before a token at the end, and punctuation behind it, can have. */
+const LONGEST_TRIM = 60;
+
+function matcher(source: string): RegExp {
+  return new RegExp(`^${source}`, 'u');
+}
+
+function quote(token: string): string {
+  return token.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
+}
 
 /** No sentence begins or ends with such a word by chance; `OK` or `HUSH` could. */
 function isUnmistakable(token: string): boolean {
   return /^[A-Z0-9]+(?:_[A-Z0-9]+)+$/.test(token);
-}
-
-function quote(token: string): string {
-  return token.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
 }
 
 /**
@@ -25,66 +33,113 @@ function quote(token: string): string {
  * token such as NO_REPLY, which can be no ordinary word, also silences what it begins ("NO_REPLY - nothing to add").
  */
 export function isSilent(text: string, tokens: readonly string[]): boolean {
-  if (text.trim() === '') return true;
-  return tokens.some(token => {
-    if (text.trim() === token) return true;
-    const whole = new RegExp(`^${BEFORE}${quote(token)}${AFTER}$`, 'u');
-    return whole.test(text) || (isUnmistakable(token) && begins(token).test(text));
+  const said = text.trim();
+  return said === '' || tokens.some(token => said === token || means(said, token));
+}
+
+function means(text: string, token: string): boolean {
+  if (matcher(`${MARK}*${quote(token)}${REST}$`).test(text)) return true;
+  return isUnmistakable(token) && matcher(`${MARK}*${quote(token)}${ENDS}`).test(text);
+}
+
+/** Where a token may stand at the end of a text to be cut off: anywhere, or only behind a whole sentence or line. */
+type EndRule = 'anywhere' | 'alone';
+
+/**
+ * A text without a token that stands at its beginning or at its end. What is left keeps its own white space and is ''
+ * when it holds nothing but punctuation.
+ */
+export function withoutToken(text: string, token: string, atEnd: EndRule): { text: string; found: boolean } {
+  const end = endWithout(text, token, atEnd);
+  const kept = text.slice(0, end);
+  const start = matcher(`${MARK}*${quote(token)}${ENDS}${CLOSE}\\s*`).exec(kept);
+  const found = end < text.length || start !== null;
+  if (!found) return { text, found };
+  const rest = kept.slice(start?.[0].length ?? 0);
+  return { text: matcher(`${REST}$`).test(rest) ? '' : rest, found };
+}
+
+/** Where the text ends when a token at its end is left out; its length where there is none. */
+function endWithout(text: string, token: string, rule: EndRule): number {
+  // Behind the token only punctuation may stand, so none but the last one can be at the end.
+  const at = text.lastIndexOf(token);
+  const behind = text.slice(at + token.length).trimEnd();
+  if (at < 0 || behind.length > LONGEST_TRIM || !matcher(`${REST}$`).test(behind)) return text.length;
+  let start = at;
+  for (
+    let mark = markBefore(text, start);
+    mark > 0 && at - start < LONGEST_TRIM;
+    mark = markBefore(text, start)
+  ) {
+    start -= mark;
+  }
+  const before = text.slice(0, start).trimEnd();
+  if (before === '') return 0;
+  const gap = text.slice(before.length, start);
+  if (gap === '') return text.length;
+  const isOver = /(?:[.!?…)\]"'”’»*_~`。！？]|\p{Extended_Pictographic}\ufe0f?)$/u.test(before);
+  return rule === 'anywhere' || isOver || gap.includes('\n') ? before.length : text.length;
+}
+
+/** Length of the mark that opens right before a place in a text, 0 where there is none. */
+function markBefore(text: string, place: number): number {
+  const opening = /(?:<[a-z][a-z0-9]{0,15}>|[*_~`"'“‘«([{<])$/.exec(
+    text.slice(Math.max(0, place - 20), place),
+  );
+  return opening?.[0].length ?? 0;
+}
+
+/**
+ * What of a reply is said: null for silence, else the text without tokens at its edges. A token that silences does so
+ * alone or in front; behind a text that was meant to be read it is cut off and the text stays. In "I printed NO_REPLY"
+ * it is spoken about, and stays too.
+ *
+ * @param tokens the runner's silent tokens
+ * @param heartbeat true keeps HEARTBEAT_OK, by which a heartbeat is judged
+ */
+export function replyOf(text: string, tokens: readonly string[], heartbeat = false): string | null {
+  if (isSilent(text, tokens)) return null;
+  let said = text;
+  let found = true;
+  const cut = (token: string, atEnd: EndRule) => {
+    const without = withoutToken(said, token, atEnd);
+    said = without.text;
+    found ||= without.found;
+  };
+  while (found) {
+    found = false;
+    for (const token of tokens.filter(isUnmistakable)) cut(token, 'alone');
+    if (!heartbeat) cut(HEARTBEAT_TOKEN, 'anywhere');
+  }
+  return isSilent(said, tokens) ? null : said;
+}
+
+/** How far a text is looked through for a token that may begin there; more than a token and all its trimmings. */
+export const LONGEST_TOKEN = 200;
+
+/**
+ * Whether a text, of which more may come, begins with one of the tokens and what models set it in, or could yet. For
+ * who shows a reply while it is printed; says yes too often rather than too rarely.
+ */
+export function mayBeginToken(text: string, tokens: readonly string[]): boolean {
+  const start = text.slice(0, LONGEST_TOKEN).replace(/(?:<\/?[a-z0-9]{0,16}|&[a-z]{0,4})$/, '');
+  const bare = start.replace(matcher(REST), '');
+  return [...tokens, HEARTBEAT_TOKEN].some(token => {
+    const word = token.replace(matcher(REST), '');
+    return word.startsWith(bare) || bare.startsWith(word);
   });
 }
 
-function begins(token: string): RegExp {
-  return new RegExp(`^${BEFORE}${quote(token)}${ENDS}`, 'u');
-}
-
-/** @returns where a token at the end begins, with what stands before it on its line's end; -1 where there is none */
-function endOf(text: string, token: string): number {
-  // The last one only: whatever stands behind it must be punctuation, so an earlier one cannot be at the end.
-  const at = text.lastIndexOf(token);
-  if (at < 0 || !new RegExp(`^${AFTER}$`, 'u').test(text.slice(at + token.length))) return -1;
-  let start = at;
-  while (start > 0 && /[*_~`"'“‘«([{<]/.test(text[start - 1]!)) start -= 1;
-  const before = text.slice(0, start).trimEnd();
-  const standsAlone = before.length < start && (/[.!?…:;,)\]"'”’»*_`~。！？]$/.test(before) || text.slice(before.length, start).includes('\n'));
-  return standsAlone || before === '' ? before.length : -1;
-}
-
 /**
- * A text without a token that stands at its beginning, or by itself at its end: behind the end of a sentence or on a
- * line of its own. "I printed NO_REPLY" stays: there the token is spoken about.
- *
- * @returns the rest, trimmed where something was cut off, and whether that was so
+ * A heartbeat's reply: `ok` when it says that there is nothing to tell, which is HEARTBEAT_OK at an edge and beside it
+ * no more than `ackMaxChars` characters (below 0 counts as 0). `text` is the reply without the token, '' when ok.
  */
-export function withoutToken(text: string, token: string): { text: string; found: boolean } {
-  let rest = text;
-  const end = endOf(rest, token);
-  if (end >= 0) rest = rest.slice(0, end);
-  const start = new RegExp(`^${BEFORE}${quote(token)}${ENDS}(?:[*_~\`"'”’»)\\]}>]|[.!,:;](?=\\s|$))*\\s*`, 'u').exec(rest);
-  if (start !== null) rest = rest.slice(start[0].length);
-  return { text: rest, found: end >= 0 || start !== null };
-}
-
-/**
- * What of a reply is said: null for silence, else the text without stray tokens at its edges. A token that silences
- * does so only alone or in front; behind a text that was meant to be read it is cut off and the text stays.
- *
- * @param tokens the runner's silent tokens
- * @param heartbeat true keeps HEARTBEAT_OK, which a heartbeat is judged by
- */
-export function spokenReply(text: string, tokens: readonly string[], heartbeat = false): string | null {
-  if (isSilent(text, tokens)) return null;
-  const stray = tokens.filter(isUnmistakable);
-  if (!heartbeat) stray.push(HEARTBEAT_TOKEN);
-  const rest = stray.reduce((said, token) => withoutToken(said, token).text, text);
-  return isSilent(rest, tokens) ? null : rest;
-}
-
-/**
- * Whether a heartbeat's reply says that there is nothing to tell: it holds HEARTBEAT_OK at an edge, and the text
- * beside it is no longer than `ackMaxChars`. `text` is what is left to deliver when it is not so (openclaw #16974).
- */
-export function judgeHeartbeatReply(text: string, ackMaxChars: number): { ok: boolean; text: string } {
-  const { text: rest, found } = withoutToken(text, HEARTBEAT_TOKEN);
-  const said = rest.trim();
-  return { ok: said === '' || (found && said.length <= ackMaxChars), text: said };
+export function judgeHeartbeat(
+  reply: string,
+  ackMaxChars: number,
+): { ok: boolean; text: string; found: boolean } {
+  const { text, found } = withoutToken(reply, HEARTBEAT_TOKEN, 'anywhere');
+  const said = text.trim();
+  const ok = said === '' || (found && said.length <= Math.max(0, ackMaxChars));
+  return { ok, text: ok ? '' : said, found };
 }
