@@ -68,14 +68,15 @@ const LONGEST_LOOK = 4096;
  * into mentions.
  */
 export function isMentioned(text: string, mentions: Mentions): boolean {
-  const seen = visible(text);
   if ('patterns' in mentions) {
-    const start = seen.slice(0, LONGEST_LOOK);
+    const start = visible(text.slice(0, LONGEST_LOOK));
     return mentions.patterns.some(pattern => compile(visible(pattern))?.test(start) === true);
   }
   const emoji = visible(mentions.emoji ?? '').trim();
-  if (emoji !== '' && seen.includes(emoji)) return true;
-  return namePattern(visible(mentions.name ?? ''))?.test(seen) === true;
+  const name = namePattern(visible(mentions.name ?? ''));
+  if (emoji === '' && name === null) return false;
+  const seen = visible(text);
+  return (emoji !== '' && seen.includes(emoji)) || name?.test(seen) === true;
 }
 
 /** Zero-width and directional marks, soft hyphens, and the selectors that choose between text and picture of an emoji. */

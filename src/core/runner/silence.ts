@@ -15,6 +15,15 @@ const ENDS = '(?![\\p{L}\\p{M}\\p{N}_])';
 /** Most characters that marks before a token at the end, and punctuation behind it, can have. */
 const LONGEST_TRIM = 60;
 
+/**
+ * How far a text is looked through for a token that may begin there; more than a token and all its trimmings. The
+ * expressions here are never let loose on more: over megabytes they run out of stack.
+ */
+export const LONGEST_TOKEN = 200;
+
+/** Most tokens in a row that are cut off. A reply of nothing but tokens is no reason to work for minutes. */
+const MOST_TOKENS = 5;
+
 function matcher(source: string): RegExp {
   return new RegExp(`^${source}`, 'u');
 }
@@ -38,8 +47,14 @@ export function isSilent(text: string, tokens: readonly string[]): boolean {
 }
 
 function means(text: string, token: string): boolean {
-  if (matcher(`${MARK}*${quote(token)}${REST}$`).test(text)) return true;
-  return isUnmistakable(token) && matcher(`${MARK}*${quote(token)}${ENDS}`).test(text);
+  const start = text.slice(0, LONGEST_TOKEN + 1);
+  if (start.length <= LONGEST_TOKEN && matcher(`${MARK}*${quote(token)}${REST}$`).test(start)) return true;
+  return isUnmistakable(token) && matcher(`${MARK}*${quote(token)}${ENDS}`).test(start);
+}
+
+/** Whether a text says nothing: it is short, and there is only punctuation in it. */
+function isEmpty(text: string): boolean {
+  return text.length <= LONGEST_TOKEN && matcher(`${REST}$`).test(text);
 }
 
 /** Where a token may stand at the end of a text to be cut off: anywhere, or only behind a whole sentence or line. */
@@ -52,11 +67,12 @@ type EndRule = 'anywhere' | 'alone';
 export function withoutToken(text: string, token: string, atEnd: EndRule): { text: string; found: boolean } {
   const end = endWithout(text, token, atEnd);
   const kept = text.slice(0, end);
-  const start = matcher(`${MARK}*${quote(token)}${ENDS}${CLOSE}\\s*`).exec(kept);
+  const said = kept.trimStart();
+  const start = matcher(`${MARK}*${quote(token)}${ENDS}${CLOSE}`).exec(said.slice(0, LONGEST_TOKEN));
   const found = end < text.length || start !== null;
   if (!found) return { text, found };
-  const rest = kept.slice(start?.[0].length ?? 0);
-  return { text: matcher(`${REST}$`).test(rest) ? '' : rest, found };
+  const rest = start === null ? kept : said.slice(start[0].length).trimStart();
+  return { text: isEmpty(rest) ? '' : rest, found };
 }
 
 /** Where the text ends when a token at its end is left out; its length where there is none. */
@@ -64,7 +80,7 @@ function endWithout(text: string, token: string, rule: EndRule): number {
   // Behind the token only punctuation may stand, so none but the last one can be at the end.
   const at = text.lastIndexOf(token);
   const behind = text.slice(at + token.length).trimEnd();
-  if (at < 0 || behind.length > LONGEST_TRIM || !matcher(`${REST}$`).test(behind)) return text.length;
+  if (at < 0 || behind.length > LONGEST_TRIM || !isEmpty(behind)) return text.length;
   let start = at;
   for (
     let mark = markBefore(text, start);
@@ -100,22 +116,14 @@ function markBefore(text: string, place: number): number {
 export function replyOf(text: string, tokens: readonly string[], heartbeat = false): string | null {
   if (isSilent(text, tokens)) return null;
   let said = text;
-  let found = true;
-  const cut = (token: string, atEnd: EndRule) => {
-    const without = withoutToken(said, token, atEnd);
-    said = without.text;
-    found ||= without.found;
-  };
-  while (found) {
-    found = false;
-    for (const token of tokens.filter(isUnmistakable)) cut(token, 'alone');
-    if (!heartbeat) cut(HEARTBEAT_TOKEN, 'anywhere');
+  for (let round = 0; round < MOST_TOKENS; round++) {
+    const before = said;
+    for (const token of tokens.filter(isUnmistakable)) said = withoutToken(said, token, 'alone').text;
+    if (!heartbeat) said = withoutToken(said, HEARTBEAT_TOKEN, 'anywhere').text;
+    if (said === before) break;
   }
   return isSilent(said, tokens) ? null : said;
 }
-
-/** How far a text is looked through for a token that may begin there; more than a token and all its trimmings. */
-export const LONGEST_TOKEN = 200;
 
 /**
  * Whether a text, of which more may come, begins with one of the tokens and what models set it in, or could yet. For

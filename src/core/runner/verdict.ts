@@ -6,7 +6,7 @@ import type { RunnerConfig } from '../../config/schema.ts';
 import type { Usage } from '../session/transcript.ts';
 import type { TurnError, TurnOutcome } from '../turn-request.ts';
 import { estimateUsage, parseOutput } from './output.ts';
-import { replyOf, withoutToken } from './silence.ts';
+import { HEARTBEAT_TOKEN, replyOf, withoutToken } from './silence.ts';
 
 /** Every way a program can end, in one shape. At most one of the flags is true; a signal is never success. */
 export interface ExecOutcome {
@@ -69,7 +69,9 @@ export function judge(run: ExecOutcome, input: VerdictInput): TurnOutcome {
   const tokens = input.runner.silentTokens ?? RUNNER_DEFAULTS.silentTokens;
   const text = replyOf(printed, tokens, input.heartbeat);
   if (text === null) {
-    const unsaid = tokens.reduce((rest, token) => withoutToken(rest, token, 'alone').text, printed).trim();
+    const unsaid = [...tokens, HEARTBEAT_TOKEN]
+      .reduce((rest, token) => withoutToken(rest, token, 'alone').text, printed)
+      .trim();
     if (unsaid !== '') {
       const shown = clip(mask(unsaid, input.secrets), STDERR_CHARACTERS);
       base.warnings.push(

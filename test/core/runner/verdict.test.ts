@@ -62,6 +62,7 @@ test('what an agent prints beside its wish for silence is told to the operator, 
     warnings: [expect.stringMatching(/not sent: the key is \*\*\*$/)],
   });
   expect(verdict({ stdout: '"NO_REPLY".' }).warnings).toEqual([]);
+  expect(verdict({ stdout: 'HEARTBEAT_OK' }).warnings).toEqual([]);
 });
 
 test('tokens at the edges are no part of the reply; a heartbeat keeps its own', () => {
