@@ -32,8 +32,6 @@ const NOT_YET: readonly NotYet[] = [
   ...agent('compaction'),
   ...agent('memory'),
   ...agent('modelFallbacks'),
-  { path: ['agents', 'list', '*', 'identity'] },
-  { path: ['agents', 'list', '*', 'groupChat'] },
   { path: ['session', 'retention'], consequence: 'nothing is removed' },
   { path: ['channels', '*', 'heartbeat'] },
   pairing(),

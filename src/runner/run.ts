@@ -161,7 +161,7 @@ function requestOf(desk: Desk, seat: Seat, record: SessionRecord, { turn, users 
   }
 
   function history(): HistoryMessage[] {
-    const limits = historyLimits(config, { ...last.origin, agentId: seat.agentId });
+    const limits = historyLimits(config, { ...last.origin, agentId: seat.agentId, sessionKey: seat.key });
     return selectHistory(earlier(), limits, last.origin.chatType !== 'dm');
   }
 
