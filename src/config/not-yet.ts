@@ -44,8 +44,6 @@ const NOT_YET: readonly NotYet[] = [
   { path: ['messages', 'queue', 'cap'], consequence: 'no message is dropped' },
   { path: ['messages', 'queue', 'drop'], consequence: 'no message is dropped' },
   { path: ['messages', 'responsePrefix'] },
-  { path: ['messages', 'inlineDirectives'] },
-  { path: ['commands'] },
   { path: ['cron'], consequence: 'no job runs' },
   { path: ['memory'] },
   { path: ['logging'] },

@@ -36,6 +36,7 @@ export interface TriggerMatch {
  * @param models models that may be named after the trigger; none: everything after it is text
  * @param botNames names this assistant answers to. Given, `/new@name` and `@name` must be one of them, so that a
  *   command for another bot of the room resets nothing here; absent, any name is taken for ours
+ * @param disabled `new` and `reset` where they are not offered; what `triggers` adds stays
  */
 export function matchTrigger(
   text: string,
@@ -44,15 +45,16 @@ export function matchTrigger(
     chatType: ChatType;
     models?: KnownModels;
     botNames?: readonly string[];
+    disabled?: readonly string[];
   },
 ): TriggerMatch | null {
-  const isOurs = (name: string) =>
-    options.botNames === undefined || options.botNames.some(own => own.toLowerCase() === name.toLowerCase());
+  const isOurs = addressees(options.botNames);
   const trimmed = text.trim();
   const command = options.chatType === 'dm' ? trimmed : withoutMentions(trimmed, isOurs);
 
   // The longest first, or "/new topic" would never be reached past "/new".
-  const triggers = [...RESET_TRIGGERS, ...(options.triggers ?? [])]
+  const builtIn = RESET_TRIGGERS.filter(trigger => !options.disabled?.includes(trigger.slice(1)));
+  const triggers = [...builtIn, ...(options.triggers ?? [])]
     .filter(trigger => trigger.trim() !== '')
     .sort((a, b) => b.length - a.length);
   for (const trigger of triggers) {
@@ -95,18 +97,25 @@ export function knownModels(config: ConfigInput): KnownModels {
   return { aliases, models: [...new Set(models)] };
 }
 
-function aliasTarget(word: string, aliases: Readonly<Record<string, string>>): string | undefined {
+/** The model a configured alias stands for; aliases mean the same in any case. */
+export function aliasTarget(word: string, aliases: Readonly<Record<string, string>>): string | undefined {
   const wanted = word.toLowerCase();
   return Object.entries(aliases).find(([alias]) => alias.toLowerCase() === wanted)?.[1];
 }
 
-function knownModel(name: string, known: readonly string[]): string | undefined {
+/** A configured model, written as it is configured. */
+export function knownModel(name: string, known: readonly string[]): string | undefined {
   const wanted = name.toLowerCase();
   return known.find(model => model.toLowerCase() === wanted);
 }
 
+/** Whom a command or mention must name to be meant for us; without names, anybody's will do. */
+export function addressees(botNames: readonly string[] | undefined): (name: string) => boolean {
+  return name => botNames === undefined || botNames.some(own => own.toLowerCase() === name.toLowerCase());
+}
+
 /** Skips `@4915…` and `@botname` (with a comma or colon) at the beginning; a mention of somebody else stays. */
-function withoutMentions(text: string, isOurs: (name: string) => boolean): string {
+export function withoutMentions(text: string, isOurs: (name: string) => boolean): string {
   let rest = text;
   for (;;) {
     const match = /^@([^\s,:]+)[,:]?\s+/.exec(rest);
