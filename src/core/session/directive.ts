@@ -361,7 +361,7 @@ export function parseDirectives(text: string, options: ParseOptions): ParsedText
   const refused = counted.filter(isRefused);
   const taken = counted.filter(find => !isRefused(find));
   return {
-    settings: Object.assign({}, ...taken.map(find => find.change ?? {})),
+    settings: taken.reduce<SettingsChange>((settings, { change }) => Object.assign(settings, change), {}),
     asked: taken.flatMap(({ name, given }) => (given === undefined ? [] : [{ name, given }])),
     command: taken.find(find => find.command)?.command ?? null,
     body: alone && refused.length === 0 ? '' : without(text, taken),
@@ -390,8 +390,8 @@ function findDirectives(text: string, from: number, options: ParseOptions): Find
     const head = readHead(text, start);
     const ours = head && (head.addressee === undefined || isOurs(head.addressee));
     const reading = ours ? readDirective(text, head, options) : undefined;
-    const second = reading?.command && finds.some(find => find.command);
-    if (reading === undefined || second || (!leading && isAtStartOnly(reading))) {
+    const misplaced = reading && !leading && isAtStartOnly(reading);
+    if (!reading || misplaced || (reading.command && finds.some(find => find.command))) {
       leading = false;
       continue;
     }
