@@ -179,6 +179,17 @@ describe('what is text stays as it is', () => {
   });
 });
 
+test('what comes with a picture is about the picture, and holds for it alone', () => {
+  const withPicture = (text: string) => parse(text, { owner: false, hasAttachments: true });
+  expect(withPicture('/think high')).toMatchObject({
+    settings: { thinkingLevel: 'high' },
+    body: '',
+    refused: [],
+    alone: false,
+  });
+  expect(withPicture('/status')).toMatchObject({ command: null, body: '/status', alone: false });
+});
+
 describe('in a room', () => {
   const room = (text: string, botNames?: readonly string[]) =>
     parse(text, { chatType: 'group', ...(botNames ? { botNames } : {}) });
