@@ -90,6 +90,11 @@ export const COMMANDS: CommandEntry[] = [
     load: async () => [(await import('./config/schema.ts')).ConfigSchemaCommand],
   },
   {
+    path: 'commands',
+    summary: 'what can be typed in a chat: native menu and text-only',
+    load: async () => [(await import('./commands.ts')).CommandsCommand],
+  },
+  {
     path: 'init',
     summary: 'create config and workspace, find installed agents',
     load: async () => [(await import('./init.ts')).InitCommand],

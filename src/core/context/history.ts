@@ -160,13 +160,19 @@ export function selectHistory(
     if (chosen.length >= limits.messages || tokens > limits.tokens) break;
     chosen.push(message);
     // A turn is kept from its question on: nothing older than the oldest question comes along.
-    if (message.role === 'user' && !recorded && ++turns >= limits.turns) break;
+    const isQuestion = message.role === 'user' && !recorded && entry.type !== 'system_event';
+    if (isQuestion && ++turns >= limits.turns) break;
   }
   return chosen.reverse();
 }
 
 function historyMessage(entry: Entry, group: boolean): HistoryMessage | null {
-  if (!isSpoken(entry)) return null;
+  // What a session was told of stays known to it, marked as what it was.
+  if (entry.type === 'system_event' && typeof entry.text === 'string') {
+    return { role: 'user', content: `System: ${entry.text}`, timestamp: Number(entry.timestamp) || 0 };
+  }
+  // Left out because too many waited: left out here too.
+  if (!isSpoken(entry) || 'dropped' in entry) return null;
   const { message, timestamp, origin } = entry;
   const name = group && message.role === 'user' ? origin?.fromName || origin?.from : undefined;
   return { role: message.role, content: name ? `${name}: ${message.content}` : message.content, timestamp };
