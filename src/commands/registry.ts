@@ -75,6 +75,11 @@ export const COMMANDS: CommandEntry[] = [
     load: async () => [(await import('./delivery/list.ts')).DeliveryListCommand],
   },
   {
+    path: 'call',
+    summary: 'a method by its RPC name: the same as its command with --json',
+    load: async () => [(await import('./call.ts')).CallCommand],
+  },
+  {
     path: 'config show',
     summary: 'the configuration; --effective with value and source per key',
     load: async () => [(await import('./config/show.ts')).ConfigShowCommand],
