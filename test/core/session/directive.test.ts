@@ -436,7 +436,7 @@ describe('a text of 300 KB', () => {
     '\u200f/t low',
     'x',
   ])('%j over and over is read in linear time', piece => {
-    for (const text of [full(piece), `x ${full(piece)}`, `${full(piece)}x`, `${full(' ')}x ${full(piece)}`]) {
+    for (const text of [full(piece), `${full(' ')}x ${full(piece)}`]) {
       const started = performance.now();
       const parsed = parse(text, { chatType: 'group' });
       // Quadratic time would be minutes; a busy machine is not.
