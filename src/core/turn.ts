@@ -140,14 +140,13 @@ export function judgeFreshness(
 /** The reset trigger a message is, if its sender may use commands at all. */
 export function triggerOf(config: ConfigInput, incoming: Incoming): TriggerMatch | null {
   if (!takesCommands(config, incoming)) return null;
-  const match = matchTrigger(incoming.message.text, {
+  return matchTrigger(incoming.message.text, {
     triggers: config.session?.resetTriggers,
     chatType: incoming.message.chatType,
     // Naming a model sets it, which is the owner's.
     ...(incoming.owner ? { models: knownModels(config) } : {}),
+    disabled: disabledDirectives(config),
   });
-  const isOff = (name: string) => `/${name}` === match?.trigger.toLowerCase();
-  return match && !disabledDirectives(config).some(isOff) ? match : null;
 }
 
 /** Only what a person wrote, to be answered, may be a command. */
@@ -164,6 +163,7 @@ export function directivesOf(config: ConfigInput, incoming: Incoming): ParsedTex
     models: knownModels(config),
     owner: incoming.owner,
     disabled: disabledDirectives(config),
+    hasAttachments: Boolean(incoming.message.attachments?.length),
   });
 }
 
@@ -301,7 +301,14 @@ export function planTurn(facts: TurnFacts): TurnPlan {
   const sessionId = fresh?.sessionId ?? facts.newSessionId;
   const next: SessionRecord = fresh ?? newRecord(facts, sessionId, rotation?.reset);
   const inline = inlineSettings(config, batch);
-  const change = changeOf(config, mayReset ? trigger.model : null, inline, facts.answer, first.settings);
+  const change = changeOf(
+    config,
+    mayReset ? trigger.model : null,
+    inline,
+    facts.answer,
+    first.settings,
+    first.owner,
+  );
 
   const { reset: told, notices } = first.respond && !first.dropped ? tell(config, next) : NOTHING_TOLD;
   const isNewSession = isNewTranscript && first.respond && !first.dropped;
@@ -376,11 +383,13 @@ function changeOf(
   inline: SettingValues,
   answer: CommandAnswer | null,
   given: SettingValues | undefined,
+  mayKeep: boolean,
 ): TurnPlan['change'] {
   if (answer) return answer.change ? { settings: answer.change, untilReset: false } : null;
   if (model !== null) return { settings: { model }, untilReset: false };
   if (given) return { settings: given, untilReset: false };
-  const sticks = config.messages?.inlineDirectives === 'sticky' && Object.keys(inline).length > 0;
+  // What stays is the owner's to say.
+  const sticks = mayKeep && config.messages?.inlineDirectives === 'sticky' && Object.keys(inline).length > 0;
   return sticks ? { settings: inline, untilReset: true } : null;
 }
 
