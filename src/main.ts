@@ -89,7 +89,8 @@ main(argv).then(
     process.exitCode = status;
   },
   error => {
-    process.exitCode = report(error, beforeDashes(argv).includes('--json'));
+    // A call is answered in JSON, its failure too.
+    process.exitCode = report(error, argv[0] === 'call' || beforeDashes(argv).includes('--json'));
   },
 );
 

@@ -139,7 +139,7 @@ export function judgeFreshness(
 
 /** The reset trigger a message is, if its sender may use commands at all. */
 export function triggerOf(config: ConfigInput, incoming: Incoming): TriggerMatch | null {
-  if (!takesCommands(config, incoming)) return null;
+  if (!takesCommands(incoming)) return null;
   return matchTrigger(incoming.message.text, {
     triggers: config.session?.resetTriggers,
     chatType: incoming.message.chatType,
@@ -150,13 +150,13 @@ export function triggerOf(config: ConfigInput, incoming: Incoming): TriggerMatch
 }
 
 /** Only what a person wrote, to be answered, may be a command. */
-function takesCommands(config: ConfigInput, incoming: Incoming): boolean {
-  return !incoming.fromAgent && incoming.respond && !incoming.dropped && config.commands?.text !== false;
+function takesCommands(incoming: Incoming): boolean {
+  return !incoming.fromAgent && incoming.respond && !incoming.dropped;
 }
 
 /** The directives in a message, behind its reset trigger if it has one; null where its text is only text. */
 export function directivesOf(config: ConfigInput, incoming: Incoming): ParsedText | null {
-  if (!takesCommands(config, incoming)) return null;
+  if (!takesCommands(incoming)) return null;
   const trigger = triggerOf(config, incoming);
   return parseDirectives(trigger ? trigger.remainder : incoming.message.text, {
     chatType: incoming.message.chatType,
