@@ -35,7 +35,6 @@ const NOT_YET: readonly NotYet[] = [
   { path: ['agents', 'list', '*', 'identity'] },
   { path: ['agents', 'list', '*', 'groupChat'] },
   { path: ['session', 'sendPolicy'], consequence: 'replies are NOT held back' },
-  { path: ['session', 'retention'], consequence: 'nothing is removed' },
   { path: ['channels', '*', 'heartbeat'] },
   pairing(),
   pairing('accounts', '*'),
