@@ -32,16 +32,25 @@ export interface DeleteOutcome {
  * Deletes a session: its record and its transcript, and with `archived` the archived transcripts of its key. Messages
  * stay known by their ids, so that one that comes again is still a repetition.
  *
- * @throws ClawError tempfail `session-busy`, usage `session-unknown`, data `state-unreadable`
+ * @param options sessionId: the session meant, where it was named by its id; another one is left alone
+ * @throws ClawError tempfail `session-busy` or `session-changed`, usage `session-unknown`, data `state-unreadable`
  */
 export function deleteSession(
   desk: Desk,
   place: SessionPlace,
-  options: { archived: boolean; waitMs: number },
+  options: { archived: boolean; waitMs: number; sessionId?: string },
 ): Promise<DeleteOutcome> {
   const { agentId, key } = place;
   return holdSession(desk, place, options.waitMs, async seat => {
     const { record } = await settleSession(desk, seat, 'the session was deleted before it was answered');
+    if (options.sessionId !== undefined && record?.sessionId !== options.sessionId) {
+      throw new ClawError(
+        'tempfail',
+        'session-changed',
+        `${options.sessionId} is no longer the current session of ${key}`,
+        `claw sessions delete ${options.sessionId}`,
+      );
+    }
     const archives = options.archived ? listArchives(desk.layout, agentId, key).archived : [];
     if (!record && archives.length === 0) {
       throw new ClawError(

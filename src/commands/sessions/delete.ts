@@ -51,7 +51,8 @@ export class SessionsDeleteCommand extends ClawCommand {
     const place = found.key === null ? null : { agentId: found.agentId, key: found.key };
     const isArchivedOnly = found.record === null && found.sessionId !== '';
     if (isArchivedOnly) return deleteArchived(desk, found.agentId, place, found.sessionId, waitMs);
-    return deleteSession(desk, place!, { archived: this.archived, waitMs });
+    const byId = this.name === found.sessionId ? { sessionId: found.sessionId } : {};
+    return deleteSession(desk, place!, { archived: this.archived, waitMs, ...byId });
   }
 
   /** With `--archived` a key may have nothing but archived transcripts left; it then has no session to be found. */
