@@ -55,6 +55,26 @@ export const COMMANDS: CommandEntry[] = [
     load: async () => [(await import('./message/send.ts')).MessageSendCommand],
   },
   {
+    path: 'sessions reset',
+    summary: 'begin a session anew; its transcript is archived',
+    load: async () => [(await import('./sessions/reset.ts')).SessionsResetCommand],
+  },
+  {
+    path: 'sessions resume',
+    summary: 'put an archived transcript back under its key',
+    load: async () => [(await import('./sessions/resume.ts')).SessionsResumeCommand],
+  },
+  {
+    path: 'sessions delete',
+    summary: 'delete a session, or one archived transcript',
+    load: async () => [(await import('./sessions/delete.ts')).SessionsDeleteCommand],
+  },
+  {
+    path: 'sessions cleanup',
+    summary: 'remove what session.retention lets go; --dry-run lists it',
+    load: async () => [(await import('./sessions/cleanup.ts')).SessionsCleanupCommand],
+  },
+  {
     path: 'inbox list',
     summary: 'messages that wait or whose agent failed',
     load: async () => [(await import('./inbox/list.ts')).InboxListCommand],

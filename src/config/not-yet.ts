@@ -32,7 +32,6 @@ const NOT_YET: readonly NotYet[] = [
   ...agent('compaction'),
   ...agent('memory'),
   ...agent('modelFallbacks'),
-  { path: ['session', 'retention'], consequence: 'nothing is removed' },
   { path: ['channels', '*', 'heartbeat'] },
   pairing(),
   pairing('accounts', '*'),

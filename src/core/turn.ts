@@ -609,8 +609,12 @@ export function resetNotice(reset: ResetInfo): string {
     missing: 'its transcript was gone',
     operator: 'it was reset from the command line',
     user: 'you asked for it',
+    resume: '',
   }[reset.reason];
   const kept = ` The earlier conversation is kept (claw sessions history ${reset.previousSessionId}).`;
+  if (reset.reason === 'resume') {
+    return `An earlier conversation goes on here. The one until now is kept (claw sessions history ${reset.previousSessionId}).`;
+  }
   return `New session: ${why}.${reset.reason === 'missing' ? '' : kept}`;
 }
 

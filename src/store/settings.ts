@@ -105,6 +105,27 @@ export async function changeSettings(
   }
 }
 
+/** Settings files of an agent that cannot be read, and why. */
+export function listUnreadableSettings(layout: Layout, agentId: string): { file: string; reason: string }[] {
+  return listNames(layout.settingsFolder(agentId))
+    .filter(name => name.endsWith('.json') && !name.startsWith('.'))
+    .flatMap(name => {
+      const file = path.join(layout.settingsFolder(agentId), name);
+      const read = readJson(file);
+      if (read.state === 'missing') return [];
+      const key = read.state === 'ok' ? (read.value as { key?: unknown } | null)?.key : undefined;
+      try {
+        if (read.state === 'unreadable') return [{ file, reason: read.reason }];
+        const isPlaced = typeof key === 'string' && layout.settings(agentId, key) === file;
+        if (!isPlaced) return [{ file, reason: 'it belongs to another key' }];
+        loadSettings(layout, agentId, key);
+        return [];
+      } catch (error) {
+        return [{ file, reason: (error as Error).message }];
+      }
+    });
+}
+
 /** The session key that has a label; null when none has. Reads the settings there are, which few sessions have. */
 export function labelHolder(layout: Layout, agentId: string, label: string): string | null {
   for (const name of listNames(layout.settingsFolder(agentId))) {

@@ -3,7 +3,8 @@ import { contextWindow } from '../../core/context/history.ts';
 import { kindOfKey } from '../../core/routing/session-key.ts';
 import type { SessionRecord } from '../../core/session/session.ts';
 import type { Desk } from '../../runner/desk.ts';
-import { listAgents, listRecords, type RecordProblem } from '../../store/sessions.ts';
+import { eachRecord, listAgents, type RecordProblem } from '../../store/sessions.ts';
+import { isoTime } from '../format.ts';
 
 /** One row of contract §10. Times are epoch ms. */
 export interface SessionRow {
@@ -14,7 +15,7 @@ export interface SessionRow {
   chatType: string;
   updatedAt: number;
   ageMs: number;
-  lastActiveAt: string;
+  lastActiveAt: string | null;
   sessionAge: number;
   sessionId: string;
   previousSessionId: string | null;
@@ -26,6 +27,8 @@ export interface SessionRow {
   contextTokens: number;
   percentUsed: number;
   tokensEstimated: boolean;
+  /** name of the group, else of who wrote last */
+  displayName: string | null;
 }
 
 export interface RowFilter {
@@ -34,7 +37,29 @@ export interface RowFilter {
   activeMinutes?: number;
   channel?: string;
   kind?: string;
+  /** in key, session id, label or display name, in any case */
+  search?: string;
 }
+
+/** Kinds that `--kind` takes: of the key, and for dm, group, channel and thread of the chat too. */
+export const KINDS: readonly string[] = [
+  'main',
+  'dm',
+  'group',
+  'channel',
+  'thread',
+  'cron',
+  'subagent',
+  'global',
+];
+
+/**
+ * A record is written whenever its `updatedAt` moves, so one whose file is older than the window has not been active in
+ * it, and is not read at all. The margin is for a clock that was set back a little, or a file server with its own. A copy
+ * of a store has its files newer, or as old, as they were: either way nothing is missed. (Only where the clock ran ahead
+ * by more than the margin, and was set back, `--active` passes over what claims to be of the future.)
+ */
+const MTIME_MARGIN = 24 * 3_600_000;
 
 /** All rows that pass, newest first, and the records that could not be read. Opens no transcript. */
 export function sessionRows(
@@ -45,15 +70,21 @@ export function sessionRows(
   const agents = filter.agentId ? [filter.agentId] : listAgents(desk.layout);
   const rows: SessionRow[] = [];
   const problems: RecordProblem[] = [];
+  const since = filter.activeMinutes === undefined ? undefined : now - filter.activeMinutes * 60_000;
+  const modifiedSince = since === undefined ? undefined : since - MTIME_MARGIN;
+  const needle = filter.search === undefined ? undefined : fold(filter.search);
   let total = 0;
   for (const agentId of agents) {
-    const listed = listRecords(desk.layout, agentId);
-    problems.push(...listed.problems);
-    total += listed.records.length;
-    for (const record of listed.records) {
-      if (filter.activeMinutes !== undefined && now - record.updatedAt > filter.activeMinutes * 60_000)
+    for (const read of eachRecord(desk.layout, agentId, modifiedSince)) {
+      if (read.state === 'unreadable') {
+        problems.push({ file: read.file, reason: read.reason });
         continue;
+      }
+      const { record } = read;
+      total++;
+      if (since !== undefined && record.updatedAt < since) continue;
       if (filter.channel !== undefined && record.channel !== filter.channel) continue;
+      if (needle !== undefined && !isFound(record, needle)) continue;
       const row = rowOf(desk, record, now);
       if (filter.kind === undefined || row.kind === filter.kind || row.chatType === filter.kind)
         rows.push(row);
@@ -64,6 +95,18 @@ export function sessionRows(
     problems,
     total,
   };
+}
+
+function isFound(record: SessionRecord, needle: string): boolean {
+  const { label } = record as { label?: unknown };
+  const { groupName, fromName } = record.lastRoute ?? {};
+  const texts = [record.key, record.sessionId, label, groupName, fromName];
+  return texts.some(text => typeof text === 'string' && fold(text).includes(needle));
+}
+
+/** Text as it is compared: case and the way letters are put together do not count. */
+export function fold(text: string): string {
+  return text.normalize('NFC').toLowerCase();
 }
 
 /** One record as a row. */
@@ -78,7 +121,7 @@ export function rowOf(desk: Desk, record: SessionRecord, now: number): SessionRo
     chatType: record.chatType,
     updatedAt: record.updatedAt,
     ageMs: Math.max(0, now - record.updatedAt),
-    lastActiveAt: new Date(record.updatedAt).toISOString(),
+    lastActiveAt: isoTime(record.updatedAt),
     sessionAge: Math.max(0, now - record.startedAt),
     sessionId: record.sessionId,
     previousSessionId: record.previousSessionId ?? null,
@@ -90,5 +133,6 @@ export function rowOf(desk: Desk, record: SessionRecord, now: number): SessionRo
     contextTokens: window,
     percentUsed: Math.round((used / window) * 100),
     tokensEstimated: record.tokens?.estimated ?? false,
+    displayName: record.lastRoute?.groupName ?? record.lastRoute?.fromName ?? null,
   };
 }

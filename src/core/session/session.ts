@@ -5,6 +5,7 @@ import {
   type Entry,
   isAssistantEntry,
   isCommandEntry,
+  isResumedEntry,
   isTurnEndEntry,
   isUserEntry,
   type Usage,
@@ -38,9 +39,9 @@ export interface TokenCounts {
   estimated?: boolean;
 }
 
-/** Why and when a session began anew. `previousSessionId` is the archived transcript. */
+/** Why and when a session began anew, or went on in an earlier transcript. `previousSessionId` is the archived one. */
 export interface ResetInfo {
-  reason: 'daily' | 'idle' | 'user' | 'missing' | 'operator';
+  reason: 'daily' | 'idle' | 'user' | 'missing' | 'operator' | 'resume';
   /** epoch ms */
   at: number;
   previousSessionId: string;
@@ -102,6 +103,16 @@ export function reduceRecord(record: SessionRecord, entry: Entry, end: number): 
   } else if (isCommandEntry(entry)) {
     next.updatedAt = Math.max(next.updatedAt, entry.timestamp);
     delete next.untoldReset;
+  } else if (isResumedEntry(entry)) {
+    // A person asked for this conversation again: as good as a message, or the next one would find it stale.
+    const { timestamp: at, previousSessionId } = entry;
+    next.lastUserAt = Math.max(next.lastUserAt ?? 0, at);
+    next.updatedAt = Math.max(next.updatedAt, at);
+    delete next.untoldReset;
+    if (previousSessionId !== undefined) {
+      next.previousSessionId = previousSessionId;
+      next.untoldReset = { reason: 'resume', at, previousSessionId };
+    }
   }
   return next;
 }
