@@ -5,6 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { ClawError } from '../core/errors.ts';
+import { unknownSession } from '../core/routing/visibility.ts';
 import { listArchives, listTorn } from '../store/archives.ts';
 import { syncFolder } from '../store/json-file.ts';
 import { listWaiting } from '../store/pending.ts';
@@ -54,12 +55,7 @@ export function deleteSession(
     }
     const archives = options.archived ? listArchives(desk.layout, agentId, key).archived : [];
     if (!record && archives.length === 0) {
-      throw new ClawError(
-        'usage',
-        'session-unknown',
-        `there is no session ${JSON.stringify(key)}`,
-        'claw sessions list',
-      );
+      throw unknownSession(key);
     }
     const deleted: DeletedFile[] = [];
     if (record) {

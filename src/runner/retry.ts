@@ -5,7 +5,7 @@ import { ClawError } from '../core/errors.ts';
 import { type IngestResult, resultOf } from '../core/result.ts';
 import type { MessageOutcome } from '../core/session/transcript.ts';
 import { readJson } from '../store/json-file.ts';
-import { tokenState, tryLock } from '../store/lock.ts';
+import { tokenState } from '../store/lock.ts';
 import {
   type FailedMessage,
   listPendingAgents,
@@ -14,6 +14,7 @@ import {
   readWaiting,
 } from '../store/pending.ts';
 import type { Desk } from './desk.ts';
+import { holdSession } from './hold.ts';
 import { workAgain } from './turn.ts';
 import { putUnread } from './wait.ts';
 
@@ -40,7 +41,6 @@ export function findFailures(desk: Desk, id: string): FoundFailure[] {
 /**
  * Tries one failed message again and hands its result to `print`.
  *
- * @param waitMs how long to wait for a busy session
  * @throws ClawError tempfail `session-busy`, data `state-unreadable`
  */
 export async function retryFailure(
@@ -48,7 +48,7 @@ export async function retryFailure(
   { failed, file }: FoundFailure,
   options: { signal?: AbortSignal; stopped?(): boolean; print(result: IngestResult): boolean },
 ): Promise<IngestResult> {
-  const { context, layout } = desk;
+  const { context } = desk;
   const { agentId, key } = failed;
   if (!Array.isArray(failed.users) || failed.users.length === 0) {
     throw new ClawError(
@@ -59,44 +59,24 @@ export async function retryFailure(
     );
   }
   const begun = context.now();
-  const lock = await waitForLock(desk, agentId, key, options.signal);
   let result: IngestResult | null = null;
-  try {
-    await workAgain(desk, { agentId, key, lock }, failed, {
+  const patience = DEFAULTS.runner.timeoutSeconds * 1000;
+  await holdSession(desk, { agentId, key }, patience, seat =>
+    workAgain(desk, seat, failed, {
       onAnswered: async (outcome: MessageOutcome, sessionId) => {
         const blank = { isNewSession: false, reset: null, notices: [], reply: null, usage: null };
         const messageId = failed.messageIds.at(-1)!;
         const base = { ...blank, status: 'queued' as const, messageId, agentId, sessionKey: key, sessionId };
         result = resultOf({ ...base, durationMs: context.now() - begun }, outcome);
-        if (options.print(result)) return true;
-        putUnread(desk, { agentId, key, sessionId }, outcome);
+        if (!options.print(result)) putUnread(desk, { agentId, key, sessionId }, outcome);
         return true;
       },
       enough: () => result !== null,
       ...(options.signal ? { signal: options.signal } : {}),
       ...(options.stopped ? { stopped: options.stopped } : {}),
-    });
-  } finally {
-    lock.release();
-  }
+    }),
+  );
   return result!;
-}
-
-async function waitForLock(desk: Desk, agentId: string, key: string, signal: AbortSignal | undefined) {
-  const giveUp = desk.context.now() + DEFAULTS.runner.timeoutSeconds * 1000;
-  for (;;) {
-    const lock = tryLock(desk.context, desk.layout.lock(agentId, key), key);
-    if (lock) return lock;
-    if (signal?.aborted || desk.context.now() > giveUp) {
-      throw new ClawError(
-        'tempfail',
-        'session-busy',
-        `session ${key} is busy; its messages are as they were`,
-        'claw inbox list',
-      );
-    }
-    await new Promise(resolve => setTimeout(resolve, 50));
-  }
 }
 
 export interface Dropped {

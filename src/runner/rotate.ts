@@ -4,6 +4,7 @@
  * dies in between, and everything that needs room on the disk comes before it, as far as it can.
  */
 import { ClawError } from '../core/errors.ts';
+import { unknownSession } from '../core/routing/visibility.ts';
 import type { ResetInfo, SessionRecord } from '../core/session/session.ts';
 import type { HeaderEntry, ResetEntry } from '../core/session/transcript.ts';
 import { rotatedRecord } from '../core/turn.ts';
@@ -180,13 +181,4 @@ function unchanged({ key, sessionId, messageCount }: SessionRecord): ResumeOutco
     archivePath: null,
     messageCount,
   };
-}
-
-function unknownSession(key: string): ClawError {
-  return new ClawError(
-    'usage',
-    'session-unknown',
-    `there is no session ${JSON.stringify(key)}`,
-    'claw sessions list',
-  );
 }

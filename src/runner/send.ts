@@ -4,7 +4,7 @@ import type { IngestResult } from '../core/result.ts';
 import { type Message, normaliseMessage } from '../core/routing/message.ts';
 import { decideRoute } from '../core/routing/route.ts';
 import { mainSessionKey, splitKey } from '../core/routing/session-key.ts';
-import { maySend, viewerOf } from '../core/routing/visibility.ts';
+import { maySend, unknownSession, viewerOf } from '../core/routing/visibility.ts';
 import type { SettingValues } from '../core/session/settings.ts';
 import { loadRecord } from '../store/sessions.ts';
 import type { Desk } from './desk.ts';
@@ -83,16 +83,6 @@ function messageFor(desk: Desk, key: string, text: string): Message {
   const normalised = normaliseMessage({ text, sessionKey: key }, desk.config);
   if (normalised.ok) return normalised.message;
   throw new ClawError('usage', 'usage', `the message cannot be taken: ${normalised.problems.join('; ')}`);
-}
-
-/** The same words for a session that does not exist and for one that is not the caller's to see. */
-export function unknownSession(key: string): ClawError {
-  return new ClawError(
-    'usage',
-    'session-unknown',
-    `there is no session ${JSON.stringify(key)}`,
-    'claw sessions list',
-  );
 }
 
 /** Key of a new sub-agent's session. */

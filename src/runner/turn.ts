@@ -405,7 +405,6 @@ function failureOf(desk: Desk, direct: Incoming, hit: IdHit): UserEntry | null {
  * a second line; else as new messages of it.
  */
 export async function workAgain(desk: Desk, seat: Seat, failed: FailedMessage, hooks: Hooks): Promise<void> {
-  await stopOrphans(desk.context, seat.lock);
   const state = await finishOpen(desk, seat, await settleTail(desk, seat, recover(desk, seat)), hooks);
   const users = failed.users.map(({ queuedAs: _queuedAs, ...user }) => user);
   const last = users.at(-1)!;

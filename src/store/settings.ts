@@ -126,15 +126,17 @@ export function listUnreadableSettings(layout: Layout, agentId: string): { file:
     });
 }
 
-/** The session key that has a label; null when none has. Reads the settings there are, which few sessions have. */
-export function labelHolder(layout: Layout, agentId: string, label: string): string | null {
+/** Labels of an agent's sessions, by session key. Reads the settings there are, which few sessions have. */
+export function labelsOf(layout: Layout, agentId: string): Map<string, string> {
+  const labels = new Map<string, string>();
   for (const name of listNames(layout.settingsFolder(agentId))) {
-    if (!name.endsWith('.json')) continue;
+    if (!name.endsWith('.json') || name.startsWith('.')) continue;
     const read = readJson(path.join(layout.settingsFolder(agentId), name));
     const stored = (read.state === 'ok' ? read.value : null) as Partial<StoredSettings> | null;
-    if (stored?.settings?.label?.value === label && typeof stored.key === 'string') return stored.key;
+    const label = stored?.settings?.label?.value;
+    if (typeof label === 'string' && typeof stored?.key === 'string') labels.set(stored.key, label);
   }
-  return null;
+  return labels;
 }
 
 /** Forgets the settings of a session that is deleted. */

@@ -1,12 +1,14 @@
 /** `sessions list --archived`: transcripts that no record points to, from a few KB of each. */
 import { EXIT } from '../../core/errors.ts';
-import { kindOfKey } from '../../core/routing/session-key.ts';
+import { type KeyScope, kindOfKey } from '../../core/routing/session-key.ts';
+import { maySee, viewerOf } from '../../core/routing/visibility.ts';
+import { isSelected } from '../../core/session/selection.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { type ArchivedTranscript, listArchives } from '../../store/archives.ts';
 import { listAgents } from '../../store/sessions.ts';
 import { age, isoTime, table } from '../format.ts';
 import { printJsonRows, printOut } from '../output.ts';
-import { fold, type RowFilter } from './rows.ts';
+import type { RowFilter } from './rows.ts';
 
 /** One archived transcript. `updatedAt` (epoch ms) and `ageMs` count from when it was archived. */
 export interface ArchivedRow {
@@ -74,6 +76,7 @@ function archivedRows(
   now: number,
 ): { rows: ArchivedRow[]; undecided: string[] } {
   const agents = filter.agentId ? [filter.agentId] : listAgents(desk.layout);
+  const viewer = viewerOf(desk.context.env);
   const rows: ArchivedRow[] = [];
   const undecided: string[] = [];
   for (const agentId of agents) {
@@ -81,7 +84,9 @@ function archivedRows(
     undecided.push(...found.undecided);
     for (const archived of found.archived) {
       const row = archivedRow(desk, archived, now);
-      if (passes(row, filter, now)) rows.push(row);
+      const isVisible =
+        viewer === null || (row.key !== null && maySee(viewer, { agentId, key: row.key }, desk.config));
+      if (isVisible && passes(row, filter, now, desk.config.session ?? {})) rows.push(row);
     }
   }
   rows.sort((a, b) => b.updatedAt - a.updatedAt || (a.sessionId < b.sessionId ? -1 : 1));
@@ -110,11 +115,9 @@ export function archivedRow(desk: Desk, archived: ArchivedTranscript, now: numbe
   };
 }
 
-function passes(row: ArchivedRow, filter: RowFilter, now: number): boolean {
-  if (filter.activeMinutes !== undefined && row.updatedAt < now - filter.activeMinutes * 60_000) return false;
-  if (filter.channel !== undefined && row.channel !== filter.channel) return false;
-  if (filter.kind !== undefined && row.kind !== filter.kind) return false;
-  if (filter.search === undefined) return true;
-  const needle = fold(filter.search);
-  return [row.key, row.sessionId, row.preview].some(text => text !== null && fold(text).includes(needle));
+function passes(row: ArchivedRow, filter: RowFilter, now: number, scope: KeyScope): boolean {
+  const { key, sessionId, agentId, channel, updatedAt, preview } = row;
+  const selectable = { key: key ?? '', sessionId, agentId, channel: channel ?? '', updatedAt };
+  // What is remembered of an archived conversation is how it began.
+  return isSelected({ ...selectable, subject: preview ?? undefined }, filter, now, scope);
 }

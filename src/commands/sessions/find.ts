@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import { ClawError } from '../../core/errors.ts';
 import { readSessionKey } from '../../core/routing/route.ts';
 import { splitKey } from '../../core/routing/session-key.ts';
+import { maySee, unknownSession, viewerOf } from '../../core/routing/visibility.ts';
 import type { SessionRecord } from '../../core/session/session.ts';
 import { SAFE_SESSION_ID } from '../../core/session/transcript.ts';
 import type { Desk } from '../../runner/desk.ts';
@@ -28,6 +29,16 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-/i;
  * @throws ClawError usage `session-unknown`, data `state-unreadable`
  */
 export function findSession(desk: Desk, name: string, agentId?: string): FoundSession {
+  const viewer = viewerOf(desk.context.env);
+  const found = findAny(desk, name, agentId);
+  const { key, record } = found;
+  const target = { agentId: found.agentId, key: key ?? '', spawnedBy: record?.spawnedBy };
+  // The same words as for a session that does not exist: who may not see one shall not learn of it.
+  if (!maySee(viewer, target, desk.config)) throw unknownSession(readSessionKey(name, desk.config, agentId));
+  return found;
+}
+
+function findAny(desk: Desk, name: string, agentId?: string): FoundSession {
   const found = UUID.test(name) ? (byTranscript(desk, name) ?? byRecord(desk, name)) : null;
   if (found) return found;
   const key = readSessionKey(name, desk.config, agentId);
@@ -38,12 +49,7 @@ export function findSession(desk: Desk, name: string, agentId?: string): FoundSe
   if (read.state === 'missing') {
     const imported = UUID.test(name) ? null : byTranscript(desk, name);
     if (imported) return imported;
-    throw new ClawError(
-      'usage',
-      'session-unknown',
-      `there is no session ${JSON.stringify(key)}`,
-      'claw sessions list',
-    );
+    throw unknownSession(key);
   }
   return { agentId: owner, sessionId: read.record.sessionId, key, record: read.record };
 }

@@ -12,7 +12,7 @@ import {
 } from '../../core/session/settings.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { settingsOf } from '../../runner/judge.ts';
-import { changeSettings, labelHolder } from '../../store/settings.ts';
+import { changeSettings, labelsOf } from '../../store/settings.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
 import { requireOperator } from '../operator.ts';
@@ -91,7 +91,9 @@ export async function patchSession(
       `claw sessions resume ${name}`,
     );
   }
-  const holder = change.label && labelHolder(desk.layout, record.agentId, String(change.label));
+  const holder =
+    change.label &&
+    [...labelsOf(desk.layout, record.agentId)].find(([, label]) => label === change.label)?.[0];
   if (holder && holder !== record.key) {
     throw new ClawError(
       'usage',

@@ -1,9 +1,11 @@
 /** Session records as the rows that `sessions` prints. */
 import { contextWindow } from '../../core/context/history.ts';
-import { kindOfKey } from '../../core/routing/session-key.ts';
+import { maySee, viewerOf } from '../../core/routing/visibility.ts';
+import { isSelected, newestFirst, type SessionSelection, sessionKind } from '../../core/session/selection.ts';
 import type { SessionRecord } from '../../core/session/session.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { eachRecord, listAgents, type RecordProblem } from '../../store/sessions.ts';
+import { labelsOf } from '../../store/settings.ts';
 import { isoTime } from '../format.ts';
 
 /** One row of contract §10. Times are epoch ms. */
@@ -31,15 +33,7 @@ export interface SessionRow {
   displayName: string | null;
 }
 
-export interface RowFilter {
-  agentId?: string;
-  /** only sessions updated within this many minutes */
-  activeMinutes?: number;
-  channel?: string;
-  kind?: string;
-  /** in key, session id, label or display name, in any case */
-  search?: string;
-}
+export type RowFilter = Omit<SessionSelection, 'limit'>;
 
 /** Kinds that `--kind` takes: of the key, and for dm, group, channel and thread of the chat too. */
 export const KINDS: readonly string[] = [
@@ -72,41 +66,31 @@ export function sessionRows(
   const problems: RecordProblem[] = [];
   const since = filter.activeMinutes === undefined ? undefined : now - filter.activeMinutes * 60_000;
   const modifiedSince = since === undefined ? undefined : since - MTIME_MARGIN;
-  const needle = filter.search === undefined ? undefined : fold(filter.search);
+  const viewer = viewerOf(desk.context.env);
+  const scope = desk.config.session ?? {};
   let total = 0;
   for (const agentId of agents) {
+    // Few sessions have settings; their names are looked up only for who searches by name.
+    const labels = filter.search === undefined ? null : labelsOf(desk.layout, agentId);
     for (const read of eachRecord(desk.layout, agentId, modifiedSince)) {
       if (read.state === 'unreadable') {
-        problems.push({ file: read.file, reason: read.reason });
+        if (viewer === null) problems.push({ file: read.file, reason: read.reason });
         continue;
       }
       const { record } = read;
+      if (!maySee(viewer, record, desk.config)) continue;
       total++;
-      if (since !== undefined && record.updatedAt < since) continue;
-      if (filter.channel !== undefined && record.channel !== filter.channel) continue;
-      if (needle !== undefined && !isFound(record, needle)) continue;
-      const row = rowOf(desk, record, now);
-      if (filter.kind === undefined || row.kind === filter.kind || row.chatType === filter.kind)
-        rows.push(row);
+      const named = labels
+        ? { ...record, label: labels.get(record.key), displayName: displayName(record) ?? undefined }
+        : record;
+      if (isSelected(named, filter, now, scope)) rows.push(rowOf(desk, record, now));
     }
   }
-  return {
-    rows: rows.sort((a, b) => b.updatedAt - a.updatedAt || (a.key < b.key ? -1 : 1)),
-    problems,
-    total,
-  };
+  return { rows: rows.sort(newestFirst), problems, total };
 }
 
-function isFound(record: SessionRecord, needle: string): boolean {
-  const { label } = record as { label?: unknown };
-  const { groupName, fromName } = record.lastRoute ?? {};
-  const texts = [record.key, record.sessionId, label, groupName, fromName];
-  return texts.some(text => typeof text === 'string' && fold(text).includes(needle));
-}
-
-/** Text as it is compared: case and the way letters are put together do not count. */
-export function fold(text: string): string {
-  return text.normalize('NFC').toLowerCase();
+function displayName({ lastRoute }: SessionRecord): string | null {
+  return lastRoute?.groupName ?? lastRoute?.fromName ?? null;
 }
 
 /** One record as a row. */
@@ -115,7 +99,7 @@ export function rowOf(desk: Desk, record: SessionRecord, now: number): SessionRo
   const used = record.tokens?.contextTokens ?? 0;
   return {
     key: record.key,
-    kind: kindOfKey(record.key, desk.config.session),
+    kind: sessionKind(record, desk.config.session),
     agentId: record.agentId,
     channel: record.channel,
     chatType: record.chatType,
@@ -133,6 +117,6 @@ export function rowOf(desk: Desk, record: SessionRecord, now: number): SessionRo
     contextTokens: window,
     percentUsed: Math.round((used / window) * 100),
     tokensEstimated: record.tokens?.estimated ?? false,
-    displayName: record.lastRoute?.groupName ?? record.lastRoute?.fromName ?? null,
+    displayName: displayName(record),
   };
 }

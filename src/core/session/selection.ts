@@ -55,15 +55,22 @@ export function selectSessions<Row extends SelectableSession>(
   now: number,
   scope: KeyScope = {},
 ): SelectedSessions<Row> {
-  const chosen = rows
-    .filter(row => isSelected(row, selection, now, scope))
-    .sort((a, b) => (b.updatedAt ?? 0) - (a.updatedAt ?? 0) || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  const chosen = rows.filter(row => isSelected(row, selection, now, scope)).sort(newestFirst);
   const { limit } = selection;
   const shown = limit === undefined ? chosen : chosen.slice(0, Math.max(1, Math.floor(limit)));
   return { rows: shown, total: chosen.length };
 }
 
-function isSelected(
+/** Order of a listing: newest first, sessions of one moment by key. */
+export function newestFirst(
+  a: Pick<SelectableSession, 'key' | 'updatedAt'>,
+  b: Pick<SelectableSession, 'key' | 'updatedAt'>,
+): number {
+  return (b.updatedAt ?? 0) - (a.updatedAt ?? 0) || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
+}
+
+/** Whether one row passes; for listings too long to be held before they are filtered. */
+export function isSelected(
   row: SelectableSession,
   selection: SessionSelection,
   now: number,
@@ -76,13 +83,22 @@ function isSelected(
     return false;
   if (label !== undefined && row.label !== label) return false;
   if (spawnedBy !== undefined && row.spawnedBy !== spawnedBy) return false;
-  const kind = sessionKind(row, scope);
-  if (selection.includeGlobal === false && kind === 'global') return false;
   const wanted = selection.kind?.trim().toLowerCase();
-  if (wanted !== undefined && wanted !== kind && wanted !== row.chatType) return false;
-  const search = selection.search?.trim().toLowerCase() ?? '';
+  // Asked for only where it matters: a key is taken apart for it.
+  if (wanted !== undefined || selection.includeGlobal === false) {
+    const kind = sessionKind(row, scope);
+    if (selection.includeGlobal === false && kind === 'global') return false;
+    if (wanted !== undefined && wanted !== kind && wanted !== row.chatType) return false;
+  }
+  const search = fold(selection.search?.trim() ?? '');
+  if (search === '') return true;
   const fields = [row.key, row.sessionId, row.label, row.displayName, row.subject];
-  return search === '' || fields.some(field => field?.toLowerCase().includes(search) === true);
+  return fields.some(field => field !== undefined && fold(field).includes(search));
+}
+
+/** Text as it is compared: case and the way letters are put together do not count. */
+export function fold(text: string): string {
+  return text.normalize('NFC').toLowerCase();
 }
 
 function agentOf(row: SelectableSession): string | undefined {
