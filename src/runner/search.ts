@@ -1,7 +1,8 @@
 /** A search through transcripts: which can hold the text, then, newest first, which do, as far as anybody asked. */
+
+import { parseKey } from '../core/routing/session-key.ts';
 import { fold, matches, type Query, type Snippet, snippetOf } from '../core/search/query.ts';
 import { gramsOf } from '../core/search/signature.ts';
-import { parseKey } from '../core/routing/session-key.ts';
 import { type Saying, sayingOf } from '../core/session/saying.ts';
 import { type Candidate, findCandidates, type Problem } from '../store/search-index.ts';
 import { loadRecord } from '../store/sessions.ts';

@@ -9,6 +9,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import { fold } from '../core/search/query.ts';
 import {
   buildSignature,
   checksum,
@@ -17,7 +18,6 @@ import {
   roomOf,
   widenSignature,
 } from '../core/search/signature.ts';
-import { fold } from '../core/search/query.ts';
 import { sayingOf } from '../core/session/saying.ts';
 import { SAFE_SESSION_ID } from '../core/session/transcript.ts';
 import { listNames, writeAll } from './json-file.ts';
@@ -329,7 +329,10 @@ function packRecord(about: About, signature: Uint32Array): Buffer {
   const length = Math.ceil(text.length / 4) * 4;
   const record = Buffer.alloc(RECORD_HEAD + length + signature.length * 4, ' ');
   text.copy(record, RECORD_HEAD);
-  Buffer.from(signature.buffer, signature.byteOffset, signature.byteLength).copy(record, RECORD_HEAD + length);
+  Buffer.from(signature.buffer, signature.byteOffset, signature.byteLength).copy(
+    record,
+    RECORD_HEAD + length,
+  );
   record.writeUInt32LE(length, 4);
   record.writeUInt32LE(signature.length, 8);
   record.writeUInt32LE(checksum(wordsOf(record, 4, record.length)), 0);
@@ -511,7 +514,8 @@ class CacheWriter {
   private open(): number {
     const folder = path.dirname(this.file);
     // Without a home nothing is made: who only reads leaves no traces outside `cache/`.
-    for (const each of [this.layout.cache(), folder]) if (!fs.existsSync(each)) fs.mkdirSync(each, { mode: 0o700 });
+    for (const each of [this.layout.cache(), folder])
+      if (!fs.existsSync(each)) fs.mkdirSync(each, { mode: 0o700 });
     for (const name of listNames(folder)) {
       const stale = fs.statSync(path.join(folder, name), { throwIfNoEntry: false });
       if (name.startsWith('.tmp-') && stale && this.options.now - stale.mtimeMs > STALE_TEMPORARY)

@@ -31,7 +31,10 @@ export class SessionsSearchCommand extends ClawCommand {
       'Every word, and every phrase in double quotes, must stand in one and the same message. Case, accents and line breaks do not matter; parts of words count.',
     examples: [
       ['Both words in one message', 'claw sessions search dentist friday'],
-      ['A phrase, in what people wrote this week', `claw sessions search '"green tea"' --role user --since 7d`],
+      [
+        'A phrase, in what people wrote this week',
+        `claw sessions search '"green tea"' --role user --since 7d`,
+      ],
     ],
   });
 

@@ -41,6 +41,7 @@ export function matches(query: Query, folded: string): boolean {
  * letter, and stay.
  */
 const DECORATION =
+  // biome-ignore lint/suspicious/noMisleadingCharacterClass: the marks themselves are meant, wherever they stand
   /[\u00ad\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u1ab0-\u1aff\u1dc0-\u1dff\u200b-\u200f\u202a-\u202e\u2060-\u2069\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f\ufeff]/g;
 
 /** Letters that Unicode does not decompose, and that people type without their stroke. */
@@ -135,7 +136,10 @@ function merged(marks: [number, number][]): [number, number][] {
 
 function cut(line: string, marks: [number, number][], before: boolean, after: boolean): Snippet {
   const first = marks[0]?.[0] ?? 0;
-  const from = atCharacter(line, Math.max(0, Math.min(first - BEFORE_MATCH, line.length - SNIPPET_CHARACTERS)));
+  const from = atCharacter(
+    line,
+    Math.max(0, Math.min(first - BEFORE_MATCH, line.length - SNIPPET_CHARACTERS)),
+  );
   const to = atCharacter(line, Math.min(line.length, from + SNIPPET_CHARACTERS));
   const lead = from > 0 || before ? '…' : '';
   return {
