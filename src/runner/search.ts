@@ -45,9 +45,13 @@ export interface SearchResult {
   line: number;
 }
 
-interface Match extends Omit<SearchResult, 'at' | 'current'> {
+interface Match extends Omit<SearchResult, 'at' | 'current' | 'snippet' | 'marks'> {
   at: number | null;
+  part: Snippet | (() => Snippet);
 }
+
+/** Characters of a message that may be kept until it is known whether it is shown. */
+const KEPT_TEXT = 16_384;
 
 /**
  * The newest messages that hold every term, newest first. Reads a transcript only when it may hold them and none of the
@@ -89,11 +93,16 @@ export function searchSessions(
     }
   }
   return {
-    results: newest.sorted().map(({ at, ...match }) => ({
-      ...match,
-      current: isCurrent(desk, match.agentId, match.sessionKey, match.sessionId),
-      at: at === null ? null : new Date(at).toISOString(),
-    })),
+    results: newest.sorted().map(({ at, part, ...match }) => {
+      const { text, marks } = typeof part === 'function' ? part() : part;
+      return {
+        ...match,
+        current: isCurrent(desk, match.agentId, match.sessionKey, match.sessionId),
+        at: at === null ? null : new Date(at).toISOString(),
+        snippet: text,
+        marks,
+      };
+    }),
     hasMore: newest.hasMore,
     problems,
   };
@@ -118,23 +127,13 @@ function searchTranscript(request: SearchRequest, candidate: Candidate, newest: 
     if (request.since !== undefined && timeOf(saying.at) < request.since) continue;
     const text = searched(saying, request.role);
     if (text === null || !matches(request.query, fold(text))) continue;
-    newest.offer(saying.at, () => {
-      const { text: snippet, marks } = snippetOf(text, request.query);
-      const { role, from, at } = saying;
-      return {
-        agentId,
-        sessionKey,
-        sessionId,
-        at,
-        role,
-        from,
-        channel,
-        snippet,
-        marks,
-        transcript: file,
-        line: number,
-      };
-    });
+    if (!newest.takes(saying.at)) continue;
+    const { role, from, at } = saying;
+    // Cutting the part out costs more than finding it, and most matches are soon pushed out by newer ones.
+    const part =
+      text.length > KEPT_TEXT ? snippetOf(text, request.query) : () => snippetOf(text, request.query);
+    const place = { agentId, sessionKey, sessionId, transcript: file, line: number };
+    newest.put({ ...place, at, role, from, channel, part });
   }
 }
 
@@ -177,12 +176,15 @@ class Newest {
     return this.isFull && time < this.oldest;
   }
 
-  offer(at: number | null, make: () => Match): void {
-    if (this.limit === 0 || (this.isFull && timeOf(at) < this.oldest)) {
-      this.hasMore = true;
-      return;
-    }
-    this.kept.push(make());
+  /** Whether a match of this time counts, as things stand. */
+  takes(at: number | null): boolean {
+    const counts = this.limit > 0 && !(this.isFull && timeOf(at) < this.oldest);
+    if (!counts) this.hasMore = true;
+    return counts;
+  }
+
+  put(match: Match): void {
+    this.kept.push(match);
     if (this.kept.length >= 2 * this.limit) this.trim();
   }
 

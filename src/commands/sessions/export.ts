@@ -5,6 +5,7 @@ import { ClawError, EXIT } from '../../core/errors.ts';
 import { type ExportFormat, exportSession, exportStore, transcriptKey } from '../../runner/export.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
+import { keepMemoryFlat } from '../flat-memory.ts';
 import { Outlet } from '../outlet.ts';
 import { findSession } from './find.ts';
 import { visibleTo } from './visible.ts';
@@ -43,6 +44,7 @@ export class SessionsExportCommand extends ClawCommand {
         '--store is the whole store as one JSON map; it takes no session, format or --with-archived',
       );
     if (!this.store && this.name === undefined) throw usage('which session? a key, an id, or --store');
+    keepMemoryFlat();
     const desk = await openDesk(context, { anyConfig: true });
     const maySee = visibleTo(desk);
     let bad = 0;

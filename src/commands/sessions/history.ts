@@ -13,6 +13,7 @@ import { streamEntries } from '../../store/transcript-lines.ts';
 import { newestFirst } from '../../store/transcripts.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
+import { keepMemoryFlat } from '../flat-memory.ts';
 import { printable, printableLines } from '../format.ts';
 import { Outlet } from '../outlet.ts';
 import { findSession } from './find.ts';
@@ -47,6 +48,7 @@ export class SessionsHistoryCommand extends ClawCommand {
   });
 
   override async run(context: Context): Promise<number> {
+    keepMemoryFlat();
     const desk = await openDesk(context, { anyConfig: true });
     const found = findSession(desk, this.name);
     const file = desk.layout.transcript(found.agentId, found.sessionId);

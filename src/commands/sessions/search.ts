@@ -14,6 +14,7 @@ import type { Problem } from '../../store/search-index.ts';
 import { listAgents } from '../../store/sessions.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
+import { keepMemoryFlat } from '../flat-memory.ts';
 import { printable } from '../format.ts';
 import { printJson, printOut } from '../output.ts';
 import { numberOption } from './list.ts';
@@ -47,6 +48,7 @@ export class SessionsSearchCommand extends ClawCommand {
   limit = Option.String('--limit', { description: `at most so many results (${DEFAULT_LIMIT})` });
 
   override async run(context: Context): Promise<number> {
+    keepMemoryFlat();
     const desk = await openDesk(context, { anyConfig: true });
     const query = parseQuery(this.words.join(' '));
     if (query === null) throw usage('there is nothing to look for', 'claw sessions search WORD');
