@@ -148,6 +148,16 @@ export function findCandidates(
     }
   };
 
+  const statOf = (name: string): fs.Stats | undefined => {
+    const transcript = path.join(folder, name);
+    try {
+      return fs.statSync(transcript, { throwIfNoEntry: false });
+    } catch (error) {
+      problems.push({ file: transcript, line: null, reason: (error as Error).message });
+      return undefined;
+    }
+  };
+
   let names: Set<string>;
   try {
     names = new Set(listNames(folder).filter(isTranscript));
@@ -165,7 +175,7 @@ export function findCandidates(
         gone++;
         continue;
       }
-      const stat = fs.statSync(path.join(folder, about.name), { throwIfNoEntry: false });
+      const stat = statOf(about.name);
       if (!stat?.isFile()) {
         gone++;
       } else if (!options.wants(idOf(about.name), about.sessionKey)) {
@@ -182,7 +192,7 @@ export function findCandidates(
       }
     }
     for (const name of names) {
-      const stat = fs.statSync(path.join(folder, name), { throwIfNoEntry: false });
+      const stat = statOf(name);
       if (stat?.isFile()) read(name, stat);
     }
     const isWorth = changedFiles >= WORTH_FILES || changedBytes >= WORTH_BYTES || gone >= WORTH_FILES;

@@ -55,7 +55,7 @@ export function richHtml(markdown: string): string {
   };
   for (let index = 0; index < lines.length; index++) {
     const line = lines[index]!;
-    const fence = /^\s{0,3}(`{3,}|~{3,})/.exec(line)?.[1];
+    const fence = /^\s{0,3}(?:(`{3,})[^`]*$|(~{3,}))/.exec(line)?.slice(1).find(Boolean);
     if (fence !== undefined) {
       flush();
       const code: string[] = [];
