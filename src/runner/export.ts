@@ -46,11 +46,6 @@ interface Transcript {
   startedAt: number | null;
 }
 
-/** The key that the first line of a transcript names; null when it names none. */
-export function transcriptKey(file: string): string | null {
-  return head(file, '').sessionKey;
-}
-
 /**
  * A session in one of the formats. Reads line by line; JSON and JSON lines once, Markdown and the page twice, because
  * their heads tell how much there is.

@@ -88,6 +88,16 @@ export function* streamEntries(file: string, options: StreamOptions = {}): Gener
   }
 }
 
+/** The session key that the first line of a transcript names; null when it names none. */
+export function transcriptKey(file: string): string | null {
+  for (const { entry } of streamEntries(file)) {
+    if (typeof entry === 'string' || entry.type !== 'session') return null;
+    const key = (entry as { sessionKey?: unknown }).sessionKey;
+    return typeof key === 'string' ? key : null;
+  }
+  return null;
+}
+
 function nextNewline(chunk: Buffer, from: number, to: number): number {
   const found = chunk.indexOf(NEWLINE, from);
   return found < to ? found : -1;
