@@ -3,7 +3,7 @@ import type { Context } from '../context.ts';
 import { ClawError } from '../core/errors.ts';
 import { argvOfCall, METHOD_NAMES } from '../core/rpc.ts';
 import { ClawCommand } from './base.ts';
-import { execute } from './execute.ts';
+import type { ExecutingContext } from './execute.ts';
 
 export class CallCommand extends ClawCommand {
   static override paths = [['call']];
@@ -25,6 +25,7 @@ export class CallCommand extends ClawCommand {
     const argv = argvOfCall(this.method, parse(this.params));
     const config = this.configFile === undefined ? [] : [`--config=${this.configFile}`];
     const dashes = argv.indexOf('--');
+    const { execute } = this.context as unknown as ExecutingContext;
     return execute([...argv.slice(0, dashes), ...config, ...argv.slice(dashes)]);
   }
 }

@@ -5,6 +5,12 @@ import { commandFor } from './registry.ts';
 
 declare const CLAW_VERSION: string;
 
+/** What a command finds in its context beside what the library puts there. */
+export interface ExecutingContext {
+  /** runs another command in this process; returns its exit status */
+  execute(argv: string[]): Promise<number>;
+}
+
 /** The command-line reader with the commands that these words may mean. */
 export async function cliFor(load: () => Promise<unknown[]>): Promise<Cli> {
   const { Cli } = await import('clipanion');
@@ -40,7 +46,8 @@ export async function execute(argv: string[]): Promise<number> {
 export async function runWith(cli: Cli, argv: string[], path: string): Promise<number> {
   let command: ReturnType<typeof cli.process>;
   try {
-    command = cli.process(argv, {});
+    // `claw call` runs another command; it gets the way to as its context, since nothing here may know it.
+    command = cli.process(argv, { execute } as Partial<ExecutingContext>);
   } catch (error) {
     throw usage(explainSyntax(error as Error, path), path);
   }

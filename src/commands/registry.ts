@@ -75,6 +75,16 @@ export const COMMANDS: CommandEntry[] = [
     load: async () => [(await import('./sessions/cleanup.ts')).SessionsCleanupCommand],
   },
   {
+    path: 'sessions search',
+    summary: 'find text in all transcripts, current and archived',
+    load: async () => [(await import('./sessions/search.ts')).SessionsSearchCommand],
+  },
+  {
+    path: 'sessions export',
+    summary: 'a session as JSON, JSON lines, Markdown or a page; the store as one sessions.json',
+    load: async () => [(await import('./sessions/export.ts')).SessionsExportCommand],
+  },
+  {
     path: 'inbox list',
     summary: 'messages that wait or whose agent failed',
     load: async () => [(await import('./inbox/list.ts')).InboxListCommand],

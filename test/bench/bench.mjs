@@ -132,6 +132,86 @@ function growTranscript(home, bytes) {
   fs.writeFileSync(path.join(home, 'agents/main/sessions/records/main.json'), `${JSON.stringify(record)}\n`);
 }
 
+/** Transcripts of about `bytes` each, archived, of words that follow no pattern; one of them holds `xylophone`. */
+function fillTranscripts(home, count, bytes) {
+  const folder = path.join(home, 'agents/main/sessions');
+  fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  let seed = 1;
+  const random = below => {
+    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+    return (seed >>> 8) % below;
+  };
+  const parts = 'ba to ki lum er an sto ne ral mi que ver ti on sha pel'.split(' ');
+  const word = () => Array.from({ length: 1 + random(4) }, () => parts[random(parts.length)]).join('');
+  const words = Array.from({ length: 6000 }, word);
+  for (let index = 0; index < count; index++) {
+    const id = `s-${index}`;
+    const sessionKey = `agent:main:telegram:group:-${100000 + index}`;
+    const at = 1_700_000_000_000 + index * 60_000;
+    const lines = [{ type: 'session', version: 1, id, sessionKey, agentId: 'main', timestamp: at }];
+    for (let size = 0; size < bytes; size += JSON.stringify(lines.at(-1)).length) {
+      const content = Array.from({ length: 60 }, () => words[random(words.length)]).join(' ');
+      const role = lines.length % 2 ? 'user' : 'assistant';
+      lines.push({ type: 'message', timestamp: at + lines.length, message: { role, content } });
+    }
+    if (index === Math.floor(count / 2)) lines.at(-1).message.content += ' xylophone';
+    const text = lines.map(entry => `${JSON.stringify(entry)}\n`).join('');
+    fs.writeFileSync(path.join(folder, `${id}.jsonl`), text, { mode: 0o600 });
+  }
+}
+
+/** A command before whose every start the cache of searches is removed. */
+function cold(args, home, count) {
+  const forget = () => fs.rmSync(path.join(home, 'cache/search'), { recursive: true, force: true });
+  const a = [];
+  const b = [];
+  for (let index = 0; index < count; index++) {
+    forget();
+    a.push(once(args, home));
+    b.push(once([bare], home));
+  }
+  forget();
+  return {
+    ms: median([...a]),
+    other: median([...b]),
+    ratio: median(a.map((ms, index) => ms / b[index])),
+    memory: peak(args, home),
+  };
+}
+
+function searches() {
+  const archive = newHome('archive');
+  fillTranscripts(archive, 10_000, 10 * 1024);
+  const find = [bin, 'sessions', 'search', 'xylophone'];
+  row('`sessions search` in 10,000 transcripts, no cache', cold(find, archive, 3), '≤ 100 MB');
+  row('`sessions search` in 10,000 transcripts', pair(find, archive, [bare], archive, 5), '≤ 100 MB');
+}
+
+function exports(long) {
+  for (const format of ['json', 'html'])
+    row(
+      `\`sessions export --format ${format}\` of 200 MB`,
+      pair(
+        [
+          bin,
+          'sessions',
+          'export',
+          'main',
+          '--format',
+          format,
+          '--force',
+          '--output',
+          path.join(work, 'out'),
+        ],
+        long,
+        [bare],
+        long,
+        1,
+      ),
+      '≤ 120 MB',
+    );
+}
+
 /** Syncs of one uncontended turn, counted in the process that takes the message. */
 function countSyncs(home, args) {
   const hook = path.join(work, 'count.cjs');
@@ -171,8 +251,11 @@ try {
     row('`ingest` with 100,000 sessions', inHuge, '≤ 1.1 × with one', `${f(inHuge.ratio)} × with one`);
   }
 
+  if (process.env.LARGE) searches();
+
   const long = newHome('long');
   growTranscript(long, 200 * 1024 * 1024);
+  if (process.env.LARGE) exports(long);
   const behind = pair([bin, 'ingest', '--json', 'hello'], long, [bin, 'ingest', '--json', 'hello'], one);
   row(
     '`ingest` behind a 200 MB transcript',

@@ -2,25 +2,29 @@ import fs from 'node:fs';
 import { Command, Option } from 'clipanion';
 import type { Context } from '../../context.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
-import {
-  type AssistantEntry,
-  isCommandEntry,
-  roleOf,
-  type UserEntry,
-} from '../../core/session/transcript.ts';
-import { lineNumber } from '../../store/jsonl-file.ts';
+import { dateTimeOf } from '../../core/export/day.ts';
+import { compactAside } from '../../core/export/item.ts';
+import { sayingOf, timeOf } from '../../core/session/saying.ts';
+import type { Entry } from '../../core/session/transcript.ts';
+import type { Desk } from '../../runner/desk.ts';
+import { lineNumber, parseLine, readBackward } from '../../store/jsonl-file.ts';
+import { streamEntries, transcriptKey } from '../../store/transcript-lines.ts';
 import { newestFirst } from '../../store/transcripts.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
+import { keepMemoryFlat } from '../flat-memory.ts';
 import { printable, printableLines } from '../format.ts';
-import { printJson, printOut } from '../output.ts';
+import { Outlet } from '../outlet.ts';
 import { findSession } from './find.ts';
 import { numberOption } from './list.ts';
 
-/** One thing that was said. */
+/** Unreadable lines told one by one. */
+const TOLD = 100;
+
+/** One thing that was said, or with `--tools` done. */
 export interface SaidMessage {
   at: string;
-  role: 'user' | 'assistant' | 'command' | 'tool';
+  role: 'user' | 'assistant' | 'command' | 'tool' | 'thinking';
   from: string | null;
   text: string;
 }
@@ -29,14 +33,20 @@ export class SessionsHistoryCommand extends ClawCommand {
   static override paths = [['sessions', 'history']];
   static override usage = Command.Usage({
     description: 'What was said in a session (or in an archived transcript, by its id).',
-    examples: [['The last ten messages', 'claw sessions history main --last 10']],
+    examples: [
+      ['The last ten messages', 'claw sessions history main --last 10'],
+      ['With what the agent did in between', 'claw sessions history main --tools'],
+    ],
   });
 
   name = Option.String({ name: 'key-or-id' });
   last = Option.String('--last', { description: 'only the newest N messages' });
-  tools = Option.Boolean('--tools', false, { description: 'tool calls too' });
+  tools = Option.Boolean('--tools', false, {
+    description: 'tool calls, their results and thinking too, each on one line',
+  });
 
   override async run(context: Context): Promise<number> {
+    keepMemoryFlat();
     const desk = await openDesk(context, { anyConfig: true });
     const found = findSession(desk, this.name);
     const file = desk.layout.transcript(found.agentId, found.sessionId);
@@ -48,33 +58,90 @@ export class SessionsHistoryCommand extends ClawCommand {
         'claw sessions list',
       );
     }
-    const bad: { offset: number; reason: string }[] = [];
-    const messages = messagesOf(file, numberOption('--last', this.last), this.tools, (offset, reason) =>
-      bad.push({ offset, reason }),
-    );
-    if (this.json)
-      printJson({
-        sessionId: found.sessionId,
-        sessionKey: found.record?.key ?? null,
-        count: messages.length,
-        messages,
-      });
-    else
-      printOut(
-        messages
-          .map(
-            message =>
-              `${message.at}  ${printable(message.from ?? message.role)}\n${indent(printableLines(message.text))}\n`,
-          )
-          .join('\n'),
-      );
-    for (const { offset, reason } of bad)
-      this.warn(`${file}:${lineNumber(file, offset)}: ${reason}; the line is left in place`);
+    const last = numberOption('--last', this.last);
+    const bad: { number: number; reason: string }[] = [];
+    let badCount = 0;
+    const messages = streamMessages(file, last, this.tools, (number, reason) => {
+      if (++badCount <= TOLD) bad.push({ number, reason });
+    });
+    const about = { sessionId: found.sessionId, sessionKey: found.record?.key ?? null };
+    Outlet.stdout().writeAll(this.json ? asDocument(about, messages) : asText(messages, desk));
+    for (const { number, reason } of bad)
+      this.warn(`${file}:${number}: ${reason}; the line is left in place`);
+    if (badCount > TOLD) this.warn(`${badCount - TOLD} more lines of ${file} cannot be read`);
     return EXIT.ok;
   }
 }
 
-/** The newest messages of a transcript, oldest first; reads only as far back as asked. */
+/** One JSON document in pieces: indented for a terminal, compact for a pipe. `count` is only known at the end. */
+function* asDocument(about: object, messages: Iterable<SaidMessage>): Generator<string> {
+  const indented = fs.fstatSync(1).isCharacterDevice();
+  const [line, gap] = indented ? ['\n  ', ' '] : ['', ''];
+  const start = JSON.stringify(about, null, indented ? 2 : 0).replace(/\n?\}$/, '');
+  yield `${start},${line}"messages":${gap}[`;
+  let count = 0;
+  for (const message of messages) {
+    const text = indented
+      ? `\n${JSON.stringify(message, null, 2).replace(/^/gm, '    ')}`
+      : JSON.stringify(message);
+    yield `${count++ === 0 ? '' : ','}${text}`;
+  }
+  yield `${indented && count > 0 ? line : ''}],${line}"count":${gap}${count}${indented ? '\n' : ''}}\n`;
+}
+
+/** Speaker and local time, then the text, indented. */
+function* asText(messages: Iterable<SaidMessage>, desk: Desk): Generator<string> {
+  let isFirst = true;
+  for (const { at, role, from, text } of messages) {
+    const time = at === '-' ? at : dateTimeOf(desk.zone, Date.parse(at));
+    const isAside = role === 'tool' || role === 'thinking';
+    const said = isAside
+      ? `  [${printable(text)}]\n`
+      : `${time}  ${printable(from ?? role)}\n${indent(printableLines(text))}\n`;
+    yield `${isFirst ? '' : '\n'}${said}`;
+    isFirst = false;
+  }
+}
+
+/**
+ * Messages of a transcript, oldest first, as far as it reaches now. With `last` the end is gone through twice: backward
+ * to find where the newest ones begin, then forward, so that no more than one of them is held at a time.
+ *
+ * @param onBad gets the number of a line that is no entry
+ */
+export function* streamMessages(
+  file: string,
+  last: number | undefined,
+  tools: boolean,
+  onBad: (number: number, reason: string) => void,
+): Generator<SaidMessage> {
+  const to = fs.statSync(file).size;
+  const from = last === undefined ? 0 : startOfLast(file, to, last, tools);
+  // Counting lines means reading up to here, so it is done only for somebody who is told a number.
+  let before: number | undefined;
+  for (const { entry, number } of streamEntries(file, { from, to })) {
+    if (typeof entry === 'string') {
+      before ??= from === 0 ? 0 : lineNumber(file, from) - 1;
+      onBad(before + number, entry);
+    } else {
+      const message = messageOf(entry, tools);
+      if (message !== null) yield message;
+    }
+  }
+}
+
+/** Offset of the line with which the newest so many messages begin. */
+function startOfLast(file: string, to: number, last: number, tools: boolean): number {
+  if (last < 1) return to;
+  let count = 0;
+  for (const line of readBackward(file, to)) {
+    const entry = parseLine(line.bytes);
+    if (typeof entry !== 'string' && messageOf(entry, tools) !== null && ++count >= last) return line.offset;
+  }
+  return 0;
+}
+
+/** The newest messages of a transcript, oldest first, held in memory; reads only as far back as asked. */
 export function messagesOf(
   file: string,
   last: number | undefined,
@@ -84,41 +151,24 @@ export function messagesOf(
   const messages: SaidMessage[] = [];
   for (const entry of newestFirst(file, onBad)) {
     if (last !== undefined && messages.length >= last) break;
-    if (roleOf(entry) === 'user') {
-      const user = entry as UserEntry;
-      const from = user.origin?.fromName ?? user.origin?.from ?? null;
-      messages.push({ at: iso(entry.timestamp), role: 'user', from, text: textOf(user.message.content) });
-    } else if (roleOf(entry) === 'assistant') {
-      const assistant = entry as AssistantEntry;
-      messages.push({
-        at: iso(entry.timestamp),
-        role: 'assistant',
-        from: null,
-        text: textOf(assistant.message.content),
-      });
-    } else if (isCommandEntry(entry)) {
-      messages.push({
-        at: iso(entry.timestamp),
-        role: 'command',
-        from: entry.origin?.fromName ?? null,
-        text: `${entry.text}\n→ ${entry.reply}`,
-      });
-    } else if (tools && entry.type === 'tool_call') {
-      messages.push({ at: iso(entry.timestamp), role: 'tool', from: null, text: JSON.stringify(entry) });
-    }
+    const message = messageOf(entry, tools);
+    if (message !== null) messages.push(message);
   }
   return messages.reverse();
 }
 
-/** Content is a string, or the parts of a message as other systems write them. */
-function textOf(content: unknown): string {
-  if (typeof content === 'string') return content;
-  if (!Array.isArray(content)) return '';
-  return content.flatMap(part => (typeof part?.text === 'string' ? [part.text] : [])).join('\n');
+function messageOf(entry: Entry, tools: boolean): SaidMessage | null {
+  const saying = sayingOf(entry);
+  if (saying !== null) {
+    const { role, from, text, reply } = saying;
+    return { at: iso(saying.at), role, from, text: reply === null ? text : `${text}\n→ ${reply}` };
+  }
+  const aside = tools ? compactAside(entry) : null;
+  return aside && { at: iso(timeOf(entry)), role: aside.role, from: null, text: aside.text };
 }
 
-function iso(time: unknown): string {
-  return typeof time === 'number' && Number.isFinite(time) ? new Date(time).toISOString() : '-';
+function iso(at: number | null): string {
+  return at === null ? '-' : new Date(at).toISOString();
 }
 
 function indent(text: string): string {

@@ -1,0 +1,55 @@
+/** What was said in a line of a transcript, whichever tool wrote the line: for showing, searching and exporting only. */
+import { type Entry, isCommandEntry, roleOf } from './transcript.ts';
+
+/** A message, or a command with its answer. */
+export interface Saying {
+  role: 'user' | 'assistant' | 'command';
+  /** epoch ms; null where the line tells no time */
+  at: number | null;
+  /** the speaker as people call him, else his id; null when the line does not say */
+  from: string | null;
+  text: string;
+  /** the answer to a command */
+  reply: string | null;
+  /** where a person's message came in; null for replies */
+  channel: string | null;
+}
+
+/** The message or command of a line; null for everything else. */
+export function sayingOf(entry: Entry): Saying | null {
+  if (typeof entry.type !== 'string') return null;
+  const role = roleOf(entry);
+  const fields = entry as { timestamp?: unknown; origin?: unknown; message?: { content?: unknown } };
+  const at = timeOf(entry);
+  const { from, channel } = speaker(fields.origin);
+  if (role !== null) {
+    const text = textOf(fields.message?.content);
+    return { role, at, from: role === 'user' ? from : null, text, reply: null, channel };
+  }
+  if (!isCommandEntry(entry)) return null;
+  return { role: 'command', at, from, text: entry.text, reply: entry.reply, channel };
+}
+
+/** When a line was written, epoch ms; null when it does not say, or says what is no time. */
+export function timeOf(entry: Entry): number | null {
+  const time = (entry as { timestamp?: unknown }).timestamp;
+  const at = typeof time === 'string' ? Date.parse(time) : time;
+  return typeof at === 'number' && Math.abs(at) <= 8.64e15 ? at : null;
+}
+
+/** Content is a string, or the parts of a message as other systems write them; of those the texts. */
+export function textOf(content: unknown): string {
+  if (typeof content === 'string') return content;
+  if (!Array.isArray(content)) return '';
+  return content.flatMap(part => (typeof part?.text === 'string' ? [part.text] : [])).join('\n');
+}
+
+function speaker(origin: unknown): { from: string | null; channel: string | null } {
+  if (typeof origin !== 'object' || origin === null) return { from: null, channel: null };
+  const { fromName, from, channel } = origin as Record<string, unknown>;
+  const name = [fromName, from].find(each => typeof each === 'string' && each.trim() !== '');
+  return {
+    from: typeof name === 'string' ? name : null,
+    channel: typeof channel === 'string' ? channel : null,
+  };
+}
