@@ -6,6 +6,8 @@ export type ConfigPath = readonly (string | number)[];
 export interface Problem {
   path: ConfigPath;
   message: string;
+  /** it is a key that nothing here has a meaning for; what stands around it reads the same without it */
+  unknown?: true;
 }
 
 /** `['channels', 'a.b', 0]` → `channels["a.b"][0]`; the top is "the top level". */

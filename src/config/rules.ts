@@ -67,6 +67,31 @@ const bindingAgents: Rule = {
   },
 };
 
+const otherAgents: Rule = {
+  reads: ['agents', 'session'],
+  check(config, report) {
+    const list = agentsOf(config);
+    const known = list.length > 0 ? list.map(({ id }) => normaliseAgentId(id)) : [MAIN_AGENT];
+    for (const [index, agentId] of (config.session?.agentToAgent?.allow ?? []).entries()) {
+      if (known.includes(slug(agentId))) continue;
+      report.error(
+        ['session', 'agentToAgent', 'allow', index],
+        `the agent "${agentId}" is not configured in agents.list${meant(agentId, known)}`,
+      );
+    }
+  },
+};
+
+const pairingCodes: Rule = {
+  reads: ['channels'],
+  check(config, report) {
+    for (const [channel, { pairing }] of Object.entries(config.channels ?? {})) {
+      if (pairing?.expires !== undefined && parseDuration(pairing.expires) === 0)
+        report.error(['channels', channel, 'pairing', 'expires'], 'expected a time above 0');
+    }
+  },
+};
+
 const runnerNames: Rule = {
   reads: ['agents', 'runners'],
   check(config, report) {
@@ -156,7 +181,7 @@ const durations: Rule = {
     for (const block of ['retention', 'session', 'cron'] as const) {
       for (const { path, value } of stringsAt(
         config[block],
-        /(^|\.)(messageIds|deliveries|logs|archived|maxAge)$/,
+        /(^|\.)(messageIds|deliveries|logs|archived|torn|maxAge)$/,
       )) {
         // Zero would mean "remove everything at once": never what a limit of 0 is meant to say (openclaw#119945).
         if (parseDuration(value) === 0)
@@ -226,6 +251,8 @@ const legacyIdle: Rule = {
 export const RULES: readonly Rule[] = [
   agentIds,
   bindingAgents,
+  otherAgents,
+  pairingCodes,
   runnerNames,
   channelNames,
   access,

@@ -123,6 +123,12 @@ function knownKeys(): ReturnType<typeof jsonSchema> {
   return schemaTree;
 }
 
+/** What the schema says against a canonical form. */
+export function shapeProblems(config: unknown): Problem[] {
+  const parsed = configSchema.safeParse(config);
+  return parsed.success ? [] : parsed.error.issues.flatMap(issue => problemsOf(issue, config));
+}
+
 /** A zod issue in plain words: one problem per unknown key, and of a union the alternative that was meant. */
 function problemsOf(issue: Issue, config: unknown, base: ConfigPath = []): Problem[] {
   const path: ConfigPath = [...base, ...(issue.path as (string | number)[])];
@@ -131,9 +137,13 @@ function problemsOf(issue: Issue, config: unknown, base: ConfigPath = []): Probl
       return issue.keys.map(key => ({
         path: [...path, key],
         message: adviceForKey(knownKeys(), [...path, key]),
+        unknown: true,
       }));
     case 'invalid_union': {
-      const meant = issue.errors.find(branch => branch.every(({ path: at }) => at.length > 0));
+      // The alternative whose kind of value this is; an unknown key is a complaint about the object, not its kind.
+      const meant = issue.errors.find(branch =>
+        branch.every(({ path: at, code }) => at.length > 0 || code === 'unrecognized_keys'),
+      );
       if (meant !== undefined) return meant.flatMap(below => problemsOf(below, config, path));
       return [{ path, message: issue.errors.flatMap(branch => branch.slice(0, 1).map(plain)).join(', or ') }];
     }
