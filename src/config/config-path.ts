@@ -22,6 +22,41 @@ export function formatPath(path: ConfigPath): string {
   return written;
 }
 
+/**
+ * The path a person wrote: `agents.list[0].id`, `channels["a.b"].send`. A step of digits between dots stays a word; what
+ * it means depends on what stands there.
+ *
+ * @returns null where it cannot be read
+ */
+export function parsePath(written: string): ConfigPath | null {
+  const path: (string | number)[] = [];
+  let rest = written.trim();
+  while (rest !== '') {
+    const index = /^\[(\d{1,9})\]/.exec(rest);
+    const name = /^\[\s*("(?:[^"\\]|\\.)*"|'[^'\\]*')\s*\]/.exec(rest);
+    const word = (path.length === 0 ? /^[^.[\]]+/ : /^\.([^.[\]]+)/).exec(rest);
+    const found = index ?? name ?? word;
+    if (found === null) return null;
+    if (index) path.push(Number(index[1]));
+    else if (name) {
+      const unquoted = unquote(name[1] ?? '');
+      if (unquoted === null) return null;
+      path.push(unquoted);
+    } else path.push((word?.[1] ?? found[0]).trim());
+    rest = rest.slice(found[0].length);
+  }
+  return path.length === 0 || path.includes('') ? null : path;
+}
+
+function unquote(text: string): string | null {
+  if (text.startsWith("'")) return text.slice(1, -1);
+  try {
+    return String(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
+
 /** The value at a path, undefined where there is none. Only own members count: `constructor` is nobody's key. */
 export function valueAt(value: unknown, path: ConfigPath): unknown {
   let current = value;

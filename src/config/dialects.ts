@@ -190,11 +190,17 @@ function translateSendPolicy(draft: Draft): void {
   if (!Array.isArray(blocked)) return;
   const rules = draft.get([...path, 'rules']);
   const kept: unknown[] = Array.isArray(rules) ? rules : [];
+  const sources = [
+    ...kept.map((_, index) => draft.sourceOf([...path, 'rules', index])),
+    ...blocked.map((_, index) => draft.sourceOf([...path, 'blocked', index])),
+  ];
   draft.remove([...path, 'rules']);
   draft.move([...path, 'blocked'], [...path, 'rules'], () => [
     ...kept,
     ...blocked.map(chatType => ({ action: 'deny', match: { chatType } })),
   ]);
+  for (const [index, source] of sources.entries())
+    draft.traceTo([...path, 'rules', index], source, index >= kept.length);
 }
 
 /** Numbers that stood beside the compaction block in the sources of that system, and its window by another name. */
@@ -243,7 +249,7 @@ function translateAgents(draft: Draft): void {
   else draft.move([...defaults, 'models'], ['models']);
   const agents = agentPaths(draft);
   for (const agent of agents.slice(1)) {
-    draft.move([...agent, 'defaults'], agent);
+    if (isRecord(draft.get([...agent, 'defaults']))) draft.move([...agent, 'defaults'], agent);
     draft.move([...agent, 'groupActivation'], [...agent, 'groupChat', 'activation']);
   }
   for (const agent of agents) {
@@ -333,7 +339,7 @@ function translateBindings(draft: Draft): void {
       continue;
     }
     for (const [accountId, agentId] of Object.entries(accounts)) {
-      draft.traceLeaf(['bindings', rules.length], ['bindings', channel, accountId]);
+      draft.traceTo(['bindings', rules.length], ['bindings', channel, accountId], true);
       draft.say(
         ['bindings', channel, accountId],
         ` is read as bindings[${rules.length}] {agentId, match: {channel, accountId}}`,
@@ -526,8 +532,9 @@ class Draft {
     this.traces.push({ to, from: this.sourceOf(from), leaf: false });
   }
 
-  traceLeaf(to: ConfigPath, from: ConfigPath): void {
-    this.traces.push({ to, from, leaf: true });
+  /** @param from as in the text */
+  traceTo(to: ConfigPath, from: ConfigPath, leaf: boolean): void {
+    this.traces.push({ to, from, leaf });
   }
 
   /** Follows the newest trace; each holds a path of the text already, so one step is enough. */

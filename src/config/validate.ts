@@ -159,6 +159,7 @@ function problemsOf(issue: Issue, config: unknown, base: ConfigPath = []): Probl
 function plain(issue: Issue): string {
   return issue.message
     .replace(/^(Invalid input|Invalid option|Too small|Too big): /, '')
+    .replace('expected record', 'expected object')
     .replace(', received undefined', '');
 }
 
