@@ -155,7 +155,10 @@ function translatePolicy(draft: Draft, policy: ConfigPath): void {
   const window = draft.get(daily);
   if (isRecord(window)) {
     translateResetTime(draft, [...daily, 'start'], policy);
-    draft.leaveOut([...daily, 'end'], `sessions reset at the start of the window, ${formatPath([...policy, 'at'])}`);
+    draft.leaveOut(
+      [...daily, 'end'],
+      `sessions reset at the start of the window, ${formatPath([...policy, 'at'])}`,
+    );
     for (const path of leaves(draft.get(daily), daily))
       draft.refuse(path, 'unknown key; a daily window has start and end');
     draft.remove(daily);
@@ -245,7 +248,8 @@ function agentPaths(draft: Draft): ConfigPath[] {
 function translateAgents(draft: Draft): void {
   const defaults = ['agents', 'defaults'];
   draft.move([...defaults, 'userTimezone'], ['timezone']);
-  if (isCatalogue(draft.get([...defaults, 'models']))) draft.move([...defaults, 'models'], ['models'], aliasesOf);
+  if (isCatalogue(draft.get([...defaults, 'models'])))
+    draft.move([...defaults, 'models'], ['models'], aliasesOf);
   else draft.move([...defaults, 'models'], ['models']);
   const agents = agentPaths(draft);
   for (const agent of agents.slice(1)) {
@@ -286,7 +290,12 @@ function translateModel(draft: Draft, path: ConfigPath, fallbacks: ConfigPath): 
 /** `requireMention` of groups: the mode it stands for. */
 function translateChannels(draft: Draft): void {
   const translate = (path: ConfigPath) =>
-    draft.move([...path, 'requireMention'], [...path, 'activation'], requireMentionToMode, 'mention or always');
+    draft.move(
+      [...path, 'requireMention'],
+      [...path, 'activation'],
+      requireMentionToMode,
+      'mention or always',
+    );
   for (const channel of namesIn(draft.get(['channels']))) {
     const path = ['channels', channel];
     for (const group of namesIn(draft.get([...path, 'groups']))) translate([...path, 'groups', group]);

@@ -33,9 +33,16 @@ export function setInText(text: string, path: ConfigPath, value: unknown): Edit 
   }
   if (isList && key > node.members.length) {
     const where = formatPath(path.slice(0, path.length - rest.length));
-    return { ok: false, reason: `${where} has ${node.members.length} items; the next is [${node.members.length}]`, line: node.line };
+    return {
+      ok: false,
+      reason: `${where} has ${node.members.length} items; the next is [${node.members.length}]`,
+      line: node.line,
+    };
   }
-  const nested = below.reduceRight<unknown>((inner, step) => (step === 0 ? [inner] : { [step]: inner }), value);
+  const nested = below.reduceRight<unknown>(
+    (inner, step) => (step === 0 ? [inner] : { [step]: inner }),
+    value,
+  );
   return checked(text, insert(text, root, node, key, nested), path, value);
 }
 
@@ -51,7 +58,9 @@ export function removeFromText(text: string, path: ConfigPath): Edit {
   if (commentsIn(member.value).length > 0) return keptComments(path, member.value);
   // Between key, value and comma a comment has no place of its own once they are gone.
   const end = member.comma ?? member.value.end;
-  const inBetween = [...member.before, ...member.after].filter(at => at.start > member.start && at.start < end);
+  const inBetween = [...member.before, ...member.after].filter(
+    at => at.start > member.start && at.start < end,
+  );
   if (inBetween.length > 0) return keptComments(path, member.value);
   let edited = replace(text, member.start, end, '');
   // A line of which nothing is left goes as a whole.
@@ -116,7 +125,10 @@ function insert(text: string, root: Node, node: Node, key: string | number, valu
       : replace(text, last.comma, last.comma, ` ${entry},`);
   }
   const newline = style.newline;
-  const indent = last !== undefined && isFirstOnLine(text, last.start) ? lineIndent(text, last.start) : base + style.indent;
+  const indent =
+    last !== undefined && isFirstOnLine(text, last.start)
+      ? lineIndent(text, last.start)
+      : base + style.indent;
   const entry = `${indent}${name}${print(value, style, indent)}`;
   const comma = last === undefined ? !style.strict : last.comma !== null;
   const own = isFirstOnLine(text, close);
@@ -138,7 +150,7 @@ interface TextStyle {
 /** How this file is written: with quoted keys or without, how far inwards, with which line ends. */
 function styleAround(text: string, root: Node, near: Member | undefined): TextStyle {
   const sample = (near?.rawKey ? near : undefined) ?? root.members[0];
-  const strict = sample !== undefined && sample.rawKey.startsWith('"') && !hasLooseKey(root);
+  const strict = sample?.rawKey.startsWith('"') === true && !hasLooseKey(root);
   const first = root.members[0];
   const indent = first !== undefined && isFirstOnLine(text, first.start) ? lineIndent(text, first.start) : '';
   return {
@@ -149,7 +161,9 @@ function styleAround(text: string, root: Node, near: Member | undefined): TextSt
 }
 
 function hasLooseKey(node: Node): boolean {
-  return node.members.some(({ rawKey, value }) => (rawKey !== '' && !rawKey.startsWith('"')) || hasLooseKey(value));
+  return node.members.some(
+    ({ rawKey, value }) => (rawKey !== '' && !rawKey.startsWith('"')) || hasLooseKey(value),
+  );
 }
 
 function print(value: unknown, style: TextStyle, at: string): string {
@@ -160,7 +174,11 @@ function print(value: unknown, style: TextStyle, at: string): string {
 /** The edited text, if it reads as the old one with this one change, and no comment is gone. */
 function checked(before: string, text: string, path: ConfigPath, value: unknown): Edit {
   const wanted = withValue(JSON5.parse(before), path, value);
-  const refused: Edit = { ok: false, reason: `${formatPath(path)} cannot be changed safely in this text`, line: null };
+  const refused: Edit = {
+    ok: false,
+    reason: `${formatPath(path)} cannot be changed safely in this text`,
+    line: null,
+  };
   try {
     if (!isSame(JSON5.parse(text), wanted)) return refused;
   } catch (error) {
@@ -178,7 +196,13 @@ function checked(before: string, text: string, path: ConfigPath, value: unknown)
 export function withValue(root: unknown, path: ConfigPath, value: unknown): unknown {
   const [step, ...rest] = path;
   if (step === undefined) return value;
-  const copy: unknown = Array.isArray(root) ? [...root] : isRecord(root) ? { ...root } : typeof step === 'number' ? [] : {};
+  const copy: unknown = Array.isArray(root)
+    ? [...root]
+    : isRecord(root)
+      ? { ...root }
+      : typeof step === 'number'
+        ? []
+        : {};
   const members = copy as Record<string | number, unknown>;
   const below = withValue(Object.hasOwn(members, step) ? members[step] : undefined, rest, value);
   if (below === undefined && rest.length === 0) {
@@ -195,12 +219,17 @@ export function isSame(a: unknown, b: unknown): boolean {
   if (!isRecord(a) || !isRecord(b)) return Object.is(a, b);
   const keys = Object.keys(a);
   return (
-    keys.length === Object.keys(b).length && keys.every(key => Object.hasOwn(b, key) && isSame(a[key], b[key]))
+    keys.length === Object.keys(b).length &&
+    keys.every(key => Object.hasOwn(b, key) && isSame(a[key], b[key]))
   );
 }
 
 function keptComments(path: ConfigPath, node: Node): Edit {
-  return { ok: false, reason: `there are comments inside ${formatPath(path)}, which would be lost`, line: node.line };
+  return {
+    ok: false,
+    reason: `there are comments inside ${formatPath(path)}, which would be lost`,
+    line: node.line,
+  };
 }
 
 function replace(text: string, from: number, to: number, by: string): string {

@@ -55,7 +55,9 @@ export function migrateConfig(text: string): Migration {
   const problems = known.filter(({ path }) => !named.has(path));
   const checked = validateConfig(JSON.stringify(config));
   if (problems.length > 0 || checked.config === null)
-    return failed(problems.length > 0 ? problems : checked.problems.map(problem => ({ ...problem, line: null })));
+    return failed(
+      problems.length > 0 ? problems : checked.problems.map(problem => ({ ...problem, line: null })),
+    );
 
   const lost = [...translation.dropped, ...unknown];
   const changed = lost.length > 0 || translation.notes.length > 0 || !isSame(raw, config);
@@ -108,7 +110,11 @@ function print(
     ];
   });
   // Comments of blocks that are gone, such as `inbound`: kept, at the top.
-  const homeless = [...held.values()].flatMap(({ before, after, inside }) => [...before, ...after, ...inside]);
+  const homeless = [...held.values()].flatMap(({ before, after, inside }) => [
+    ...before,
+    ...after,
+    ...inside,
+  ]);
   const top = placed.get('[]') ?? { before: [], after: [], inside: [] };
   placed.set('[]', { ...top, inside: [...top.inside, ...left] });
   const lines = [
@@ -117,7 +123,9 @@ function print(
     printValue(config, { comments: placed, spread: true }),
     ...wordsOf(tree.after),
   ];
-  return `${lines.join('\n')}\n`.replaceAll(/\r\n?/g, '\n').replaceAll('\n', text.includes('\r\n') ? '\r\n' : '\n');
+  return `${lines.join('\n')}\n`
+    .replaceAll(/\r\n?/g, '\n')
+    .replaceAll('\n', text.includes('\r\n') ? '\r\n' : '\n');
 }
 
 function visit(value: unknown, path: ConfigPath, take: (path: ConfigPath) => void): void {

@@ -66,7 +66,8 @@ export function resolvePath(schema: SchemaNode, path: ConfigPath): { path: Confi
   let nodes = branches(schema);
   const resolved: (string | number)[] = [];
   for (const step of path) {
-    const isIndex = typeof step === 'number' || (/^\d{1,9}$/.test(step) && nodes.some(node => isRecord(node.items)));
+    const isIndex =
+      typeof step === 'number' || (/^\d{1,9}$/.test(step) && nodes.some(node => isRecord(node.items)));
     const key = isIndex ? Number(step) : step;
     resolved.push(key);
     nodes = nodes.flatMap(node => branches(child(node, key)));

@@ -148,7 +148,9 @@ const channelSchema = z.strictObject({
   heartbeat: channelHeartbeatSchema.optional().describe('which heartbeats are delivered here'),
   dmHistoryLimit: countOrNone
     .optional()
-    .describe('user turns of history in private chats of this channel; 0 = no limit; wins over session.dmHistoryLimit'),
+    .describe(
+      'user turns of history in private chats of this channel; 0 = no limit; wins over session.dmHistoryLimit',
+    ),
   dms: z.record(z.string(), dmSchema).optional().describe('settings per person, by id in any case'),
   pairing: z
     .strictObject({
