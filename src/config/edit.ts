@@ -10,7 +10,13 @@ import { printKey, printLine, printValue } from './print.ts';
 export type Edit =
   | { ok: true; text: string }
   /** why, for a person; `line` is where to look (1-based) */
-  | { ok: false; reason: string; line: number | null };
+  | {
+      ok: false;
+      reason: string;
+      line: number | null;
+      /** the path itself is wrong, not the text: nothing to write by hand either */
+      usage?: true;
+    };
 
 /** The text with `value` at `path`; objects on the way are made, a list grows by one item at its end. */
 export function setInText(text: string, path: ConfigPath, value: unknown): Edit {
@@ -37,6 +43,7 @@ export function setInText(text: string, path: ConfigPath, value: unknown): Edit 
       ok: false,
       reason: `${where} has ${node.members.length} items; the next is [${node.members.length}]`,
       line: node.line,
+      usage: true,
     };
   }
   const nested = below.reduceRight<unknown>(
@@ -72,6 +79,8 @@ export function removeFromText(text: string, path: ConfigPath): Edit {
   } else if (/[ \t]/.test(edited[member.start] ?? '') && /[ \t{[]/.test(edited[member.start - 1] ?? '')) {
     edited = replace(edited, member.start, member.start + 1, '');
   }
+  const hollow = /^[{[]([ \t]+)[}\]]/.exec(edited.slice(parent.start))?.[1];
+  if (hollow !== undefined) edited = replace(edited, parent.start + 1, parent.start + 1 + hollow.length, '');
   // The last of several, in strict JSON: the comma before it would be one too many.
   const index = parent.members.indexOf(member);
   const previous = parent.members[index - 1];

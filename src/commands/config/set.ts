@@ -53,8 +53,10 @@ export class ConfigSetCommand extends ClawCommand {
     return EXIT.ok;
   }
 
-  private say(file: string, path: ConfigPath, value: unknown, changed: boolean): void {
+  private say(file: string, path: ConfigPath, given: unknown, changed: boolean): void {
     const name = formatPath(path);
+    // Where keys and tokens stand; a log of this command shall not hold them.
+    const value = given !== undefined && path.includes('env') ? '(set)' : given;
     if (this.json) printJson({ path: name, value: value ?? null, file, changed });
     else if (!changed)
       printOut(`${name} ${value === undefined ? 'is not set' : 'is that already'} in ${file}\n`);
@@ -97,6 +99,8 @@ function chooseChange(
   for (const value of wanted) {
     if (isSame(valueAt(raw, path), value)) return { text: before, value, notes: [] };
     const edit = value === undefined ? removeFromText(before, path) : setInText(before, path, value);
+    if (!edit.ok && edit.usage)
+      throw new ClawError('usage', 'config-path', `${edit.reason}; nothing was written`, 'claw config show');
     if (!edit.ok) throw byHand(file, path, value, edit);
     const checked = validateConfig(edit.text);
     if (checked.config !== null) {
