@@ -67,6 +67,12 @@ export function valueAt(value: unknown, path: ConfigPath): unknown {
   return current;
 }
 
+/** Takes the key at a path out of the object it stands in, in place. */
+export function removeKey(value: unknown, path: ConfigPath): void {
+  const parent = valueAt(value, path.slice(0, -1));
+  if (isRecord(parent)) delete parent[String(path.at(-1))];
+}
+
 /** Whether `path` is `prefix` or lies below it. */
 export function isWithin(path: ConfigPath, prefix: ConfigPath): boolean {
   return prefix.length <= path.length && prefix.every((step, i) => step === path[i]);

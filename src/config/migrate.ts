@@ -3,7 +3,7 @@
  * the canonical form as a comment with the reason. A file that is canonical already comes back byte for byte.
  */
 import JSON5 from 'json5';
-import { type ConfigPath, formatPath, isRecord, valueAt } from './config-path.ts';
+import { type ConfigPath, formatPath, isRecord, removeKey, valueAt } from './config-path.ts';
 import { type DroppedKey, translateDialects } from './dialects.ts';
 import { isSame } from './edit.ts';
 import { type Comment, type Node, parseTree, type Tree } from './json5-tree.ts';
@@ -53,7 +53,7 @@ export function migrateConfig(text: string): Migration {
   const known = validateConfig(text).problems;
   const named = new Set([...unknown, ...translation.dropped].map(({ path }) => formatPath(path)));
   const problems = known.filter(({ path }) => !named.has(path));
-  const checked = validateConfig(JSON.stringify(config));
+  const checked = validateConfig(printLine(config, true));
   if (problems.length > 0 || checked.config === null)
     return failed(
       problems.length > 0 ? problems : checked.problems.map(problem => ({ ...problem, line: null })),
@@ -63,7 +63,7 @@ export function migrateConfig(text: string): Migration {
   const changed = lost.length > 0 || translation.notes.length > 0 || !isSame(raw, config);
   return {
     config: checked.config,
-    text: changed ? print(text, config, path => translation.sourceOf(path), lost) : text,
+    text: changed ? print(text, raw, config, path => translation.sourceOf(path), lost) : text,
     changed,
     notes: translation.notes,
     dropped: lost.map(({ path, value, reason }) => ({
@@ -76,14 +76,10 @@ export function migrateConfig(text: string): Migration {
   };
 }
 
-function removeKey(config: unknown, path: ConfigPath): void {
-  const parent = valueAt(config, path.slice(0, -1));
-  if (isRecord(parent)) delete parent[String(path.at(-1))];
-}
-
 /** The canonical form with the comments of the text beside the keys they stood beside. */
 function print(
   text: string,
+  raw: unknown,
   config: unknown,
   sourceOf: (path: ConfigPath) => ConfigPath,
   lost: readonly DroppedKey[],
@@ -91,8 +87,11 @@ function print(
   const tree = parseTree(text);
   const held = commentsByPath(tree.root);
   const placed = new Map<string, PlacedComments>();
-  const take = (path: ConfigPath) => {
-    const id = JSON.stringify(sourceOf(path));
+  const take = (path: ConfigPath, value: unknown) => {
+    const source = sourceOf(path);
+    // What was made from a block is not that block, and its comments are not about it.
+    if (isRecord(valueAt(raw, source)) && !isRecord(value)) return;
+    const id = JSON.stringify(source);
     const found = held.get(id);
     held.delete(id);
     if (found !== undefined) placed.set(JSON.stringify(path), found);
@@ -105,8 +104,8 @@ function print(
     const behind = about === undefined ? [] : [...about.after, ...about.inside];
     return [
       ...(about?.before ?? []),
-      [`// ${formatPath(path)}: ${printLine(value)}`, ...behind].join(' '),
-      `//   left out: ${reason.replace(/[\n\r\u2028\u2029]/g, ' ')}`,
+      [`// ${onOneLine(formatPath(path))}: ${printLine(value)}`, ...behind].join(' '),
+      `//   left out: ${onOneLine(reason)}`,
     ];
   });
   // Comments of blocks that are gone, such as `inbound`: kept, at the top.
@@ -128,8 +127,13 @@ function print(
     .replaceAll('\n', text.includes('\r\n') ? '\r\n' : '\n');
 }
 
-function visit(value: unknown, path: ConfigPath, take: (path: ConfigPath) => void): void {
-  take(path);
+/** Of a comment that runs to the end of its line, which JSON5 sees in more places than most. */
+function onOneLine(text: string): string {
+  return text.replace(/[\n\r\u2028\u2029]/g, ' ');
+}
+
+function visit(value: unknown, path: ConfigPath, take: (path: ConfigPath, value: unknown) => void): void {
+  take(path, value);
   const entries: [string | number, unknown][] = isRecord(value)
     ? Object.entries(value)
     : Array.isArray(value)

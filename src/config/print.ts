@@ -72,8 +72,9 @@ export function printKey(key: string, strict = false): string {
 
 function printScalar(value: unknown): string {
   if (typeof value === 'string') return printString(value);
-  // JSON5 has Infinity and NaN, of which JSON would make null.
-  return typeof value === 'number' ? String(value) : JSON.stringify(value);
+  if (typeof value !== 'number') return JSON.stringify(value);
+  // JSON5 has Infinity, NaN and a zero below zero, which JSON has not.
+  return Object.is(value, -0) ? '-0' : String(value);
 }
 
 /** Escapes also what ends a line for JSON5 but not for JSON, so that a comment that holds the text stays one. */

@@ -25,7 +25,10 @@ export interface RuleReport {
 }
 
 export interface Rule {
-  /** top-level keys the rule looks at; it is left out where one of them is not as the schema wants it */
+  /**
+   * Top-level keys the rule compares; it is left out where one of them is not as the schema wants it. None: it looks at
+   * values one by one, and what is left of the configuration is enough.
+   */
   reads: readonly (keyof ConfigInput)[];
   check(config: ConfigInput, report: RuleReport): void;
 }
@@ -165,7 +168,7 @@ const mainKey: Rule = {
 };
 
 const zones: Rule = {
-  reads: ['timezone', 'session', 'agents'],
+  reads: [],
   check(config, report) {
     for (const { path, value } of stringsAt(config, /(^|\.)(timezone|tz)$/)) {
       if (!isKnownZone(value)) {
@@ -176,7 +179,7 @@ const zones: Rule = {
 };
 
 const durations: Rule = {
-  reads: ['retention', 'session', 'cron'],
+  reads: [],
   check(config, report) {
     for (const block of ['retention', 'session', 'cron'] as const) {
       for (const { path, value } of stringsAt(
@@ -192,7 +195,7 @@ const durations: Rule = {
 };
 
 const patterns: Rule = {
-  reads: ['messages', 'agents'],
+  reads: [],
   check(config, report) {
     const check = (path: ConfigPath, list: readonly string[] | undefined) => {
       for (const [index, pattern] of (list ?? []).entries()) {

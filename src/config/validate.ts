@@ -4,7 +4,7 @@
  */
 import JSON5 from 'json5';
 import type { z } from 'zod';
-import { type ConfigPath, formatPath, isRecord, type Problem, valueAt } from './config-path.ts';
+import { type ConfigPath, formatPath, isRecord, type Problem, removeKey, valueAt } from './config-path.ts';
 import { translateDialects } from './dialects.ts';
 import { locate } from './locate.ts';
 import { adviceForKey, nearest } from './nearest.ts';
@@ -99,16 +99,19 @@ function forbiddenKeys(value: unknown, path: ConfigPath = []): Problem[] {
 }
 
 /**
- * The rules see the configuration without what the schema refused, so that one report holds both kinds of problems.
- * Top-level keys that lost something are named to them as broken.
+ * The rules see the configuration without what the schema refused, so that one report holds both kinds of problems:
+ * unknown keys are taken out, and whole top-level blocks with another mistake. Either is named to them as broken.
  */
 function checkRulesOnWhatIsSound(
   config: unknown,
   refused: readonly Problem[],
 ): ReturnType<typeof checkRules> {
   if (!isRecord(config)) return { errors: [], warnings: [] };
+  const known: unknown = structuredClone(config);
+  for (const { path, unknown } of refused) if (unknown) removeKey(known, path);
+  const unsound = new Set(refused.filter(({ unknown }) => !unknown).map(({ path }) => String(path[0])));
+  const sound = Object.fromEntries(Object.entries(known as object).filter(([key]) => !unsound.has(key)));
   const broken = new Set(refused.map(({ path }) => String(path[0])));
-  const sound = Object.fromEntries(Object.entries(config).filter(([key]) => !broken.has(key)));
   const parsed = configSchema.safeParse(sound);
   return parsed.success ? checkRules(parsed.data, broken) : { errors: [], warnings: [] };
 }
