@@ -38,9 +38,9 @@ export function translateDialects(raw: unknown): Translation {
     translateTopLevel(draft);
     translateBlocks(draft);
     foldChannelNames(draft);
+    translateGroups(draft);
     translateSession(draft);
     translateAgents(draft);
-    translateChannels(draft);
     translateQueue(draft);
     translateBindings(draft);
   }
@@ -117,6 +117,23 @@ function translateBlocks(draft: Draft): void {
     draft.move(['session', 'reset', block], ['session', block]);
   }
   draft.move(['session', 'resetByType', 'direct'], ['session', 'resetByType', 'dm']);
+}
+
+/** `groups.<id>.requireMention` of a channel or account says by yes and no what `activation` says by name. */
+function translateGroups(draft: Draft): void {
+  const below = (path: ConfigPath): ConfigPath[] => {
+    const map = draft.get(path);
+    return isRecord(map) ? Object.keys(map).map(name => [...path, name]) : [];
+  };
+  for (const channel of below(['channels'])) {
+    for (const owner of [channel, ...below([...channel, 'accounts'])]) {
+      for (const group of below([...owner, 'groups'])) {
+        draft.move([...group, 'requireMention'], [...group, 'activation'], value =>
+          typeof value === 'boolean' ? (value ? 'mention' : 'always') : value,
+        );
+      }
+    }
+  }
 }
 
 function translateSession(draft: Draft): void {
@@ -285,25 +302,6 @@ function translateModel(draft: Draft, path: ConfigPath, fallbacks: ConfigPath): 
   if (model.primary === undefined) return;
   draft.say(source, ` is read as ${formatPath(path)}`);
   draft.set(path, model.primary, source);
-}
-
-/** `requireMention` of groups: the mode it stands for. */
-function translateChannels(draft: Draft): void {
-  const translate = (path: ConfigPath) =>
-    draft.move(
-      [...path, 'requireMention'],
-      [...path, 'activation'],
-      requireMentionToMode,
-      'mention or always',
-    );
-  for (const channel of namesIn(draft.get(['channels']))) {
-    const path = ['channels', channel];
-    for (const group of namesIn(draft.get([...path, 'groups']))) translate([...path, 'groups', group]);
-  }
-}
-
-function namesIn(value: unknown): string[] {
-  return isRecord(value) ? Object.keys(value) : [];
 }
 
 function isCatalogue(value: unknown): boolean {
