@@ -155,7 +155,9 @@ const channelSchema = z.strictObject({
   pairing: z
     .strictObject({
       expires: duration.optional().describe('how long a code can be approved; default 1h'),
-      maxPending: countOrNone.optional().describe('most strangers that wait for approval; 0 = none; default 3'),
+      maxPending: countOrNone
+        .optional()
+        .describe('most strangers that wait for approval; 0 = none; default 3'),
     })
     .optional()
     .describe('codes for strangers, where dmPolicy is pairing'),
