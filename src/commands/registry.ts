@@ -115,6 +115,21 @@ export const COMMANDS: CommandEntry[] = [
     load: async () => [(await import('./config/show.ts')).ConfigShowCommand],
   },
   {
+    path: 'config get',
+    summary: 'the value that holds for one key',
+    load: async () => [(await import('./config/get.ts')).ConfigGetCommand],
+  },
+  {
+    path: 'config set',
+    summary: 'change one key in the config file; --unset takes it out',
+    load: async () => [(await import('./config/set.ts')).ConfigSetCommand],
+  },
+  {
+    path: 'config migrate',
+    summary: 'the canonical form of a config file in an older dialect',
+    load: async () => [(await import('./config/migrate.ts')).ConfigMigrateCommand],
+  },
+  {
     path: 'config validate',
     summary: 'every problem of the config file in one report',
     load: async () => [(await import('./config/validate.ts')).ConfigValidateCommand],

@@ -23,10 +23,11 @@ export const DEFAULTS = {
       resetTriggers: [...RESET_TRIGGERS],
       resetBy: 'anyone',
       dmHistoryLimit: 50,
+      agentToAgent: { enabled: false, maxHops: 5 },
     },
     messages: {
       queue: { mode: 'collect', debounceMs: 0, cap: 20 },
-      groupChat: { activation: 'mention' },
+      groupChat: { activation: 'mention', historyLimit: 50 },
       inlineDirectives: 'turn',
       maxBytes: 4 * MIB,
     },
@@ -48,7 +49,11 @@ export const DEFAULTS = {
   } satisfies Partial<RunnerConfig>,
 
   /** every entry of `channels`; `dmPolicy` follows from `allowFrom` */
-  channel: { groupPolicy: 'open', defaultAccount: 'default' } satisfies ChannelConfig,
+  channel: {
+    groupPolicy: 'open',
+    defaultAccount: 'default',
+    pairing: { expires: '1h', maxPending: 3 },
+  } satisfies ChannelConfig,
 
   /** every sender command */
   sender: { timeoutSeconds: 60 } satisfies Partial<Exclude<SenderConfig, 'none'>>,

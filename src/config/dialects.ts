@@ -9,6 +9,14 @@
  */
 import { type ConfigPath, formatPath, isRecord, isWithin, type Problem, valueAt } from './config-path.ts';
 
+/** A key of the text that the canonical form has no room for. */
+export interface DroppedKey {
+  /** as in the text */
+  path: ConfigPath;
+  value: unknown;
+  reason: string;
+}
+
 export interface Translation {
   /** the canonical form, not yet checked */
   config: unknown;
@@ -16,6 +24,8 @@ export interface Translation {
   notes: string[];
   /** what could not be translated; paths are those of the text */
   problems: Problem[];
+  /** what the notes and problems call left out or unknown, with its value */
+  dropped: DroppedKey[];
   /** the path in the text for a path of the canonical form */
   sourceOf(path: ConfigPath): ConfigPath;
 }
@@ -38,40 +48,73 @@ export function translateDialects(raw: unknown): Translation {
     config: draft.config,
     notes: draft.notes,
     problems: draft.problems,
+    dropped: draft.dropped,
     sourceOf: path => draft.sourceOf(path),
   };
 }
 
-/** `inbound.reply.session.*` and `inbound.reply.agent.contextTokens`. */
+/** Keys of `inbound` (Clawdis, warelay) that have a place here. */
+const INBOUND: readonly (readonly [from: string, to: string])[] = [
+  ['reply.session.scope', 'session.scope'],
+  ['reply.session.idleMinutes', 'session.idleMinutes'],
+  ['reply.session.resetTriggers', 'session.resetTriggers'],
+  ['reply.session.mainKey', 'session.mainKey'],
+  ['reply.session.store', 'store'],
+  ['reply.agent.contextTokens', 'agents.defaults.contextTokens'],
+  ['reply.agent.model', 'agents.defaults.model'],
+  ['reply.thinkingDefault', 'agents.defaults.thinkingLevel'],
+  ['reply.verboseDefault', 'agents.defaults.verboseLevel'],
+  ['reply.timeoutSeconds', 'agents.defaults.timeoutSeconds'],
+  ['reply.cwd', 'agents.defaults.workspace'],
+  ['workspace', 'agents.defaults.workspace'],
+  ['responsePrefix', 'messages.responsePrefix'],
+  ['groupChat.mentionPatterns', 'messages.groupChat.mentionPatterns'],
+  ['groupChat.historyLimit', 'messages.groupChat.historyLimit'],
+];
+
 function translateClawdis(draft: Draft): void {
   if (!isRecord(draft.get(['inbound']))) return;
   const hasReply = draft.get(['inbound', 'reply']) !== undefined;
-  const session = ['inbound', 'reply', 'session'];
-  for (const key of ['scope', 'idleMinutes', 'resetTriggers', 'mainKey']) {
-    draft.move([...session, key], ['session', key]);
+  for (const [from, to] of INBOUND) draft.move(['inbound', ...from.split('.')], to.split('.'));
+  for (const block of [['agent'], []]) {
+    const minutes = ['inbound', 'reply', ...block, 'heartbeatMinutes'];
+    draft.move(minutes, ['agents', 'defaults', 'heartbeat', 'every'], minutesToDuration, 'with a unit');
   }
-  draft.move([...session, 'store'], ['store']);
-  draft.move(['inbound', 'reply', 'agent', 'contextTokens'], ['agents', 'defaults', 'contextTokens']);
+  draft.leaveOut(
+    ['inbound', 'reply', 'session', 'heartbeatIdleMinutes'],
+    'heartbeats neither keep a session alive nor end one; session.idleMinutes counts messages alone',
+  );
+  const mention = ['inbound', 'groupChat', 'requireMention'];
+  draft.move(mention, ['messages', 'groupChat', 'activation'], requireMentionToMode, 'mention or always');
   // Directives inside text stuck to the session in that system; its users rely on it.
   if (hasReply && draft.get(['messages', 'inlineDirectives']) === undefined) {
     draft.set(['messages', 'inlineDirectives'], 'sticky', ['inbound']);
-    draft.notes.push('inbound.reply: messages.inlineDirectives is "sticky", as that system did it');
+    draft.say(['inbound', 'reply'], ': messages.inlineDirectives is "sticky", as that system did it');
   }
   for (const path of leaves(draft.get(['inbound']), ['inbound'])) {
-    draft.problems.push({ path, message: 'this key of an older system has no counterpart here; remove it' });
+    draft.refuse(path, 'this key of an older system has no counterpart here; remove it');
   }
   draft.remove(['inbound']);
 }
 
-/** Keys that stood at the top and belong to `session`. */
+/** Settings of a session that an agent has as defaults here. */
+const SETTINGS = ['model', 'thinkingLevel', 'verboseLevel', 'elevated', 'ttsMode', 'announceChannel'];
+
+/** Keys that stood at the top and belong to a block. */
 function translateTopLevel(draft: Draft): void {
+  draft.move(['agent'], ['agents', 'defaults']);
   for (const key of ['dmScope', 'identityLinks', 'sendPolicy']) draft.move([key], ['session', key]);
+  for (const from of [[], ['session']]) draft.move([...from, 'queue'], ['messages', 'queue']);
+  for (const key of SETTINGS) draft.move(['session', key], ['agents', 'defaults', key]);
+  for (const from of [['session'], ['agents', 'defaults']])
+    draft.move([...from, 'groupActivation'], ['messages', 'groupChat', 'activation']);
+  draft.leaveOut(['gateway'], 'there is no gateway here: nothing listens, nothing stays resident');
 }
 
 /** Blocks that stood inside `session.reset`, and the newer word for private messages. */
 function translateBlocks(draft: Draft): void {
   for (const block of ['resetByType', 'resetByChannel']) {
-    draft.moveMembers(['session', 'reset', block], ['session', block]);
+    draft.move(['session', 'reset', block], ['session', block]);
   }
   draft.move(['session', 'resetByType', 'direct'], ['session', 'resetByType', 'dm']);
 }
@@ -117,9 +160,7 @@ function translateModeWord(draft: Draft, policy: ConfigPath): void {
   const mode = draft.get(policy);
   if (typeof mode !== 'string') return;
   const source = draft.sourceOf(policy);
-  draft.notes.push(
-    `${formatPath(source)} ${JSON.stringify(mode)} is read as ${formatPath([...policy, 'mode'])}`,
-  );
+  draft.say(source, ` ${JSON.stringify(mode)} is read as ${formatPath([...policy, 'mode'])}`);
   draft.set(policy, { mode }, source, true);
 }
 
@@ -130,17 +171,13 @@ function translatePolicy(draft: Draft, policy: ConfigPath): void {
   const daily = [...policy, 'dailyWindow'];
   const window = draft.get(daily);
   if (isRecord(window)) {
-    // Sessions end lazily, at the next message, so the end of the window has nothing to say.
-    if (window.end !== undefined) {
-      draft.remove([...daily, 'end']);
-      const end = formatPath(draft.sourceOf([...daily, 'end']));
-      draft.notes.push(`${end} is left out: sessions reset at the start of the window`);
-    }
     translateResetTime(draft, [...daily, 'start'], policy);
-    for (const path of leaves(draft.get(daily), daily)) {
-      const message = 'unknown key; a daily window has start and end';
-      draft.problems.push({ path: draft.sourceOf(path), message });
-    }
+    draft.leaveOut(
+      [...daily, 'end'],
+      `sessions reset at the start of the window, ${formatPath([...policy, 'at'])}`,
+    );
+    for (const path of leaves(draft.get(daily), daily))
+      draft.refuse(path, 'unknown key; a daily window has start and end');
     draft.remove(daily);
   } else if (window !== undefined) {
     draft.problems.push({ path: draft.sourceOf(daily), message: 'expected {start: "HH:MM", end: "HH:MM"}' });
@@ -158,68 +195,122 @@ function translateResetTime(draft: Draft, from: ConfigPath, policy: ConfigPath):
   if (draft.get([...policy, 'mode']) === undefined) draft.set([...policy, 'mode'], 'daily', source);
 }
 
-/** `sendPolicy: {blocked: ["group"]}`: types of chat that nothing is sent to. */
+const REPLY_POLICIES: readonly unknown[] = ['skip', 'announce', 'reply'];
+
+/**
+ * `sendPolicy: {blocked: ["group"]}`: types of chat that nothing is sent to. As one word it is either what holds for
+ * every session, or (skip, announce, reply) how another session's answer comes back.
+ */
 function translateSendPolicy(draft: Draft): void {
   const path = ['session', 'sendPolicy'];
+  const policy = draft.get(path);
+  if (REPLY_POLICIES.includes(policy)) draft.move(path, ['agents', 'defaults', 'replyPolicy']);
+  else if (typeof policy === 'string') draft.wrap(path, 'default', allowOrDeny(policy));
   const blocked = draft.get([...path, 'blocked']);
   if (!Array.isArray(blocked)) return;
   const rules = draft.get([...path, 'rules']);
   const kept: unknown[] = Array.isArray(rules) ? rules : [];
+  const sources = [
+    ...kept.map((_, index) => draft.sourceOf([...path, 'rules', index])),
+    ...blocked.map((_, index) => draft.sourceOf([...path, 'blocked', index])),
+  ];
   draft.remove([...path, 'rules']);
   draft.move([...path, 'blocked'], [...path, 'rules'], () => [
     ...kept,
     ...blocked.map(chatType => ({ action: 'deny', match: { chatType } })),
   ]);
+  for (const [index, source] of sources.entries())
+    draft.traceTo([...path, 'rules', index], source, index >= kept.length);
 }
+
+/** Numbers that stood beside the compaction block in the sources of that system, and its window by another name. */
+const BUDGET = ['modelMaxOutputTokens', 'chunkSizeTarget'];
 
 /** `session.compaction`, a word or an object, belongs to the agents; `enabled` is a mode. */
 function translateCompaction(draft: Draft): void {
-  const to = ['agents', 'defaults', 'compaction'];
-  draft.move(['session', 'compaction'], to, value =>
-    typeof value === 'string' ? { mode: value === 'summarize' ? 'auto' : value } : value,
-  );
-  const enabled = draft.get([...to, 'enabled']);
-  if (enabled === false) {
-    draft.remove([...to, 'mode']);
-    draft.move([...to, 'enabled'], [...to, 'mode'], () => 'manual');
-  } else if (enabled === true) {
-    draft.remove([...to, 'enabled']);
-    draft.notes.push(`${formatPath([...to, 'enabled'])} is left out: true is the default`);
+  const defaults = ['agents', 'defaults'];
+  const to = [...defaults, 'compaction'];
+  if (typeof draft.get(['session', 'compaction']) === 'string') {
+    draft.move(['session', 'compaction'], [...to, 'mode'], compactionMode);
+  } else draft.move(['session', 'compaction'], to);
+  for (const from of [[], ['session'], defaults]) {
+    for (const key of BUDGET) draft.move([...from, key], [...to, key]);
+    for (const key of ['modelContextWindow', 'contextWindow'])
+      draft.move([...from, key], [...defaults, 'contextTokens']);
   }
+  for (const agent of agentPaths(draft)) {
+    const block = [...agent, 'compaction'];
+    const word = draft.get(block);
+    if (typeof word === 'string') draft.wrap(block, 'mode', compactionMode(word));
+    const enabled = draft.get([...block, 'enabled']);
+    if (enabled === false) {
+      draft.leaveOut([...block, 'mode'], `${formatPath(draft.sourceOf([...block, 'enabled']))} is false`);
+      draft.move([...block, 'enabled'], [...block, 'mode'], () => 'manual', '"manual"');
+    } else if (enabled === true) {
+      draft.leaveOut([...block, 'enabled'], `true is the default of ${formatPath([...block, 'mode'])}`);
+    }
+  }
+}
+
+/** `agents.defaults`, and every entry of `agents.list`. */
+function agentPaths(draft: Draft): ConfigPath[] {
+  const list = draft.get(['agents', 'list']);
+  return [
+    ['agents', 'defaults'],
+    ...(Array.isArray(list) ? list.map((_, index): ConfigPath => ['agents', 'list', index]) : []),
+  ];
 }
 
 /** `model: {primary, fallbacks}`, `agents.list[].defaults`, and names the same things have elsewhere. */
 function translateAgents(draft: Draft): void {
   const defaults = ['agents', 'defaults'];
   draft.move([...defaults, 'userTimezone'], ['timezone']);
-  draft.move([...defaults, 'models'], ['models'], aliasesOf);
-  const list = draft.get(['agents', 'list']);
-  const entries = Array.isArray(list) ? list.map((_, index): ConfigPath => ['agents', 'list', index]) : [];
-  for (const agent of entries) draft.moveMembers([...agent, 'defaults'], agent);
-  for (const agent of [defaults, ...entries]) {
-    draft.move([...agent, 'thinkingDefault'], [...agent, 'thinkingLevel']);
-    const model = draft.get([...agent, 'model']);
-    if (!isRecord(model)) continue;
-    draft.move([...agent, 'model', 'fallbacks'], [...agent, 'modelFallbacks']);
-    for (const path of leaves(model, [...agent, 'model']).filter(path => path.at(-1) !== 'primary')) {
-      draft.problems.push({
-        path: draft.sourceOf(path),
-        message: 'unknown key; a model has primary and fallbacks',
-      });
-    }
-    draft.remove([...agent, 'model']);
-    if (model.primary === undefined) continue;
-    const source = draft.sourceOf([...agent, 'model', 'primary']);
-    draft.notes.push(`${formatPath(source)} is read as ${formatPath([...agent, 'model'])}`);
-    draft.set([...agent, 'model'], model.primary, source);
+  if (isCatalogue(draft.get([...defaults, 'models'])))
+    draft.move([...defaults, 'models'], ['models'], aliasesOf);
+  else draft.move([...defaults, 'models'], ['models']);
+  const agents = agentPaths(draft);
+  for (const agent of agents.slice(1)) {
+    if (isRecord(draft.get([...agent, 'defaults']))) draft.move([...agent, 'defaults'], agent);
+    draft.move([...agent, 'groupActivation'], [...agent, 'groupChat', 'activation']);
   }
+  for (const agent of agents) {
+    draft.move([...agent, 'thinkingDefault'], [...agent, 'thinkingLevel']);
+    draft.move([...agent, 'verboseDefault'], [...agent, 'verboseLevel']);
+    draft.move([...agent, 'elevatedDefault'], [...agent, 'elevated']);
+    draft.reword([...agent, 'verboseLevel'], onOrOff);
+    draft.reword([...agent, 'elevated'], onOrOff);
+    if (REPLY_POLICIES.includes(draft.get([...agent, 'sendPolicy'])))
+      draft.move([...agent, 'sendPolicy'], [...agent, 'replyPolicy']);
+    draft.move(
+      [...agent, 'heartbeatMinutes'],
+      [...agent, 'heartbeat', 'every'],
+      minutesToDuration,
+      'with a unit',
+    );
+    translateModel(draft, [...agent, 'model'], [...agent, 'modelFallbacks']);
+  }
+}
+
+function translateModel(draft: Draft, path: ConfigPath, fallbacks: ConfigPath): void {
+  const model = draft.get(path);
+  if (!isRecord(model)) return;
+  const source = draft.sourceOf([...path, 'primary']);
+  draft.move([...path, 'fallbacks'], fallbacks);
+  for (const other of leaves(model, path).filter(other => other.at(-1) !== 'primary'))
+    draft.refuse(other, 'unknown key; a model has primary and fallbacks');
+  draft.remove(path);
+  if (model.primary === undefined) return;
+  draft.say(source, ` is read as ${formatPath(path)}`);
+  draft.set(path, model.primary, source);
+}
+
+function isCatalogue(value: unknown): boolean {
+  return isRecord(value) && Object.values(value).some(isRecord);
 }
 
 /** `{"anthropic/claude-opus-4-5": {alias: "opus"}}` turned round; a model without an alias is known by its name. */
 function aliasesOf(value: unknown): unknown {
   if (!isRecord(value)) return value;
-  const isCatalogue = Object.values(value).some(isRecord);
-  if (!isCatalogue) return value;
   return Object.fromEntries(
     Object.entries(value).map(([model, about]) => [
       isRecord(about) && typeof about.alias === 'string' ? about.alias : model,
@@ -235,12 +326,11 @@ function translateQueue(draft: Draft): void {
     draft.move(from, mode);
   const source = draft.sourceOf(mode);
   if (draft.get(mode) === 'sequential') {
-    draft.notes.push(`${formatPath(source)} "sequential" is read as "followup"`);
+    draft.say(source, ` "sequential" is read as ${beside(mode, source)}"followup"`);
     draft.set(mode, 'followup', source);
   } else if (draft.get(mode) === 'concurrent') {
-    draft.notes.push(
-      `${formatPath(source)} "concurrent" is not offered, a session has one run at a time: it is read as "collect"`,
-    );
+    const why = 'is not offered, a session has one run at a time';
+    draft.say(source, ` "concurrent" ${why}: it is read as ${beside(mode, source)}"collect"`);
     draft.set(mode, 'collect', source);
   }
 }
@@ -256,9 +346,10 @@ function translateBindings(draft: Draft): void {
       continue;
     }
     for (const [accountId, agentId] of Object.entries(accounts)) {
-      draft.traceLeaf(['bindings', rules.length], ['bindings', channel, accountId]);
-      draft.notes.push(
-        `${formatPath(['bindings', channel, accountId])} is read as bindings[${rules.length}] {agentId, match: {channel, accountId}}`,
+      draft.traceTo(['bindings', rules.length], ['bindings', channel, accountId], true);
+      draft.say(
+        ['bindings', channel, accountId],
+        ` is read as bindings[${rules.length}] {agentId, match: {channel, accountId}}`,
       );
       rules.push({ agentId, match: { channel, accountId } });
     }
@@ -286,11 +377,23 @@ function foldChannelNames(draft: Draft): void {
 
 const secondsToMinutes = (value: unknown) => (typeof value === 'number' ? value / 60 : value);
 const hoursToMinutes = (value: unknown) => (typeof value === 'number' ? value * 60 : value);
+const minutesToDuration = (value: unknown) => (typeof value === 'number' ? `${value}m` : value);
+const requireMentionToMode = (value: unknown) =>
+  value === true ? 'mention' : value === false ? 'always' : value;
+const onOrOff = (value: unknown) => (value === true ? 'on' : value === false ? 'off' : value);
+const allowOrDeny = (word: string) => (word === 'on' ? 'allow' : word === 'off' ? 'deny' : word);
+const compactionMode = (word: unknown) => (word === 'summarize' ? 'auto' : word);
+
+/** The name of a key for a note about another one; nothing where it is the same. */
+function beside(path: ConfigPath, source: ConfigPath): string {
+  const name = formatPath(path);
+  return name === formatPath(source) ? '' : `${name} `;
+}
 
 /** Paths of the values that are no objects, below and including `path`. */
 function leaves(value: unknown, path: ConfigPath): ConfigPath[] {
   if (value === undefined) return [];
-  if (!isRecord(value)) return [path];
+  if (!isRecord(value) || Object.keys(value).length === 0) return [path];
   return Object.entries(value).flatMap(([key, below]) => leaves(below, [...path, key]));
 }
 
@@ -304,12 +407,23 @@ interface Trace {
 /** A configuration being rewritten, with the memory of where everything came from. */
 class Draft {
   readonly config: unknown;
-  readonly notes: string[] = [];
   readonly problems: Problem[] = [];
+  readonly dropped: DroppedKey[] = [];
+  /** by the key of the text, so that a key that moves twice has one note, the last */
+  private readonly said = new Map<string, string>();
   private readonly traces: Trace[] = [];
 
   constructor(raw: unknown) {
     this.config = structuredClone(raw);
+  }
+
+  get notes(): string[] {
+    return [...this.said].map(([key, what]) => `${key}${what}`);
+  }
+
+  /** The note about a key of the text. */
+  say(source: ConfigPath, what: string): void {
+    this.said.set(formatPath(source), what);
   }
 
   get(path: ConfigPath): unknown {
@@ -317,39 +431,75 @@ class Draft {
   }
 
   /**
-   * Moves a value to its canonical key, with one note. What stands there already stays and is said to.
+   * Moves a value to its canonical key, with one note. An object moves member by member, so that two half-filled ones
+   * become one. What stands there already stays, and that is said.
    * @param convert makes the canonical value; what it cannot read it hands on, for the schema to complain about
-   * @param unit said in the note when the number is another one than was written
+   * @param unit said in the note when the value is another one than was written
    */
-  move(
-    from: ConfigPath,
-    to: ConfigPath,
-    convert: (value: unknown) => unknown = value => value,
-    unit?: string,
-  ): void {
+  move(from: ConfigPath, to: ConfigPath, convert?: (value: unknown) => unknown, unit?: string): void {
     const value = this.get(from);
     if (value === undefined) return;
     const source = this.sourceOf(from);
-    this.remove(from);
-    if (this.get(to) !== undefined) {
-      this.notes.push(`${formatPath(source)} is left out: ${formatPath(to)} is set too`);
+    if (convert === undefined && isRecord(value) && Object.keys(value).length > 0) {
+      if (this.get(to) === undefined) this.traces.push({ to, from: source, leaf: false });
+      for (const key of Object.keys(value)) this.move([...from, key], [...to, key]);
+      this.remove(from);
       return;
     }
-    this.notes.push(
-      `${formatPath(source)} is read as ${formatPath(to)}${unit === undefined ? '' : ` (${unit})`}`,
-    );
-    this.set(to, convert(value), source);
+    const taken = this.inTheWay(to);
+    if (taken !== null) {
+      this.leaveOut(from, `${formatPath(taken)} is set too`);
+      return;
+    }
+    this.remove(from);
+    this.say(source, ` is read as ${formatPath(to)}${unit === undefined ? '' : ` (${unit})`}`);
+    this.set(to, convert === undefined ? value : convert(value), source);
   }
 
-  /** Moves the members of an object one by one, so that two half-filled objects become one. */
-  moveMembers(from: ConfigPath, to: ConfigPath): void {
-    const value = this.get(from);
-    if (!isRecord(value)) {
-      this.move(from, to);
-      return;
+  /** What keeps a value from being written: the key itself, or a value on the way that has no members. */
+  private inTheWay(path: ConfigPath): ConfigPath | null {
+    if (this.get(path) !== undefined) return path;
+    for (let length = 1; length < path.length; length++) {
+      const above = path.slice(0, length);
+      const value = this.get(above);
+      if (value !== undefined && (typeof value !== 'object' || value === null)) return above;
     }
-    for (const key of Object.keys(value)) this.move([...from, key], [...to, key]);
-    this.remove(from);
+    return null;
+  }
+
+  /** Takes a key out that says nothing here, with a note. */
+  leaveOut(path: ConfigPath, reason: string): void {
+    const value = this.get(path);
+    if (value === undefined) return;
+    const source = this.sourceOf(path);
+    this.say(source, ` is left out: ${reason}`);
+    this.dropped.push({ path: source, value, reason });
+    this.remove(path);
+  }
+
+  /** Complains of a key that nothing here can mean. */
+  refuse(path: ConfigPath, message: string): void {
+    const source = this.sourceOf(path);
+    this.said.delete(formatPath(source));
+    this.problems.push({ path: source, message, unknown: true });
+    this.dropped.push({ path: source, value: this.get(path), reason: message });
+  }
+
+  /** `path: word` becomes `path: {member: value}`. */
+  wrap(path: ConfigPath, member: string, value: unknown): void {
+    const source = this.sourceOf(path);
+    this.say(source, ` is read as ${formatPath([...path, member])}`);
+    this.set(path, { [member]: value }, source, true);
+  }
+
+  /** The same key with its value in the words of today; a note only where that changes something. */
+  reword(path: ConfigPath, convert: (value: unknown) => unknown): void {
+    const value = this.get(path);
+    const word = convert(value);
+    if (word === value) return;
+    const source = this.sourceOf(path);
+    this.say(source, ` ${JSON.stringify(value)} is read as ${beside(path, source)}${JSON.stringify(word)}`);
+    this.set(path, word, source);
   }
 
   /** Writes a value and remembers which key of the text it comes from. */
@@ -389,8 +539,9 @@ class Draft {
     this.traces.push({ to, from: this.sourceOf(from), leaf: false });
   }
 
-  traceLeaf(to: ConfigPath, from: ConfigPath): void {
-    this.traces.push({ to, from, leaf: true });
+  /** @param from as in the text */
+  traceTo(to: ConfigPath, from: ConfigPath, leaf: boolean): void {
+    this.traces.push({ to, from, leaf });
   }
 
   /** Follows the newest trace; each holds a path of the text already, so one step is enough. */

@@ -43,11 +43,10 @@ export interface LoadConfigOptions {
  *   `config-invalid` with all problems in one report
  */
 export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConfig> {
-  const { file, uid } = options;
-  const opened = readOwned(options);
+  const { file } = options;
+  const opened = readConfigText(options);
   if (opened === null) return { config: {}, file: null, notes: [], warnings: [], source: 'none' };
-  const { text, stat } = opened;
-  const looseness = uid === undefined ? [] : checkSafety(file, stat, uid);
+  const { text, warnings: looseness } = opened;
 
   const cached = readCache(options, text);
   if (cached !== null)
@@ -56,16 +55,37 @@ export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConf
   const { validateConfig, formatProblems } = await import('./validate.ts');
   const { config, problems, notes } = validateConfig(text);
   if (config === null) {
-    const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
-    const report = formatProblems(problems).replace(/^/gm, '  ');
-    throw new ClawError('config', 'config-invalid', `${file}: ${count}\n${report}`, validateCommand(options));
+    const message = reportProblems(file, problems.length, formatProblems(problems));
+    throw new ClawError('config', 'config-invalid', message, validateCommand(options));
   }
   await writeCache(options, { text, config, notes });
   return { config, file, notes: [...looseness, ...notes], warnings: looseness, source: 'file' };
 }
 
+/** `file: 2 problems`, and each of them on a line of its own. */
+export function reportProblems(file: string, count: number, problems: string): string {
+  return `${file}: ${count === 1 ? '1 problem' : `${count} problems`}\n${problems.replace(/^/gm, '  ')}`;
+}
+
+/**
+ * The text of the config file, once it is known that nobody else could have written it.
+ * @returns null: there is no file, and none was asked for
+ * @throws ClawError as `loadConfig` does, but for `config-invalid`
+ */
+export function readConfigText(
+  options: Pick<LoadConfigOptions, 'file' | 'explicit' | 'uid'>,
+): { text: string; warnings: string[] } | null {
+  const opened = readOwned(options);
+  if (opened === null) return null;
+  const warnings = options.uid === undefined ? [] : checkSafety(options.file, opened.stat, options.uid);
+  return { text: opened.text, warnings };
+}
+
 /** Text and status of one and the same open file, so that what is checked is what is read. Null: no file, none asked for. */
-function readOwned({ file, explicit }: LoadConfigOptions): { text: string; stat: fs.Stats } | null {
+function readOwned({
+  file,
+  explicit,
+}: Pick<LoadConfigOptions, 'file' | 'explicit'>): { text: string; stat: fs.Stats } | null {
   let descriptor: number | undefined;
   try {
     descriptor = fs.openSync(file, 'r');
@@ -199,7 +219,7 @@ function octal(mode: number): string {
 }
 
 /** For a shell, so that a hint can be pasted. */
-function quoted(file: string): string {
+export function quoted(file: string): string {
   return /^[\w@%+=:,./-]+$/.test(file) ? file : `'${file.replaceAll("'", "'\\''")}'`;
 }
 

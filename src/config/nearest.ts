@@ -57,6 +57,25 @@ export function adviceForKey(schema: SchemaNode, path: ConfigPath): string {
   return here.length > 0 ? `unknown key; known here: ${here.join(', ')}` : 'unknown key';
 }
 
+/**
+ * A path as the schema understands it: a word of digits is an index where a list stands.
+ *
+ * @returns `known` false: `path` ends with the first step that nothing is known for
+ */
+export function resolvePath(schema: SchemaNode, path: ConfigPath): { path: ConfigPath; known: boolean } {
+  let nodes = branches(schema);
+  const resolved: (string | number)[] = [];
+  for (const step of path) {
+    const isIndex =
+      typeof step === 'number' || (/^\d{1,9}$/.test(step) && nodes.some(node => isRecord(node.items)));
+    const key = isIndex ? Number(step) : step;
+    resolved.push(key);
+    nodes = nodes.flatMap(node => branches(child(node, key)));
+    if (nodes.length === 0) return { path: resolved, known: false };
+  }
+  return { path: resolved, known: true };
+}
+
 function namesAt(schema: SchemaNode, path: ConfigPath): string[] {
   let nodes = branches(schema);
   for (const step of path) nodes = nodes.flatMap(node => branches(child(node, step)));

@@ -26,7 +26,10 @@ export interface RuleReport {
 }
 
 export interface Rule {
-  /** top-level keys the rule looks at; it is left out where one of them is not as the schema wants it */
+  /**
+   * Top-level keys the rule compares; it is left out where one of them is not as the schema wants it. None: it looks at
+   * values one by one, and what is left of the configuration is enough.
+   */
   reads: readonly (keyof ConfigInput)[];
   check(config: ConfigInput, report: RuleReport): void;
 }
@@ -64,6 +67,31 @@ const bindingAgents: Rule = {
         ['bindings', index, 'agentId'],
         `the agent "${agentId}" is not configured in agents.list${meant(agentId, known)}`,
       );
+    }
+  },
+};
+
+const otherAgents: Rule = {
+  reads: ['agents', 'session'],
+  check(config, report) {
+    const list = agentsOf(config);
+    const known = list.length > 0 ? list.map(({ id }) => normaliseAgentId(id)) : [MAIN_AGENT];
+    for (const [index, agentId] of (config.session?.agentToAgent?.allow ?? []).entries()) {
+      if (known.includes(slug(agentId))) continue;
+      report.error(
+        ['session', 'agentToAgent', 'allow', index],
+        `the agent "${agentId}" is not configured in agents.list${meant(agentId, known)}`,
+      );
+    }
+  },
+};
+
+const pairingCodes: Rule = {
+  reads: ['channels'],
+  check(config, report) {
+    for (const [channel, { pairing }] of Object.entries(config.channels ?? {})) {
+      if (pairing?.expires !== undefined && parseDuration(pairing.expires) === 0)
+        report.error(['channels', channel, 'pairing', 'expires'], 'expected a time above 0');
     }
   },
 };
@@ -141,7 +169,7 @@ const mainKey: Rule = {
 };
 
 const zones: Rule = {
-  reads: ['timezone', 'session', 'agents'],
+  reads: [],
   check(config, report) {
     for (const { path, value } of stringsAt(config, /(^|\.)(timezone|tz)$/)) {
       if (!isKnownZone(value)) {
@@ -152,12 +180,12 @@ const zones: Rule = {
 };
 
 const durations: Rule = {
-  reads: ['retention', 'session', 'cron'],
+  reads: [],
   check(config, report) {
     for (const block of ['retention', 'session', 'cron'] as const) {
       for (const { path, value } of stringsAt(
         config[block],
-        /(^|\.)(messageIds|deliveries|logs|archived|maxAge)$/,
+        /(^|\.)(messageIds|deliveries|logs|archived|torn|maxAge)$/,
       )) {
         // Zero would mean "remove everything at once": never what a limit of 0 is meant to say (openclaw#119945).
         if (parseDuration(value) === 0)
@@ -168,7 +196,7 @@ const durations: Rule = {
 };
 
 const patterns: Rule = {
-  reads: ['messages', 'agents'],
+  reads: [],
   check(config, report) {
     const check = (path: ConfigPath, list: readonly string[] | undefined) => {
       for (const [index, pattern] of (list ?? []).entries()) {
@@ -238,6 +266,8 @@ const legacyIdle: Rule = {
 export const RULES: readonly Rule[] = [
   agentIds,
   bindingAgents,
+  otherAgents,
+  pairingCodes,
   runnerNames,
   channelNames,
   access,

@@ -112,6 +112,12 @@ const senderSchema = z.union([
 
 const activation = z.enum(['mention', 'always']);
 
+const dmSchema = z.strictObject({
+  historyLimit: countOrNone
+    .optional()
+    .describe('user turns of history for this person; 0 = no limit; wins over dmHistoryLimit'),
+});
+
 const groupSchema = z.strictObject({
   activation: activation.optional().describe('answer when mentioned, or always; default mention'),
   allowFrom: z.array(z.string()).optional().describe('ids that are answered in this group; "*" = anyone'),
@@ -140,6 +146,24 @@ const channelFields = {
 const channelSchema = z.strictObject({
   ...channelFields,
   heartbeat: channelHeartbeatSchema.optional().describe('which heartbeats are delivered here'),
+  historyLimit: countOrNone
+    .optional()
+    .describe('unanswered group messages given along as context; wins over messages.groupChat.historyLimit'),
+  dmHistoryLimit: countOrNone
+    .optional()
+    .describe(
+      'user turns of history in private chats of this channel; 0 = no limit; wins over session.dmHistoryLimit',
+    ),
+  dms: z.record(z.string(), dmSchema).optional().describe('settings per person, by id in any case'),
+  pairing: z
+    .strictObject({
+      expires: duration.optional().describe('how long a code can be approved; default 1h'),
+      maxPending: countOrNone
+        .optional()
+        .describe('most strangers that wait for approval; 0 = none; default 3'),
+    })
+    .optional()
+    .describe('codes for strangers, where dmPolicy is pairing'),
   defaultAccount: text.optional().describe('account meant when a message names none; default "default"'),
   accounts: z
     .record(z.string(), z.strictObject(channelFields))
@@ -208,6 +232,20 @@ const agentFields = {
     .enum(['off', 'minimal', 'low', 'medium', 'high', 'xhigh'])
     .optional()
     .describe('how much the model thinks before it answers'),
+  verboseLevel: z.enum(['on', 'off']).optional().describe('whether tool output is shown'),
+  elevated: z
+    .enum(['on', 'off', 'ask', 'full'])
+    .optional()
+    .describe('passed to the runner; gives no rights by itself'),
+  ttsMode: z
+    .enum(['off', 'always', 'inbound', 'tagged'])
+    .optional()
+    .describe('speech output; passed to the runner'),
+  replyPolicy: z
+    .enum(['skip', 'announce', 'reply'])
+    .optional()
+    .describe('how the answer of a sub-agent or of another session comes back'),
+  announceChannel: text.optional().describe('where such answers are announced'),
   workspace: text.optional().describe('working directory of the agent'),
   contextTokens: count.optional().describe('context window of the model in tokens; default 200000'),
   timeoutSeconds: seconds.optional().describe('longest run; default: what the runner says, else 600'),
@@ -230,6 +268,7 @@ const agentEntrySchema = z.strictObject({
     .describe('how people address this agent'),
   groupChat: z
     .strictObject({
+      activation: activation.optional().describe('answer when mentioned, or always'),
       mentionPatterns: z.array(z.string()).optional().describe('regular expressions that mention this agent'),
     })
     .optional()
@@ -303,11 +342,22 @@ const sessionSchema = z.strictObject({
     .optional()
     .describe('user turns of history sent to a stateless runner; default 50'),
   dmHistoryLimitByChannel: z.record(z.string(), countOrNone).optional().describe('the same per channel'),
+  agentToAgent: z
+    .strictObject({
+      enabled: z.boolean().optional().describe('true: agents may send to the agents in allow; default false'),
+      allow: z.array(text).optional().describe('ids of the agents that may be sent to; default: none'),
+      maxHops: count.optional().describe('longest chain of such messages; default 5'),
+      maxPerDay: count.optional().describe('most such messages of one agent in a day; default: no limit'),
+    })
+    .optional()
+    .describe('messages from one agent to sessions of another'),
   maxMessages: count.optional().describe('most messages of history; default: no limit'),
   maxTokens: count.optional().describe('most tokens of history; default: no limit'),
   retention: z
     .strictObject({
       archived: duration.optional().describe('how long archived transcripts are kept; default: for ever'),
+      keep: count.optional().describe('newest archived transcripts kept per session key; default: all'),
+      torn: duration.optional().describe('how long torn ends of transcripts are kept; default: for ever'),
     })
     .optional()
     .describe('what is removed after a time'),
@@ -336,6 +386,9 @@ const messagesSchema = z.strictObject({
         .array(z.string())
         .optional()
         .describe('regular expressions that mention the assistant'),
+      historyLimit: countOrNone
+        .optional()
+        .describe('unmentioned messages kept as context for the next answered one; 0 = none; default 50'),
     })
     .optional()
     .describe('when the assistant answers in groups'),

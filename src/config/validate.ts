@@ -4,7 +4,7 @@
  */
 import JSON5 from 'json5';
 import type { z } from 'zod';
-import { type ConfigPath, formatPath, isRecord, type Problem, valueAt } from './config-path.ts';
+import { type ConfigPath, formatPath, isRecord, type Problem, removeKey, valueAt } from './config-path.ts';
 import { translateDialects } from './dialects.ts';
 import { locate } from './locate.ts';
 import { adviceForKey, nearest } from './nearest.ts';
@@ -99,16 +99,19 @@ function forbiddenKeys(value: unknown, path: ConfigPath = []): Problem[] {
 }
 
 /**
- * The rules see the configuration without what the schema refused, so that one report holds both kinds of problems.
- * Top-level keys that lost something are named to them as broken.
+ * The rules see the configuration without what the schema refused, so that one report holds both kinds of problems:
+ * unknown keys are taken out, and whole top-level blocks with another mistake. Either is named to them as broken.
  */
 function checkRulesOnWhatIsSound(
   config: unknown,
   refused: readonly Problem[],
 ): ReturnType<typeof checkRules> {
   if (!isRecord(config)) return { errors: [], warnings: [] };
+  const known: unknown = structuredClone(config);
+  for (const { path, unknown } of refused) if (unknown) removeKey(known, path);
+  const unsound = new Set(refused.filter(({ unknown }) => !unknown).map(({ path }) => String(path[0])));
+  const sound = Object.fromEntries(Object.entries(known as object).filter(([key]) => !unsound.has(key)));
   const broken = new Set(refused.map(({ path }) => String(path[0])));
-  const sound = Object.fromEntries(Object.entries(config).filter(([key]) => !broken.has(key)));
   const parsed = configSchema.safeParse(sound);
   return parsed.success ? checkRules(parsed.data, broken) : { errors: [], warnings: [] };
 }
@@ -123,6 +126,12 @@ function knownKeys(): ReturnType<typeof jsonSchema> {
   return schemaTree;
 }
 
+/** What the schema says against a canonical form. */
+export function shapeProblems(config: unknown): Problem[] {
+  const parsed = configSchema.safeParse(config);
+  return parsed.success ? [] : parsed.error.issues.flatMap(issue => problemsOf(issue, config));
+}
+
 /** A zod issue in plain words: one problem per unknown key, and of a union the alternative that was meant. */
 function problemsOf(issue: Issue, config: unknown, base: ConfigPath = []): Problem[] {
   const path: ConfigPath = [...base, ...(issue.path as (string | number)[])];
@@ -131,9 +140,13 @@ function problemsOf(issue: Issue, config: unknown, base: ConfigPath = []): Probl
       return issue.keys.map(key => ({
         path: [...path, key],
         message: adviceForKey(knownKeys(), [...path, key]),
+        unknown: true,
       }));
     case 'invalid_union': {
-      const meant = issue.errors.find(branch => branch.every(({ path: at }) => at.length > 0));
+      // The alternative whose kind of value this is; an unknown key is a complaint about the object, not its kind.
+      const meant = issue.errors.find(branch =>
+        branch.every(({ path: at, code }) => at.length > 0 || code === 'unrecognized_keys'),
+      );
       if (meant !== undefined) return meant.flatMap(below => problemsOf(below, config, path));
       return [{ path, message: issue.errors.flatMap(branch => branch.slice(0, 1).map(plain)).join(', or ') }];
     }
@@ -149,6 +162,7 @@ function problemsOf(issue: Issue, config: unknown, base: ConfigPath = []): Probl
 function plain(issue: Issue): string {
   return issue.message
     .replace(/^(Invalid input|Invalid option|Too small|Too big): /, '')
+    .replace('expected record', 'expected object')
     .replace(', received undefined', '');
 }
 

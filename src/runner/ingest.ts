@@ -280,8 +280,7 @@ function interruptFor(desk: Desk, incoming: Incoming): void {
 }
 
 function maxHopsOf(desk: Desk): number {
-  const session = desk.config.session as { agentToAgent?: { maxHops?: number } } | undefined;
-  return session?.agentToAgent?.maxHops ?? MAX_HOPS;
+  return desk.config.session?.agentToAgent?.maxHops ?? MAX_HOPS;
 }
 
 /** Did it end in a failure, so that the same message coming again is tried again? */

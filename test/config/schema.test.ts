@@ -1,3 +1,5 @@
+import fs from 'node:fs';
+import JSON5 from 'json5';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { formatPath, isRecord } from '../../src/config/config-path.ts';
@@ -52,6 +54,36 @@ test('the JSON Schema accepts what the schema accepts, and refuses what it refus
   ]) {
     expect(configSchema.safeParse(broken).success, JSON.stringify(broken)).toBe(false);
     expect(read.safeParse(broken).success, JSON.stringify(broken)).toBe(false);
+  }
+});
+
+test('it is draft 2020-12, closes every object with named keys, and takes the $schema key of an editor', () => {
+  const schema = jsonSchema();
+  expect(schema.$schema).toBe('https://json-schema.org/draft/2020-12/schema');
+  const open: string[] = [];
+  const visit = (node: unknown, path: string[]): void => {
+    if (Array.isArray(node))
+      for (const [index, item] of node.entries()) visit(item, [...path, String(index)]);
+    if (!isRecord(node)) return;
+    if (isRecord(node.properties) && path.at(-1) !== 'properties' && node.additionalProperties !== false)
+      open.push(path.join('/'));
+    for (const [key, below] of Object.entries(node)) visit(below, [...path, key]);
+  };
+  visit(schema, []);
+  expect(open).toEqual([]);
+  // Nothing that an editor would have to fetch or guess.
+  expect(JSON.stringify(schema)).not.toMatch(/"(\$ref|\$dynamicRef|definitions)"/);
+  expect(configSchema.safeParse({ $schema: './claw.schema.json' }).success).toBe(true);
+});
+
+test('the JSON Schema accepts the configurations of the README', () => {
+  const read = z.fromJSONSchema(jsonSchema() as Parameters<typeof z.fromJSONSchema>[0]);
+  const readme = fs.readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const examples = [...readme.matchAll(/^```json5\n([\s\S]*?)^```/gm)].map(([, text = '']) => text);
+  expect(examples.length).toBeGreaterThan(0);
+  for (const example of examples) {
+    expect(read.safeParse(JSON5.parse(example)).error).toBeUndefined();
+    expect(read.safeParse({ ...JSON5.parse<object>(example), sesion: {} }).success).toBe(false);
   }
 });
 

@@ -63,9 +63,64 @@ describe('problems', () => {
       '}',
     ].join('\n');
     expect(report(text)).toEqual([
+      expect.stringMatching(/^line 2: timezone: "Mars\/Olympus" is no IANA time zone/),
       'line 3: session.reset.atHour: expected number, received string',
       'line 4: agents.defaults.runner: there is no runner "claud"; did you mean "claude"?; known: recall, claude',
     ]);
+  });
+
+  test('an unknown key hides no other mistake in its block, nor one elsewhere', () => {
+    expect(
+      report(
+        '{ session: { rest: 1,\n retention: { torn: "0d" },\n reset: { tz: "Mars/X" } },\n timezone: "x" }',
+      ).map(line => line.split(': ').slice(0, 2).join(' ')),
+    ).toEqual([
+      'line 1 session.rest',
+      'line 2 session.retention.torn',
+      'line 3 session.reset.tz',
+      'line 4 timezone',
+    ]);
+  });
+
+  test.each([
+    [
+      '{ channels: { sms: { send: { command: "x", argz: [] } } } }',
+      'line 1: channels.sms.send.argz: unknown key; did you mean "args"?',
+    ],
+    [
+      '{ session: { identityLinks: [{ ids: ["x"], nme: 1 }] } }',
+      'line 1: session.identityLinks[0].nme: unknown key; known here: ids, sharedSession',
+    ],
+    [
+      '{ session: { identityLinks: 5 } }',
+      'line 1: session.identityLinks: expected object, received number, or expected array, received number',
+    ],
+    [
+      '{ session: { sendPolicy: { rules: [{ action: "deny" }],\n blocked: ["group",\n 5] } } }',
+      'line 3: session.sendPolicy.blocked[1]: expected string, received number',
+    ],
+    [
+      '{ agents: { list: [{ id: "a", defaults: 5 }] } }',
+      'line 1: agents.list[0].defaults: unknown key; did you mean "default"?',
+    ],
+    [
+      '{ agent: {\n heartbeat: { every: "1h",\n activeHours: { start: "08:00" } } } }',
+      'line 3: agent.heartbeat.activeHours.end: is missing: expected string',
+    ],
+    [
+      '{ agents: { list: [{ id: "a", defaults: {\n model: { primary: 5 } } }] } }',
+      'line 2: agents.list[0].defaults.model.primary: expected string, received number',
+    ],
+    [
+      '{ session: { agentToAgent: { allow: ["wrk"] } }, agents: { list: [{ id: "work" }] } }',
+      'line 1: session.agentToAgent.allow[0]: the agent "wrk" is not configured in agents.list; did you mean "work"?',
+    ],
+    [
+      '{ channels: { sms: { pairing: { expires: "0m" } } } }',
+      'line 1: channels.sms.pairing.expires: expected a time above 0',
+    ],
+  ])('inside lists, maps, unions and older keys: %s', (text, problem) => {
+    expect(report(text)).toEqual([problem]);
   });
 
   test('a mistake is not followed by what it causes elsewhere', () => {

@@ -8,7 +8,7 @@ import { sayingOf, timeOf } from '../../core/session/saying.ts';
 import type { Entry } from '../../core/session/transcript.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { lineNumber, parseLine, readBackward } from '../../store/jsonl-file.ts';
-import { streamEntries, transcriptKey } from '../../store/transcript-lines.ts';
+import { streamEntries } from '../../store/transcript-lines.ts';
 import { newestFirst } from '../../store/transcripts.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';

@@ -41,8 +41,7 @@ export function maySend(
   config: Pick<ConfigInput, 'session'>,
 ): boolean {
   if (maySee(viewer, target, config)) return true;
-  const open = (config.session as { agentToAgent?: { enabled?: boolean; allow?: string[] } } | undefined)
-    ?.agentToAgent;
+  const open = config.session?.agentToAgent;
   if (viewer === null || !open?.enabled || viewer.agentId === target.agentId) return false;
   const isAllowed = open.allow?.includes(target.agentId) || open.allow?.includes('*');
   return isAllowed === true && target.key === mainSessionKey(target.agentId, config.session);

@@ -214,14 +214,17 @@ const BUILT_IN: SettingValues = {
   queueDrop: 'summarize',
 };
 
-function configured(agent: {
-  model?: string | undefined;
-  thinkingLevel?: ThinkingLevel | undefined;
-}): SettingValues {
-  return {
-    ...(agent.model ? { model: agent.model } : {}),
-    ...(agent.thinkingLevel ? { thinkingLevel: agent.thinkingLevel } : {}),
-  };
+type AgentSettings = Pick<
+  SettingValues,
+  'model' | 'thinkingLevel' | 'verboseLevel' | 'elevated' | 'ttsMode' | 'replyPolicy' | 'announceChannel'
+>;
+
+function configured(
+  agent: { [Name in keyof AgentSettings]?: AgentSettings[Name] | undefined },
+): SettingValues {
+  const { model, thinkingLevel, verboseLevel, elevated, ttsMode, replyPolicy, announceChannel } = agent;
+  const given = { model, thinkingLevel, verboseLevel, elevated, ttsMode, replyPolicy, announceChannel };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
 function queueOf(config: ConfigInput): SettingValues {

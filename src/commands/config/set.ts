@@ -1,0 +1,171 @@
+import { Command, Option } from 'clipanion';
+import JSON5 from 'json5';
+import { type ConfigPath, formatPath, valueAt } from '../../config/config-path.ts';
+import { translateDialects } from '../../config/dialects.ts';
+import { isSame, removeFromText, setInText, withValue } from '../../config/edit.ts';
+import { quoted, readConfigText, reportProblems } from '../../config/load.ts';
+import { printLine } from '../../config/print.ts';
+import { saveConfig } from '../../config/save.ts';
+import { formatProblems, type Validation, validateConfig } from '../../config/validate.ts';
+import type { Context } from '../../context.ts';
+import { ClawError, EXIT } from '../../core/errors.ts';
+import { ClawCommand } from '../base.ts';
+import { printJson, printOut } from '../output.ts';
+import { keyPath, refuseAgents } from './key.ts';
+
+const NEW_FILE =
+  '// Configuration of claw (JSON5). Every key: claw config schema. Check it: claw config validate\n{\n}\n';
+
+export class ConfigSetCommand extends ClawCommand {
+  static override paths = [['config', 'set']];
+  static override usage = Command.Usage({
+    description:
+      'Change one key in the config file. Everything else in it stays as it is written; nothing is written unless the whole result is valid.',
+    examples: [
+      ['A number', 'claw config set session.reset.atHour 5'],
+      ['A list', `claw config set owners '["telegram:111"]'`],
+      ['Back to the default', 'claw config set session.reset.atHour --unset'],
+    ],
+  });
+
+  key = Option.String({ name: 'path' });
+  value = Option.String({ name: 'value', required: false });
+  unset = Option.Boolean('--unset', false, { description: 'take the key out of the file' });
+
+  override async run(context: Context): Promise<number> {
+    refuseAgents(context);
+    if (this.unset === (this.value !== undefined)) {
+      const message = this.unset ? '--unset takes no value' : 'a value is missing; or say --unset';
+      throw new ClawError('usage', 'usage', message, 'claw config set --help');
+    }
+    const wanted = this.unset ? [undefined] : readings(this.value ?? '');
+    const path = await keyPath(this.key, wanted[0]);
+    const file = context.configFile;
+    const opened = readConfigText({ file, explicit: false, uid: context.uid });
+    const before = opened?.text ?? NEW_FILE;
+    for (const warning of opened?.warnings ?? []) this.warn(warning);
+    const old = validateConfig(before);
+
+    const change = chooseChange(file, before, old, path, wanted);
+    if (change.text !== before) await saveConfig(file, change.text, opened === null ? null : before);
+    for (const note of change.notes.filter(note => !old.notes.includes(note))) this.warn(note);
+    this.say(file, path, change.value, change.text !== before);
+    return EXIT.ok;
+  }
+
+  private say(file: string, path: ConfigPath, given: unknown, changed: boolean): void {
+    const name = formatPath(path);
+    // Where keys and tokens stand; a log of this command shall not hold them.
+    const value = given !== undefined && path.includes('env') ? '(set)' : given;
+    if (this.json) printJson({ path: name, value: value ?? null, file, changed });
+    else if (!changed)
+      printOut(`${name} ${value === undefined ? 'is not set' : 'is that already'} in ${file}\n`);
+    else
+      printOut(
+        value === undefined ? `${name} unset in ${file}\n` : `${name} = ${printLine(value)} in ${file}\n`,
+      );
+  }
+}
+
+interface Change {
+  text: string;
+  value: unknown;
+  notes: string[];
+}
+
+/** What a word may mean: the JSON5 it is, or, as with ids made of digits, itself as a text. */
+function readings(word: string): unknown[] {
+  try {
+    const value: unknown = JSON5.parse(word);
+    return typeof value === 'string' || value === word ? [value] : [value, word];
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return [word];
+  }
+}
+
+/** The first reading of the value with which the whole file is valid. */
+function chooseChange(
+  file: string,
+  before: string,
+  old: Validation,
+  path: ConfigPath,
+  wanted: unknown[],
+): Change {
+  if (isSyntaxError(before)) throw invalid(file, old, true);
+  const raw: unknown = JSON5.parse(before);
+  refuseOlderForms(file, raw, path);
+  let worst: Validation | undefined;
+  for (const value of wanted) {
+    if (isSame(valueAt(raw, path), value)) return { text: before, value, notes: [] };
+    const edit = value === undefined ? removeFromText(before, path) : setInText(before, path, value);
+    if (!edit.ok && edit.usage)
+      throw new ClawError('usage', 'config-path', `${edit.reason}; nothing was written`, 'claw config show');
+    if (!edit.ok) throw byHand(file, path, value, edit);
+    const checked = validateConfig(edit.text);
+    if (checked.config !== null) {
+      if (!isSame(valueAt(checked.config, path), value))
+        throw byHand(file, path, value, {
+          reason: `${formatPath(path)} would not be taken over`,
+          line: null,
+        });
+      return { text: edit.text, value, notes: checked.notes };
+    }
+    worst ??= checked;
+  }
+  throw invalid(file, worst ?? old, old.config === null);
+}
+
+function isSyntaxError(text: string): boolean {
+  try {
+    JSON5.parse(text);
+    return false;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return true;
+  }
+}
+
+/** A value that an older key of the file gives cannot be changed or taken out at its canonical place. */
+function refuseOlderForms(file: string, raw: unknown, path: ConfigPath): void {
+  const translation = translateDialects(raw);
+  if (valueAt(raw, path) !== undefined || valueAt(translation.config, path) === undefined) return;
+  throw new ClawError(
+    'config',
+    'config-older-form',
+    `${formatPath(path)} comes from the older ${formatPath(translation.sourceOf(path))} in ${file}`,
+    'claw config migrate --write',
+  );
+}
+
+/** @param already the file was invalid before: that is its own trouble, not that of the value */
+function invalid(file: string, { problems }: Validation, already: boolean): ClawError {
+  const report = reportProblems(
+    already ? file : `with this value ${file} would have`,
+    problems.length,
+    formatProblems(problems),
+  );
+  return new ClawError(
+    already ? 'config' : 'usage',
+    already ? 'config-invalid' : 'config-value',
+    `${already ? report : report.replace(' have: ', ' have ')}\nclaw: nothing was written`,
+    already ? `claw config validate --config ${quoted(file)}` : 'claw config schema',
+  );
+}
+
+function byHand(
+  file: string,
+  path: ConfigPath,
+  value: unknown,
+  why: { reason: string; line: number | null },
+): ClawError {
+  const place = `${quoted(file)}${why.line === null ? '' : `, line ${why.line}`}`;
+  return new ClawError(
+    'config',
+    'config-by-hand',
+    `${file}: ${why.reason}; nothing was written`,
+    value === undefined
+      ? `take ${formatPath(path)} out by hand in ${place}`
+      : `write by hand into ${place}: ${printLine(withValue({}, path, value)).replace(/^\{ | \}$/g, '')}`,
+  );
+}
