@@ -9,6 +9,7 @@ import { deliver } from '../runner/deliver.ts';
 import type { Desk } from '../runner/desk.ts';
 import { type IngestOptions, ingest } from '../runner/ingest.ts';
 import { settleOutbox } from '../store/outbox.ts';
+import { pairedFor } from '../store/pairings.ts';
 import { openDesk } from './desk.ts';
 import { decodeText, parseJson, type RawMessage, readLines } from './input.ts';
 import { MessageCommand } from './message-options.ts';
@@ -176,7 +177,7 @@ export class IngestCommand extends MessageCommand {
   }
 
   private routeOf(desk: Desk, message: Parameters<typeof decideRoute>[0]) {
-    return decideRoute(message, desk.config);
+    return decideRoute(message, desk.config, { paired: pairedFor(desk.layout, desk.config, message) });
   }
 
   private async send(desk: Desk, result: IngestResult): Promise<void> {

@@ -45,6 +45,26 @@ export const COMMANDS: CommandEntry[] = [
     load: async () => [(await import('./delivery/list.ts')).DeliveryListCommand],
   },
   {
+    path: 'pairing list',
+    summary: 'strangers who wait to be let in, with their codes',
+    load: async () => [(await import('./pairing/list.ts')).PairingListCommand],
+  },
+  {
+    path: 'pairing approve',
+    summary: 'let a stranger in',
+    load: async () => [(await import('./pairing/approve.ts')).PairingApproveCommand],
+  },
+  {
+    path: 'pairing deny',
+    summary: 'keep a stranger out, in silence',
+    load: async () => [(await import('./pairing/deny.ts')).PairingDenyCommand],
+  },
+  {
+    path: 'pairing revoke',
+    summary: 'forget what was decided about somebody',
+    load: async () => [(await import('./pairing/revoke.ts')).PairingRevokeCommand],
+  },
+  {
     path: 'config show',
     summary: 'the configuration; --effective with value and source per key',
     load: async () => [(await import('./config/show.ts')).ConfigShowCommand],

@@ -21,12 +21,6 @@ const agent = (...path: string[]): NotYet[] => [
   { path: ['agents', 'list', '*', ...path] },
 ];
 
-const pairing = (...path: string[]): NotYet => ({
-  path: ['channels', '*', ...path, 'dmPolicy'],
-  values: ['pairing'],
-  consequence: 'who is not in allowFrom is refused, and no code is sent',
-});
-
 const NOT_YET: readonly NotYet[] = [
   ...agent('heartbeat'),
   ...agent('compaction'),
@@ -37,8 +31,6 @@ const NOT_YET: readonly NotYet[] = [
   { path: ['session', 'sendPolicy'], consequence: 'replies are NOT held back' },
   { path: ['session', 'retention'], consequence: 'nothing is removed' },
   { path: ['channels', '*', 'heartbeat'] },
-  pairing(),
-  pairing('accounts', '*'),
   { path: ['messages', 'queue', 'mode'], values: ['interrupt'], consequence: 'messages are collected' },
   { path: ['messages', 'queue', 'debounceMs'] },
   { path: ['messages', 'queue', 'cap'], consequence: 'no message is dropped' },
@@ -48,7 +40,6 @@ const NOT_YET: readonly NotYet[] = [
   { path: ['commands'] },
   { path: ['cron'], consequence: 'no job runs' },
   { path: ['memory'] },
-  { path: ['logging'] },
   { path: ['store'] },
   { path: ['retention', 'deliveries'], consequence: 'nothing is removed' },
   { path: ['retention', 'logs'], consequence: 'nothing is removed' },

@@ -12,6 +12,7 @@ import type { MessageIdentity, TurnEntry } from '../core/session/transcript.ts';
 import { type Incoming, runnerName } from '../core/turn.ts';
 import { tryLock } from '../store/lock.ts';
 import { findMessageId, type IdHit } from '../store/message-ids.ts';
+import { askToPair } from '../store/pairings.ts';
 import { isWaiting, putWaiting } from '../store/pending.ts';
 import { ioFailure } from './accept.ts';
 import type { Desk } from './desk.ts';
@@ -110,9 +111,10 @@ export async function ingest(
     );
   }
   if (!route.access.allowed) {
-    return hand({
-      result: { ...blank, status: 'denied', reason: route.access.reason, durationMs: elapsed() },
-    });
+    const { reason } = route.access;
+    const told = reason === 'pairing' ? beforeAcceptance(() => askToPair(desk, message)) : null;
+    const reply = told && { text: told.text };
+    return hand({ result: { ...blank, status: 'denied', reason, reply, durationMs: elapsed() } });
   }
   const incoming: Incoming = {
     agentId,

@@ -104,13 +104,17 @@ describe('a table', () => {
   });
 
   test('counts the columns that characters take, not the characters', () => {
-    expect(table(['NAME', 'AGE'], [['日本語', '2h'], ['😀', '3h'], ['Ａnna', '4h']], 80).split('\n')).toEqual([
-      'NAME    AGE',
-      '日本語  2h',
-      '😀      3h',
-      'Ａnna   4h',
-      '',
-    ]);
+    expect(
+      table(
+        ['NAME', 'AGE'],
+        [
+          ['日本語', '2h'],
+          ['😀', '3h'],
+          ['Ａnna', '4h'],
+        ],
+        80,
+      ).split('\n'),
+    ).toEqual(['NAME    AGE', '日本語  2h', '😀      3h', 'Ａnna   4h', '']);
   });
 
   test('into a pipe is never cut', () => {

@@ -36,7 +36,9 @@ test.each(applicable.map(vector => [vector.id, vector.given.op, vector] as const
 );
 
 test('vectors of every op are there', () => {
-  expect([...new Set(applicable.map(({ given }) => given.op))].toSorted()).toEqual(Object.keys(run).toSorted());
+  expect([...new Set(applicable.map(({ given }) => given.op))].toSorted()).toEqual(
+    Object.keys(run).toSorted(),
+  );
 });
 
 const MINUTE = 60_000;

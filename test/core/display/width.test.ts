@@ -67,11 +67,15 @@ describe('columns share a line', () => {
 
   test('and fit wherever they can', () => {
     fc.assert(
-      fc.property(fc.array(fc.nat(200), { maxLength: 8 }), fc.integer({ min: 96, max: 300 }), (natural, room) => {
-        const widths = shareWidth(natural, room, 12);
-        expect(widths.reduce((sum, each) => sum + each, 0)).toBeLessThanOrEqual(room);
-        for (const [index, width] of widths.entries()) expect(width).toBeLessThanOrEqual(natural[index]!);
-      }),
+      fc.property(
+        fc.array(fc.nat(200), { maxLength: 8 }),
+        fc.integer({ min: 96, max: 300 }),
+        (natural, room) => {
+          const widths = shareWidth(natural, room, 12);
+          expect(widths.reduce((sum, each) => sum + each, 0)).toBeLessThanOrEqual(room);
+          for (const [index, width] of widths.entries()) expect(width).toBeLessThanOrEqual(natural[index]!);
+        },
+      ),
     );
   });
 });
