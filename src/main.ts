@@ -1,5 +1,6 @@
 /** argv → command → exit status. Loads only the command that runs, and turns every failure into text in one place. */
 import type { CommandClass } from 'clipanion';
+import { note } from './commands/journal.ts';
 import { printError, printOut } from './commands/output.ts';
 import { COMMANDS, commandFor } from './commands/registry.ts';
 import { ClawError, EXIT } from './core/errors.ts';
@@ -97,6 +98,7 @@ export function report(error: unknown, json: boolean): number {
   const code = known ? error.code : 'internal';
   const message = known ? error.message : `internal error: ${(error as Error)?.stack ?? String(error)}`;
   const hint = known ? error.hint : 'this is a bug in claw; please report it with the text above';
+  note('error', message);
   if (json) printError(`${JSON.stringify({ error: { code, message, ...(hint ? { hint } : {}) } })}\n`);
   else printError(`claw: ${message}\n${hint ? `  try: ${hint}\n` : ''}`);
   return known ? EXIT[error.exit] : EXIT.internal;

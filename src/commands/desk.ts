@@ -5,6 +5,7 @@ import { ClawError } from '../core/errors.ts';
 import { parseDuration } from '../core/schedule/duration.ts';
 import type { Desk } from '../runner/desk.ts';
 import { Layout } from '../store/layout.ts';
+import { note, openJournal } from './journal.ts';
 import { printError } from './output.ts';
 
 declare const CLAW_VERSION: string;
@@ -14,14 +15,19 @@ const ID_RETENTION = '90d';
 
 /**
  * @param options allNotes: say every note about the config; anyConfig: where the config cannot be used, say so and go on
- *   with the built-in defaults, for commands that only look
+ *   with the built-in defaults, for commands that only look; log: name of a command that writes, whose warnings go to the log
  * @throws ClawError config when the file is unsafe or invalid
  */
 export async function openDesk(
   context: Context,
-  options: { allNotes?: boolean; anyConfig?: boolean } = {},
+  options: { allNotes?: boolean; anyConfig?: boolean; log?: string } = {},
 ): Promise<Desk> {
-  const warn = (text: string) => printError(`claw: ${text}\n`);
+  const { log } = options;
+  if (log) openJournal(context, log);
+  const warn = (text: string) => {
+    printError(`claw: ${text}\n`);
+    note('warn', text);
+  };
   const loaded = loadConfig({
     file: context.configFile,
     explicit: context.configExplicit,
@@ -30,6 +36,7 @@ export async function openDesk(
     uid: context.uid,
   });
   const { config, notes, warnings, source } = await (options.anyConfig ? loaded.catch(builtIn) : loaded);
+  if (log) openJournal(context, log, config);
   // Said once per change of the file, not with every message.
   for (const note of source === 'file' || options.allNotes ? notes : warnings) warn(note);
   return {

@@ -95,6 +95,11 @@ export const COMMANDS: CommandEntry[] = [
     load: async () => [(await import('./doctor.ts')).DoctorCommand],
   },
   {
+    path: 'logs',
+    summary: 'what claw had to warn of; with --session what happened in a session; --follow',
+    load: async () => [(await import('./logs.ts')).LogsCommand],
+  },
+  {
     path: 'tick',
     summary: 'finish what was left over; for an OS timer',
     load: async () => [(await import('./tick.ts')).TickCommand],
