@@ -100,6 +100,11 @@ export const COMMANDS: CommandEntry[] = [
     load: async () => [(await import('./logs.ts')).LogsCommand],
   },
   {
+    path: 'completion',
+    summary: 'completion script for bash, zsh or fish',
+    load: async () => [(await import('./completion.ts')).CompletionCommand],
+  },
+  {
     path: 'tick',
     summary: 'finish what was left over; for an OS timer',
     load: async () => [(await import('./tick.ts')).TickCommand],
