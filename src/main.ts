@@ -98,10 +98,15 @@ export function report(error: unknown, json: boolean): number {
   const code = known ? error.code : 'internal';
   const message = known ? error.message : `internal error: ${(error as Error)?.stack ?? String(error)}`;
   const hint = known ? error.hint : 'this is a bug in claw; please report it with the text above';
-  note('error', message);
+  if (!(known && isCallersMistake(error))) note('error', message);
   if (json) printError(`${JSON.stringify({ error: { code, message, ...(hint ? { hint } : {}) } })}\n`);
   else printError(`claw: ${message}\n${hint ? `  try: ${hint}\n` : ''}`);
   return known ? EXIT[error.exit] : EXIT.internal;
+}
+
+/** Whoever gave wrong arguments or a message that is none is told; claw's state is not concerned, nor is its log. */
+function isCallersMistake({ exit, code }: ClawError): boolean {
+  return exit === 'usage' || code === 'config-missing' || (exit === 'data' && code !== 'state-unreadable');
 }
 
 /** What stands behind `--` is text, whatever it looks like. */

@@ -28,6 +28,8 @@ const ONCE_IN = 60 * 60_000;
 /** How far back a repetition is looked for. */
 const LOOK_BACK = 256 * 1024;
 const LONGEST_MESSAGE = 8000;
+/** What is left of a nearly full disk is for messages. */
+const ROOM_LEFT_ALONE = 1024 * 1024;
 /** A rotation takes no time; a mark so old is that of a dead process. */
 const ROTATION_PATIENCE = 60_000;
 
@@ -40,6 +42,7 @@ export function appendLog(file: string, line: LogLine): boolean {
   try {
     const whole = { ...line, message: line.message.slice(0, LONGEST_MESSAGE) };
     if (wasWritten(file, whole)) return false;
+    if (isNearlyFull(path.dirname(file))) return false;
     makeFolder(path.dirname(file));
     rotate(file, Date.parse(line.at));
     const bytes = lineBytes(whole);
@@ -54,6 +57,13 @@ export function appendLog(file: string, line: LogLine): boolean {
   } catch {
     return false;
   }
+}
+
+function isNearlyFull(folder: string): boolean {
+  const there = fs.existsSync(folder) ? folder : path.dirname(folder);
+  if (!fs.existsSync(there)) return false;
+  const { bavail, bsize } = fs.statfsSync(there);
+  return bavail * bsize < ROOM_LEFT_ALONE;
 }
 
 function wasWritten(file: string, line: LogLine): boolean {
