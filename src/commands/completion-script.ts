@@ -143,7 +143,7 @@ _claw() {
   local -a found
   for word in "\${(@)words[2,CURRENT-1]}"; do
     case "$word" in
-      -*) ;;
+      ''|-*) ;;
       session) if [ -z "$line" ]; then line='sessions '; else line+='session '; fi ;;
       *) line+="$word " ;;
     esac
@@ -207,7 +207,8 @@ function __claw_typed_exactly
 end
 function __claw_typed
     set -l words (__claw_words)
-    test (count $words) -ge (count $argv); and test "$words[1..(count $argv)]" = "$argv"
+    set -l length (count $argv)
+    test (count $words) -ge $length; and test "$words[1..$length]" = "$argv"
 end
 ${lines.join('\n')}
 `;

@@ -2,11 +2,12 @@ import fs from 'node:fs';
 import { Command } from 'clipanion';
 import type { Context } from '../context.ts';
 import { ago } from '../core/display/age.ts';
+import { kiloTokens } from '../core/display/count.ts';
 import { EXIT } from '../core/errors.ts';
 import type { Desk } from '../runner/desk.ts';
 import { planTick } from '../runner/tick.ts';
 import { ClawCommand } from './base.ts';
-import { warning } from './checks/check.ts';
+import { count, warning } from './checks/check.ts';
 import { checkTick, lookAtWork, tickAge } from './checks/work.ts';
 import { openDesk } from './desk.ts';
 import { type Paint, painter, printable, printableLines, table, tokens } from './format.ts';
@@ -103,13 +104,14 @@ function describe(status: Status, paint: Paint): string {
     lastTick === null
       ? 'never; claw tick, once a minute from a timer, finishes what was left over'
       : `${ago(lastTick.ageMs)}${lastTick.late ? ' (late)' : ''}`;
-  const work = [
-    `${pending.sessions} sessions with work`,
-    `${pending.waiting} waiting messages`,
-    `${pending.failed} failed`,
-    `${pending.deliveries} undelivered replies`,
-    `${pending.pairing} strangers`,
+  const parts: [number, string, string?][] = [
+    [pending.sessions, 'session with work', 'sessions with work'],
+    [pending.waiting, 'waiting message'],
+    [pending.failed, 'failed message'],
+    [pending.deliveries, 'undelivered reply', 'undelivered replies'],
+    [pending.pairing, 'stranger'],
   ];
+  const work = parts.filter(([number]) => number > 0).map(([number, one, many]) => count(number, one, many));
   return [
     line('store', status.path),
     line('config', status.configFile ?? 'none (built-in defaults; claw init writes one)'),
@@ -117,7 +119,7 @@ function describe(status: Status, paint: Paint): string {
     ...agents.map(each =>
       line(
         '',
-        `${each.agentId}: ${each.sessions} sessions, ${each.messages} messages, ${each.totalTokens} tokens`,
+        `${each.agentId}: ${count(each.sessions, 'session')}, ${count(each.messages, 'message')}, ${kiloTokens(each.totalTokens)} tokens`,
       ),
     ),
     ...(recent.length === 0
@@ -129,12 +131,7 @@ function describe(status: Status, paint: Paint): string {
           .split(/(?<=\n)/)
           .map(row => `  ${row}`)),
     line('last tick', tick),
-    line(
-      'pending',
-      work.every(each => each.startsWith('0 '))
-        ? 'nothing'
-        : work.filter(each => !each.startsWith('0 ')).join(', '),
-    ),
+    line('pending', work.join(', ') || 'nothing'),
     ...attention.map(({ what, where, fix }) => {
       const place = where && !what.includes(where) && what.startsWith('cannot') ? `${where}: ` : '';
       return `${paint('doubtful', 'look')}      ${printableLines(`${place}${what}`)}\n${fix ? `          try: ${printable(fix)}\n` : ''}`;
