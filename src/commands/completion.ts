@@ -7,13 +7,15 @@ import { listAgents } from '../store/sessions.ts';
 import { ClawCommand } from './base.ts';
 import { type CompletedCommand, completionScript, SHELLS, type Shell } from './completion-script.ts';
 import { printJson, printOut } from './output.ts';
-import { COMMANDS } from './registry.ts';
+import type { CommandEntry } from './registry.ts';
 
 /** More than a person looks through. */
 const MOST_KEYS = 1000;
 
 export class CompletionCommand extends ClawCommand {
   static override paths = [['completion']];
+  /** what is completed; given by the registry, which loads this */
+  static commands: CommandEntry[] = [];
   static override usage = Command.Usage({
     description: 'Print the completion script of a shell: commands, options, session keys.',
     examples: [
@@ -41,7 +43,7 @@ export class CompletionCommand extends ClawCommand {
         'claw completion bash',
       );
     }
-    const script = completionScript(this.shell as Shell, await describeCommands());
+    const script = completionScript(this.shell as Shell, await describeCommands(CompletionCommand.commands));
     if (this.json) printJson({ shell: this.shell, script });
     else printOut(script);
     return EXIT.ok;
@@ -49,9 +51,9 @@ export class CompletionCommand extends ClawCommand {
 }
 
 /** Every command with its options, as its class declares them. */
-async function describeCommands(): Promise<CompletedCommand[]> {
+async function describeCommands(commands: CommandEntry[]): Promise<CompletedCommand[]> {
   return Promise.all(
-    COMMANDS.map(async ({ path, summary, load }) => {
+    commands.map(async ({ path, summary, load }) => {
       const cli = new Cli({ binaryName: 'claw', enableColors: false });
       for (const command of await load()) cli.register(command as CommandClass);
       const [definition] = cli.definitions();

@@ -102,7 +102,11 @@ export const COMMANDS: CommandEntry[] = [
   {
     path: 'completion',
     summary: 'completion script for bash, zsh or fish',
-    load: async () => [(await import('./completion.ts')).CompletionCommand],
+    load: async () => {
+      const { CompletionCommand } = await import('./completion.ts');
+      CompletionCommand.commands = COMMANDS;
+      return [CompletionCommand];
+    },
   },
   {
     path: 'tick',

@@ -492,6 +492,7 @@ describe('completion', () => {
       [
         '--norc',
         '-c',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the shell's
         'set -u; . "$1"; COMP_LINE=$2; COMP_POINT=${#2}; COMP_WORDBREAKS=$3; _claw; printf "%s\\n" "${COMPREPLY[@]-}"',
         'bash',
         script,
