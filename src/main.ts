@@ -1,5 +1,6 @@
 /** argv → command → exit status. Loads only the command that runs, and turns every failure into text in one place. */
 import { cliFor, runWith, usage } from './commands/execute.ts';
+import { note } from './commands/journal.ts';
 import { printError, printOut } from './commands/output.ts';
 import { COMMANDS, commandFor } from './commands/registry.ts';
 import { ClawError, EXIT } from './core/errors.ts';
@@ -72,9 +73,15 @@ export function report(error: unknown, json: boolean): number {
   const code = known ? error.code : 'internal';
   const message = known ? error.message : `internal error: ${(error as Error)?.stack ?? String(error)}`;
   const hint = known ? error.hint : 'this is a bug in claw; please report it with the text above';
+  if (!(known && isCallersMistake(error))) note('error', message);
   if (json) printError(`${JSON.stringify({ error: { code, message, ...(hint ? { hint } : {}) } })}\n`);
   else printError(`claw: ${message}\n${hint ? `  try: ${hint}\n` : ''}`);
   return known ? EXIT[error.exit] : EXIT.internal;
+}
+
+/** Whoever gave wrong arguments or a message that is none is told; claw's state is not concerned, nor is its log. */
+function isCallersMistake({ exit, code }: ClawError): boolean {
+  return exit === 'usage' || code === 'config-missing' || (exit === 'data' && code !== 'state-unreadable');
 }
 
 /** What stands behind `--` is text, whatever it looks like. */

@@ -2,6 +2,7 @@
 import { Command, Option } from 'clipanion';
 import { type Context, systemContext } from '../context.ts';
 import { EXIT } from '../core/errors.ts';
+import { note } from './journal.ts';
 import { printError } from './output.ts';
 
 export abstract class ClawCommand extends Command {
@@ -18,5 +19,6 @@ export abstract class ClawCommand extends Command {
   /** A line on stderr that is no failure. */
   protected warn(text: string): void {
     printError(`claw: ${text}\n`);
+    note('warn', text);
   }
 }

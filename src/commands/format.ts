@@ -1,6 +1,9 @@
-/** Text for people: ages, token counts, tables that fit the terminal. */
+/** Text for people: tables that fit the terminal, colour where there is one, lengths of time. */
+import { isatty } from 'node:tty';
+import { tokenUse } from '../core/display/count.ts';
+import { clipToWidth, displayWidth, shareWidth } from '../core/display/width.ts';
 
-/** "3m", "2h", "5d": an age in ms, in its largest whole unit. */
+/** "42s", "3m", "2h", "5d": a length of time in ms, in its largest whole unit. For an age see `ago`. */
 export function age(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   if (seconds < 60) return `${seconds}s`;
@@ -15,39 +18,46 @@ export function isoTime(ms: number): string | null {
 }
 
 /** "154k/200k (77%)". */
-export function tokens(used: number, window: number): string {
-  return `${thousands(used)}/${thousands(window)} (${Math.round((used / window) * 100)}%)`;
+export const tokens = tokenUse;
+
+const STYLES = { good: 32, doubtful: 33, bad: 31, quiet: 2, strong: 1 } as const;
+
+export type Style = keyof typeof STYLES;
+export type Paint = (style: Style, text: string) => string;
+
+/** Colours for stdout: on a terminal that can show them, and nowhere where NO_COLOR (https://no-color.org) is set. */
+export function painter(env: Record<string, string | undefined>, terminal = isatty(1)): Paint {
+  const colours = terminal && !env.NO_COLOR && env.TERM !== 'dumb';
+  return colours ? (style, text) => `\u001b[${STYLES[style]}m${text}\u001b[0m` : (_style, text) => text;
 }
 
-function thousands(count: number): string {
-  return count < 1000 ? String(count) : `${Math.round(count / 1000)}k`;
+/** Columns of the terminal behind stdout; no end where it is none. */
+export function terminalWidth(): number {
+  return (isatty(1) ? process.stdout.columns : 0) || Number.POSITIVE_INFINITY;
 }
 
-/** Rows in columns; the first column is cut when the terminal is too narrow. Control characters are shown, not obeyed. */
-export function table(
-  head: string[],
-  rows: string[][],
-  width = process.stdout.columns ?? Number.POSITIVE_INFINITY,
-): string {
+/** No column is made narrower than this to fit the terminal. */
+const NARROWEST = 12;
+
+/** Rows in columns; where they are wider than the terminal the widest are cut. Control characters are shown, not obeyed. */
+export function table(head: string[], rows: string[][], width = terminalWidth()): string {
   const cells = [head, ...rows].map(row => row.map(printable));
-  const widths = head.map((_, column) => Math.max(...cells.map(row => [...row[column]!].length)));
-  const rest = widths.slice(1).reduce((sum, each) => sum + each + 2, 0);
-  widths[0] = Math.min(widths[0]!, Math.max(12, width - rest));
+  const natural = head.map((_, column) =>
+    cells.reduce((widest, row) => Math.max(widest, displayWidth(row[column]!)), 0),
+  );
+  const widths = shareWidth(natural, width - 2 * (head.length - 1), NARROWEST);
   return `${cells
     .map(row =>
       row
-        .map((cell, column) => clip(cell, widths[column]!))
+        .map((cell, column) => fill(clipToWidth(cell, widths[column]!), widths[column]!))
         .join('  ')
         .trimEnd(),
     )
     .join('\n')}\n`;
 }
 
-function clip(text: string, width: number): string {
-  const chars = [...text];
-  return chars.length > width
-    ? `${chars.slice(0, width - 1).join('')}…`
-    : text + ' '.repeat(width - chars.length);
+function fill(text: string, width: number): string {
+  return text + ' '.repeat(Math.max(0, width - displayWidth(text)));
 }
 
 /** Text from outside, fit for a terminal: no escape sequences, one line. */

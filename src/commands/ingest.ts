@@ -9,8 +9,10 @@ import { deliver } from '../runner/deliver.ts';
 import type { Desk } from '../runner/desk.ts';
 import { type IngestOptions, ingest } from '../runner/ingest.ts';
 import { settleOutbox } from '../store/outbox.ts';
+import { pairedFor } from '../store/pairings.ts';
 import { openDesk } from './desk.ts';
 import { decodeText, parseJson, type RawMessage, readLines } from './input.ts';
+import { note } from './journal.ts';
 import { MessageCommand } from './message-options.ts';
 import { printError, printJson, printOut } from './output.ts';
 
@@ -39,7 +41,7 @@ export class IngestCommand extends MessageCommand {
   });
 
   override async run(context: Context): Promise<number> {
-    const desk = await openDesk(context);
+    const desk = await openDesk(context, { log: 'ingest' });
     const streaming = this.inputFormat() === 'ndjson' && this.text === undefined;
     // Read before signals are caught: until something is accepted they may simply end the process.
     const raws = streaming ? [] : await this.rawMessages(desk.config);
@@ -176,7 +178,7 @@ export class IngestCommand extends MessageCommand {
   }
 
   private routeOf(desk: Desk, message: Parameters<typeof decideRoute>[0]) {
-    return decideRoute(message, desk.config);
+    return decideRoute(message, desk.config, { paired: pairedFor(desk.layout, desk.config, message) });
   }
 
   private async send(desk: Desk, result: IngestResult): Promise<void> {
@@ -215,6 +217,7 @@ function raise(error: Error): never {
 function statusOf(result: IngestResult, json: boolean): number {
   if (result.status !== 'failed') return EXIT.ok;
   const error = result.error!;
+  note('error', error.message, result.sessionKey);
   if (json) printError(`${JSON.stringify({ error })}\n`);
   else printError(`claw: ${error.message}\n  try: ${error.hint ?? 'send the message again'}\n`);
   return EXIT.unavailable;

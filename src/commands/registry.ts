@@ -110,6 +110,26 @@ export const COMMANDS: CommandEntry[] = [
     load: async () => [(await import('./call.ts')).CallCommand],
   },
   {
+    path: 'pairing list',
+    summary: 'strangers who wait to be let in, with their codes',
+    load: async () => [(await import('./pairing/list.ts')).PairingListCommand],
+  },
+  {
+    path: 'pairing approve',
+    summary: 'let a stranger in',
+    load: async () => [(await import('./pairing/approve.ts')).PairingApproveCommand],
+  },
+  {
+    path: 'pairing deny',
+    summary: 'keep a stranger out, in silence',
+    load: async () => [(await import('./pairing/deny.ts')).PairingDenyCommand],
+  },
+  {
+    path: 'pairing revoke',
+    summary: 'forget what was decided about somebody',
+    load: async () => [(await import('./pairing/revoke.ts')).PairingRevokeCommand],
+  },
+  {
     path: 'config show',
     summary: 'the configuration; --effective with value and source per key',
     load: async () => [(await import('./config/show.ts')).ConfigShowCommand],
@@ -158,6 +178,20 @@ export const COMMANDS: CommandEntry[] = [
     path: 'doctor',
     summary: 'what needs attention, with its remedy; --fix mends what it can',
     load: async () => [(await import('./doctor.ts')).DoctorCommand],
+  },
+  {
+    path: 'logs',
+    summary: 'what claw had to warn of; with --session what happened in a session; --follow',
+    load: async () => [(await import('./logs.ts')).LogsCommand],
+  },
+  {
+    path: 'completion',
+    summary: 'completion script for bash, zsh or fish',
+    load: async () => {
+      const { CompletionCommand } = await import('./completion.ts');
+      CompletionCommand.commands = COMMANDS;
+      return [CompletionCommand];
+    },
   },
   {
     path: 'tick',

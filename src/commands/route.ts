@@ -11,6 +11,7 @@ import { senderOf } from '../runner/deliver.ts';
 import type { Desk } from '../runner/desk.ts';
 import { identityOf } from '../runner/ingest.ts';
 import { findMessageId } from '../store/message-ids.ts';
+import { pairedFor } from '../store/pairings.ts';
 import { loadRecord } from '../store/sessions.ts';
 import { openDesk } from './desk.ts';
 import { MessageCommand } from './message-options.ts';
@@ -54,7 +55,7 @@ export class RouteCommand extends MessageCommand {
 /** Every verdict about one message, as of `now` (epoch ms). Reads only. */
 export function routeReport(desk: Desk, message: Message, now: number): RouteReport {
   const { config, layout, context } = desk;
-  const route = decideRoute(message, config);
+  const route = decideRoute(message, config, { paired: pairedFor(layout, config, message) });
   const identity = identityOf(message);
   const fromAgent = Boolean(context.env.CLAW_RUN_ID);
   const incoming: Incoming = {
@@ -128,7 +129,7 @@ function describe(report: RouteReport): string {
   const lines = [
     `agent     ${report.agentId} (${report.matchedBy})`,
     `session   ${report.sessionKey}`,
-    `access    ${report.access.allowed ? 'allowed' : 'denied'} (${report.access.reason})`,
+    `access    ${report.access.allowed ? 'allowed' : 'denied'} (${report.access.reason})${report.access.reason === 'pairing' ? ': a stranger; ingest would answer with a code' : ''}`,
     `respond   ${report.activation.respond ? 'yes' : 'no'} (${report.activation.mode})`,
     `action    ${report.action}${report.trigger ? ` (${report.trigger.trigger})` : ''}`,
     `delivery  ${report.delivery.decision} (${report.delivery.rule})`,

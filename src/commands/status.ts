@@ -1,71 +1,140 @@
 import fs from 'node:fs';
 import { Command } from 'clipanion';
 import type { Context } from '../context.ts';
+import { ago } from '../core/display/age.ts';
+import { kiloTokens } from '../core/display/count.ts';
 import { EXIT } from '../core/errors.ts';
 import type { Desk } from '../runner/desk.ts';
 import { planTick } from '../runner/tick.ts';
-import { listOutbox } from '../store/outbox.ts';
 import { ClawCommand } from './base.ts';
+import { count, warning } from './checks/check.ts';
+import { checkTick, lookAtWork, tickAge } from './checks/work.ts';
 import { openDesk } from './desk.ts';
-import { age } from './format.ts';
-import { inboxRows } from './inbox/list.ts';
+import { type Paint, painter, printable, printableLines, table, tokens } from './format.ts';
 import { printJson, printOut } from './output.ts';
-import { sessionRows } from './sessions/rows.ts';
+import { type SessionRow, sessionRows } from './sessions/rows.ts';
+
+const RECENT = 5;
 
 export class StatusCommand extends ClawCommand {
   static override paths = [['status']];
   static override usage = Command.Usage({
-    description: 'Where the store is, the newest sessions, the last tick, and what is pending.',
+    description:
+      'Where the store is, sessions and tokens, the newest of them, the last tick, and what is pending; exit 1 when something needs attention.',
   });
 
   override async run(context: Context): Promise<number> {
     const desk = await openDesk(context, { anyConfig: true });
-    const { document, problems } = statusOf(desk);
+    const document = statusOf(desk);
     if (this.json) printJson(document);
-    else printOut(describe(document));
-    for (const { file, reason } of problems)
+    else printOut(describe(document, painter(context.env)));
+    for (const { file, reason } of document.problems)
       this.warn(`${file}: ${reason}; it is left in place (claw doctor --fix)`);
-    return problems.length > 0 ? EXIT.attention : EXIT.ok;
+    return document.attention.length > 0 ? EXIT.attention : EXIT.ok;
   }
 }
 
 function statusOf(desk: Desk) {
-  const now = desk.context.now();
-  const { rows, problems, total } = sessionRows(desk, {}, now);
-  const inbox = inboxRows(desk);
-  const stamp = fs.statSync(desk.layout.tickStamp(), { throwIfNoEntry: false });
-  const document = {
+  const { rows, problems, total } = sessionRows(desk, {}, desk.context.now());
+  const work = lookAtWork(desk);
+  const last = tickAge(desk);
+  const unreadable = [...problems, ...work.problems];
+  const attention = [
+    // Ticks that never came are a choice; ticks that stopped are not.
+    ...(last?.late ? [checkTick(desk)] : []),
+    ...work.checks.filter(check => check.status !== 'ok'),
+    ...problems.map(({ file, reason }) =>
+      warning('records', `cannot be read: ${reason}; it is left in place`, file, 'claw doctor --fix'),
+    ),
+  ].map(({ id, what, where, fix }) => ({ id, what, where, fix }));
+  return {
     home: desk.layout.home,
     configFile: fs.existsSync(desk.context.configFile) ? desk.context.configFile : null,
     path: desk.layout.agents(),
     sessions: total,
-    recent: rows.slice(0, 5).map(row => ({ key: row.key, ageMs: row.ageMs, sessionId: row.sessionId })),
-    lastTick: stamp
-      ? { at: new Date(stamp.mtimeMs).toISOString(), ageMs: Math.max(0, now - Math.round(stamp.mtimeMs)) }
-      : null,
+    agents: totals(rows),
+    recent: rows.slice(0, RECENT).map(row => ({
+      key: row.key,
+      ageMs: row.ageMs,
+      sessionId: row.sessionId,
+      usedTokens: usedOf(row),
+      contextTokens: row.contextTokens,
+      percentUsed: row.percentUsed,
+    })),
+    lastTick: last ? { at: new Date(last.at).toISOString(), ageMs: last.ageMs, late: last.late } : null,
     pending: {
       sessions: planTick(desk).sessions.length,
-      waiting: inbox.rows.filter(row => row.state === 'waiting').length,
-      failed: inbox.rows.filter(row => row.state === 'failed' || row.state === 'interrupted').length,
-      deliveries: listOutbox(desk.layout).items.length,
+      waiting: work.waiting.length,
+      failed: work.failed.length,
+      deliveries: work.undelivered,
+      pairing: work.strangers,
     },
-    problems: [...problems, ...inbox.problems],
+    problems: unreadable,
+    attention,
   };
-  return { document, problems: document.problems };
 }
 
-function describe(status: ReturnType<typeof statusOf>['document']): string {
-  const { pending } = status;
-  const lines = [
-    `store     ${status.path}`,
-    `config    ${status.configFile ?? 'none (built-in defaults; claw init writes one)'}`,
-    `sessions  ${status.sessions}`,
-    ...status.recent.map(row => `  ${row.key}  ${age(row.ageMs)} ago`),
-    `last tick ${status.lastTick ? `${age(status.lastTick.ageMs)} ago` : 'never'}`,
-    `pending   ${pending.sessions} sessions, ${pending.waiting} waiting messages, ${pending.failed} failed, ${pending.deliveries} undelivered replies`,
+type Status = ReturnType<typeof statusOf>;
+
+/** Sums over the sessions of each agent. */
+function totals(rows: SessionRow[]) {
+  const agents = new Map<
+    string,
+    { agentId: string; sessions: number; messages: number; totalTokens: number }
+  >();
+  for (const row of rows) {
+    const sum = agents.get(row.agentId) ?? { agentId: row.agentId, sessions: 0, messages: 0, totalTokens: 0 };
+    sum.sessions++;
+    sum.messages += row.messageCount;
+    sum.totalTokens += row.totalTokens;
+    agents.set(row.agentId, sum);
+  }
+  return [...agents.values()].sort((a, b) => (a.agentId < b.agentId ? -1 : 1));
+}
+
+/** Tokens of the newest context. */
+function usedOf({ percentUsed, contextTokens }: SessionRow): number {
+  return Math.round((percentUsed * contextTokens) / 100);
+}
+
+function describe(status: Status, paint: Paint): string {
+  const { pending, lastTick, attention, agents, recent } = status;
+  const line = (head: string, text: string) => `${paint('strong', head.padEnd(10))}${printable(text)}\n`;
+  const tick =
+    lastTick === null
+      ? 'never; claw tick, once a minute from a timer, finishes what was left over'
+      : `${ago(lastTick.ageMs)}${lastTick.late ? ' (late)' : ''}`;
+  const parts: [number, string, string?][] = [
+    [pending.sessions, 'session with work', 'sessions with work'],
+    [pending.waiting, 'waiting message'],
+    [pending.failed, 'failed message'],
+    [pending.deliveries, 'undelivered reply', 'undelivered replies'],
+    [pending.pairing, 'stranger'],
   ];
-  if (pending.sessions > 0) lines.push('          try: claw tick');
-  if (pending.failed > 0) lines.push('          try: claw inbox list');
-  if (pending.deliveries > 0) lines.push('          try: claw delivery list');
-  return `${lines.join('\n')}\n`;
+  const work = parts.filter(([number]) => number > 0).map(([number, one, many]) => count(number, one, many));
+  return [
+    line('store', status.path),
+    line('config', status.configFile ?? 'none (built-in defaults; claw init writes one)'),
+    line('sessions', String(status.sessions)),
+    ...agents.map(each =>
+      line(
+        '',
+        `${each.agentId}: ${count(each.sessions, 'session')}, ${count(each.messages, 'message')}, ${kiloTokens(each.totalTokens)} tokens`,
+      ),
+    ),
+    ...(recent.length === 0
+      ? []
+      : table(
+          ['KEY', 'ACTIVE', 'CONTEXT'],
+          recent.map(row => [row.key, ago(row.ageMs), tokens(row.usedTokens, row.contextTokens)]),
+        )
+          .split(/(?<=\n)/)
+          .map(row => `  ${row}`)),
+    line('last tick', tick),
+    line('pending', work.join(', ') || 'nothing'),
+    ...attention.map(({ what, where, fix }) => {
+      const place = where && !what.includes(where) && what.startsWith('cannot') ? `${where}: ` : '';
+      return `${paint('doubtful', 'look')}      ${printableLines(`${place}${what}`)}\n${fix ? `          try: ${printable(fix)}\n` : ''}`;
+    }),
+  ].join('');
 }

@@ -21,7 +21,7 @@ export class TickCommand extends ClawCommand {
   max = Option.String('--max', { description: 'work at most this many sessions' });
 
   override async run(context: Context): Promise<number> {
-    const desk = await openDesk(context);
+    const desk = await openDesk(context, this.dryRun ? {} : { log: 'tick' });
     if (this.dryRun) {
       const plan = planTick(desk);
       if (this.json) printJson(plan);

@@ -21,12 +21,6 @@ const agent = (...path: string[]): NotYet[] => [
   { path: ['agents', 'list', '*', ...path] },
 ];
 
-const pairing = (...path: string[]): NotYet => ({
-  path: ['channels', '*', ...path, 'dmPolicy'],
-  values: ['pairing'],
-  consequence: 'who is not in allowFrom is refused, and no code is sent',
-});
-
 const NOT_YET: readonly NotYet[] = [
   ...agent('heartbeat'),
   ...agent('compaction'),
@@ -34,12 +28,8 @@ const NOT_YET: readonly NotYet[] = [
   ...agent('modelFallbacks'),
   { path: ['session', 'agentToAgent', 'maxPerDay'], consequence: 'only maxHops limits it' },
   { path: ['channels', '*', 'heartbeat'] },
-  { path: ['channels', '*', 'pairing'] },
-  pairing(),
-  pairing('accounts', '*'),
   { path: ['cron'], consequence: 'no job runs' },
   { path: ['memory'] },
-  { path: ['logging'] },
   { path: ['store'] },
   { path: ['retention', 'deliveries'], consequence: 'nothing is removed' },
   { path: ['retention', 'logs'], consequence: 'nothing is removed' },

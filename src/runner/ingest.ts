@@ -14,6 +14,7 @@ import type { MessageIdentity, ReplyVia, TurnEntry } from '../core/session/trans
 import { commandOf, type Incoming, queueSettings } from '../core/turn.ts';
 import { holderOf, tokenState, tryLock } from '../store/lock.ts';
 import { findMessageId, type IdHit } from '../store/message-ids.ts';
+import { askToPair } from '../store/pairings.ts';
 import { isWaiting, putWaiting } from '../store/pending.ts';
 import { loadRecord } from '../store/sessions.ts';
 import { ioFailure } from './accept.ts';
@@ -121,9 +122,10 @@ export async function ingest(
     );
   }
   if (!route.access.allowed) {
-    return hand({
-      result: { ...blank, status: 'denied', reason: route.access.reason, durationMs: elapsed() },
-    });
+    const { reason } = route.access;
+    const told = reason === 'pairing' ? beforeAcceptance(() => askToPair(desk, message)) : null;
+    const reply = told && { text: told.text };
+    return hand({ result: { ...blank, status: 'denied', reason, reply, durationMs: elapsed() } });
   }
   const incoming: Incoming = {
     agentId,

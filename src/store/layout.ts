@@ -111,6 +111,19 @@ export class Layout {
   sent(): string {
     return path.join(this.home, 'outbox', 'sent');
   }
+  pairingRoot(): string {
+    return path.join(this.home, 'pairing');
+  }
+  pairing(channel: string, accountId: string): string {
+    return path.join(this.home, 'pairing', encodeKey(`${channel}:${accountId}`));
+  }
+  /** beside the locks of sessions, where a tick releases what dead owners left; no agent id begins with a dot */
+  pairingLock(channel: string, accountId: string): string {
+    return path.join(this.home, 'locks', '.pairing', encodeKey(`${channel}:${accountId}`));
+  }
+  log(): string {
+    return path.join(this.home, 'logs', 'claw.jsonl');
+  }
   cache(): string {
     return path.join(this.home, 'cache');
   }

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { age, printable, printableLines, table, tokens } from '../../src/commands/format.ts';
+import { age, painter, printable, printableLines, table, tokens } from '../../src/commands/format.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-describe('an age', () => {
+describe('a length of time', () => {
   test.each([
     [0, '0s'],
     [999, '0s'],
@@ -29,9 +29,9 @@ describe('an age', () => {
 describe('tokens', () => {
   test.each([
     [154_000, 200_000, '154k/200k (77%)'],
-    [0, 200_000, '0/200k (0%)'],
-    [999, 8000, '999/8k (12%)'],
-    [1000, 8000, '1k/8k (13%)'],
+    [0, 200_000, '0.0k/200k (0%)'],
+    [999, 8000, '1.0k/8.0k (12%)'],
+    [1000, 8000, '1.0k/8.0k (13%)'],
     [200_000, 200_000, '200k/200k (100%)'],
     [250_000, 200_000, '250k/200k (125%)'],
   ])('%i of %i are %s', (used, window, shown) => {
@@ -85,7 +85,7 @@ describe('a table', () => {
     expect(table(['KEY', 'AGE'], [], 80)).toBe('KEY  AGE\n');
   });
 
-  test('that is too wide cuts its first column, and says so', () => {
+  test('that is too wide cuts its widest column, and says so', () => {
     const lines = table(['KEY', 'AGE'], [['x'.repeat(100), '2h']], 40)
       .trimEnd()
       .split('\n');
@@ -93,8 +93,28 @@ describe('a table', () => {
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(40);
   });
 
-  test('keeps twelve characters of the first column, however narrow the terminal is', () => {
+  test('keeps twelve characters of a column, however narrow the terminal is', () => {
     expect(table(['KEY', 'AGE'], [['x'.repeat(100), '2h']], 5)).toContain(`${'x'.repeat(11)}…  2h`);
+  });
+
+  test('that is too wide leaves its narrow columns alone, wherever the wide ones stand', () => {
+    const row = ['main', 'x'.repeat(50), '2h', 'y'.repeat(90)];
+    const [, line] = table(['KEY', 'TEXT', 'AGE', 'WHY'], [row], 60).split('\n');
+    expect(line).toBe(`main  ${'x'.repeat(22)}…  2h   ${'y'.repeat(22)}…`);
+  });
+
+  test('counts the columns that characters take, not the characters', () => {
+    expect(
+      table(
+        ['NAME', 'AGE'],
+        [
+          ['日本語', '2h'],
+          ['😀', '3h'],
+          ['Ａnna', '4h'],
+        ],
+        80,
+      ).split('\n'),
+    ).toEqual(['NAME    AGE', '日本語  2h', '😀      3h', 'Ａnna   4h', '']);
   });
 
   test('into a pipe is never cut', () => {
@@ -109,5 +129,18 @@ describe('a table', () => {
     for (const width of [12, 13, 14, 15]) {
       expect(table(['KEY'], [['😀'.repeat(40)]], width)).not.toMatch(/\p{Surrogate}/u);
     }
+  });
+});
+
+describe('colour', () => {
+  const painted = '\u001b[31mx\u001b[0m';
+  test.each([
+    ['a terminal', {}, true, painted],
+    ['no terminal', {}, false, 'x'],
+    ['NO_COLOR', { NO_COLOR: '1' }, true, 'x'],
+    ['an empty NO_COLOR, which says nothing', { NO_COLOR: '' }, true, painted],
+    ['a dumb terminal', { TERM: 'dumb' }, true, 'x'],
+  ])('%s', (_what, env, terminal, shown) => {
+    expect(painter(env, terminal)('bad', 'x')).toBe(shown);
   });
 });

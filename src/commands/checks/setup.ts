@@ -1,0 +1,112 @@
+/** Checks of what claw stands on: its configuration, the programs it starts, this machine. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { loadConfig } from '../../config/load.ts';
+import { notesOnUnused } from '../../config/not-yet.ts';
+import type { Context } from '../../context.ts';
+import { runnerName } from '../../core/agent.ts';
+import { ClawError } from '../../core/errors.ts';
+import { agentIds } from '../../core/routing/binding.ts';
+import type { Desk } from '../../runner/desk.ts';
+import { findProgram } from '../../runner/exec.ts';
+import { listAgents, listRecords } from '../../store/sessions.ts';
+import { configOptions } from '../desk.ts';
+import { type Check, failure, fine, warning } from './check.ts';
+
+const OLDEST_NODE = [20, 19] as const;
+const MEGABYTE = 1024 * 1024;
+
+/** The config file: can it be used, who may change it, and what of it has no effect. */
+export async function checkConfig(context: Context): Promise<Check[]> {
+  const where = context.configFile;
+  try {
+    const { config, file, notes, warnings } = await loadConfig(configOptions(context));
+    const without = new Set(notesOnUnused(config));
+    const what = file === null ? 'there is none; the built-in defaults hold' : 'it is valid';
+    return [
+      ...(warnings.length === 0 && without.size === 0 ? [fine('config', what, where)] : []),
+      ...warnings.map(text => warning('config', text, where, `chmod go-w ${where}`)),
+      ...notes
+        .filter(text => !warnings.includes(text))
+        .map(text =>
+          without.has(text)
+            ? warning('config', text, where, `take the key out of ${where}, or do without`)
+            : fine('config', text, where),
+        ),
+      ...(file === null ? [] : checkConfigFolder(path.dirname(where))),
+    ];
+  } catch (error) {
+    if (!(error instanceof ClawError)) throw error;
+    return [failure('config', error.message, where, error.hint ?? `edit ${where}`)];
+  }
+}
+
+/** Who may write to the folder can put another file in its place. */
+function checkConfigFolder(folder: string): Check[] {
+  const { mode } = fs.statSync(folder);
+  const sticky = (mode & 0o1000) !== 0;
+  if ((mode & 0o022) === 0 || sticky) return [];
+  return [
+    failure(
+      'config',
+      `others may write to the folder of the config (mode ${(mode & 0o777).toString(8)}) and could make claw run any command`,
+      folder,
+      `chmod go-w ${folder}`,
+    ),
+  ];
+}
+
+/** Runners that agents are set to and whose program is not there. */
+export function checkRunners(desk: Desk): Check[] {
+  const used = new Set(agentIds(desk.config).map(agentId => runnerName(desk.config, agentId)));
+  return [...used].flatMap(name => {
+    const runner = desk.config.runners?.[name];
+    if (!runner) return [];
+    const where = `runners.${name}`;
+    const found = findProgram(runner.command, desk.layout.workspace('main'), desk.context.env.PATH);
+    if ('file' in found) return [fine('runner', `runner ${name} is ${found.file}`, where)];
+    const fix = 'claw init shows which agent command lines are installed';
+    return [failure('runner', `runner ${name}: ${found.message}`, where, fix)];
+  });
+}
+
+/** Sessions of agents that the config does not know: nothing is lost, but no message reaches them. */
+export function checkAgents(desk: Desk): Check[] {
+  const configured = agentIds(desk.config);
+  return listAgents(desk.layout)
+    .filter(agentId => !configured.includes(agentId) && listRecords(desk.layout, agentId).records.length > 0)
+    .map(agentId =>
+      warning(
+        'agents',
+        `agent ${agentId} has sessions but is not in agents.list`,
+        desk.layout.sessions(agentId),
+        `add { id: "${agentId}" } to agents.list`,
+      ),
+    );
+}
+
+/** Node's version and the room on the disk. */
+export function checkMachine(desk: Desk): Check[] {
+  return [checkNode(process.versions.node), ...checkDisk(desk.layout.home)];
+}
+
+export function checkNode(version: string): Check {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [needMajor, needMinor] = OLDEST_NODE;
+  const recent = major > needMajor || (major === needMajor && minor >= needMinor);
+  const need = OLDEST_NODE.join('.');
+  return recent
+    ? fine('node', `Node ${version}`, process.execPath)
+    : failure('node', `Node ${version} is too old`, process.execPath, `install Node ${need} or later`);
+}
+
+function checkDisk(home: string): Check[] {
+  if (!fs.existsSync(home)) return [];
+  const { bavail, bsize, files, ffree } = fs.statfsSync(home);
+  const free = Math.floor((bavail * bsize) / MEGABYTE);
+  const fix = 'make room: while the disk is full no message is accepted';
+  if (files > 0 && ffree === 0) return [failure('disk', 'no more files can be made', home, fix)];
+  if (free < 10) return [failure('disk', `${free} MB are free`, home, fix)];
+  if (free < 100) return [warning('disk', `${free} MB are free`, home, fix)];
+  return [fine('disk', `${free} MB are free`, home)];
+}

@@ -1,0 +1,53 @@
+/**
+ * What a command that writes says on stderr also goes to claw's log: under a timer nobody reads stderr. Commands that only
+ * read never open the journal, and so write nothing.
+ */
+import path from 'node:path';
+import type { ConfigInput } from '../config/schema.ts';
+import { type Context, expandHome } from '../context.ts';
+import { maskSecrets, secretsOf } from '../core/secret.ts';
+import { Layout } from '../store/layout.ts';
+import { appendLog, LOG_LEVELS, type LogLevel } from '../store/log.ts';
+
+interface Journal {
+  context: Context;
+  command: string;
+  config: ConfigInput;
+}
+
+let journal: Journal | null = null;
+
+/** From here on `note` writes. Opened before the config is read, so that a broken one is noted too. */
+export function openJournal(context: Context, command: string, config: ConfigInput = {}): void {
+  journal = { context, command, config };
+}
+
+/** Notes a line; nothing happens where no journal is open, or where `logging.level` leaves such lines out. */
+export function note(level: LogLevel, message: string, sessionKey?: string): void {
+  if (journal === null) return;
+  const { context, command, config } = journal;
+  if (LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(config.logging?.level ?? 'info')) return;
+  appendLog(logFile(context.home, config), {
+    at: new Date(context.now()).toISOString(),
+    level,
+    command,
+    message: maskSecrets(message, secretsIn(context, config)),
+    ...(sessionKey === undefined ? {} : { sessionKey }),
+  });
+}
+
+/** `logging.file` (a relative one is below `$CLAW_HOME`), else `logs/claw.jsonl`. */
+export function logFile(home: string, config: ConfigInput): string {
+  const { file } = config.logging ?? {};
+  return file === undefined ? new Layout(home).log() : path.resolve(home, expandHome(file));
+}
+
+function secretsIn(context: Context, config: ConfigInput): string[] {
+  const agents = [config.agents?.defaults, ...(config.agents?.list ?? [])];
+  const senders = Object.values(config.channels ?? {}).map(channel => channel.send);
+  const settings = [...agents, ...Object.values(config.runners ?? {}), ...senders];
+  const values = settings.flatMap(each =>
+    typeof each === 'object' && 'env' in each ? Object.values(each.env ?? {}) : [],
+  );
+  return [...secretsOf(context.env), ...values];
+}

@@ -1,0 +1,112 @@
+/** A transcript line as what happened, in words: for `claw logs`. */
+
+import type { Origin, ResetInfo } from './session.ts';
+import {
+  type Entry,
+  isAssistantEntry,
+  isCommandEntry,
+  isResetEntry,
+  isSpoken,
+  isTurnEndEntry,
+  isTurnEntry,
+  isUserEntry,
+} from './transcript.ts';
+
+/** `what` in one word, `text` in one or more lines. */
+export interface LoggedEvent {
+  /** epoch ms; null where the line has no usable time */
+  at: number | null;
+  what: 'begin' | 'in' | 'kept' | 'turn' | 'out' | 'end' | 'command' | 'reset' | 'tool' | 'entry';
+  text: string;
+  /** something went wrong */
+  failed: boolean;
+}
+
+/** What one line of a transcript says. Lines of unknown types are told as their type and their fields. */
+export function eventOf(entry: Entry): LoggedEvent {
+  const { timestamp } = entry as { timestamp?: unknown };
+  const at = typeof timestamp === 'number' && Number.isFinite(timestamp) ? timestamp : null;
+  return { at, failed: false, ...tell(entry) };
+}
+
+type Told = Pick<LoggedEvent, 'what' | 'text'> & { failed?: boolean };
+
+function tell(entry: Entry): Told {
+  if (isUserEntry(entry)) {
+    const { content } = entry.message;
+    const text = `${sender(entry.origin)}: ${content}${entry.attachments ? `\n(${entry.attachments.length} attached)` : ''}`;
+    return { what: entry.recorded ? 'kept' : 'in', text };
+  }
+  if (isAssistantEntry(entry)) return { what: 'out', text: entry.message.content };
+  if (isSpoken(entry))
+    return { what: entry.message.role === 'user' ? 'in' : 'out', text: entry.message.content };
+  if (isTurnEntry(entry)) {
+    const parts = [
+      `run ${entry.runId}`,
+      `runner ${entry.runner}${entry.model ? ` (${entry.model})` : ''}`,
+      `attempt ${entry.attempt ?? 1}`,
+      plural(entry.messageIds.length, 'message'),
+      ...resetPart(entry.reset),
+    ];
+    return { what: 'turn', text: parts.join(', ') };
+  }
+  if (isTurnEndEntry(entry)) {
+    const { status, usage, durationMs, error } = entry;
+    const parts = [
+      status as string,
+      ...(Number.isFinite(durationMs) ? [`${(durationMs / 1000).toFixed(1)} s`] : []),
+      ...(usage
+        ? [`${usage.inputTokens} + ${usage.outputTokens} tokens${usage.estimated ? ' (estimated)' : ''}`]
+        : []),
+    ];
+    const why = error ? `\n${error.code}: ${error.message}` : '';
+    return {
+      what: 'end',
+      text: `${parts.join(', ')}${why}`,
+      failed: !['replied', 'silent'].includes(status),
+    };
+  }
+  if (isCommandEntry(entry)) {
+    const reset = resetPart(entry.reset).map(part => ` (${part})`);
+    return {
+      what: 'command',
+      text: `${sender(entry.origin)}: ${entry.text}${reset.join('')}\n→ ${entry.reply}`,
+    };
+  }
+  if (isResetEntry(entry))
+    return { what: 'reset', text: `${entry.reason}; goes on as ${entry.nextSessionId}` };
+  const { type, timestamp: _, ...rest } = entry as Record<string, unknown>;
+  if (type === 'session') {
+    const { id, sessionKey, previousSessionId, reset } = rest as Record<string, string> & {
+      reset?: ResetInfo;
+    };
+    const before = previousSessionId ? `, before: ${previousSessionId}` : '';
+    return {
+      what: 'begin',
+      text: `${sessionKey ?? 'a session'} as ${id}${before}${resetPart(reset ?? null)
+        .map(part => `, ${part}`)
+        .join('')}`,
+    };
+  }
+  if (typeof type === 'string' && type.startsWith('tool')) {
+    const { name, ...more } = rest;
+    return { what: 'tool', text: `${typeof name === 'string' ? `${name} ` : ''}${JSON.stringify(more)}` };
+  }
+  return { what: 'entry', text: `${String(type)} ${JSON.stringify(rest)}` };
+}
+
+function resetPart(reset: ResetInfo | null | undefined): string[] {
+  return reset ? [`reset: ${reset.reason}`] : [];
+}
+
+/** "Alice (telegram)", "42 (telegram, group -100)", "you" for the local user. */
+function sender(origin: Partial<Origin>): string {
+  const { channel, from, fromName, groupId, groupName } = origin;
+  if (channel === 'cli' && from === undefined) return 'you';
+  const where = [channel, ...(groupId ? [`group ${groupName ?? groupId}`] : [])].filter(Boolean).join(', ');
+  return `${fromName ?? from ?? 'somebody'}${where ? ` (${where})` : ''}`;
+}
+
+function plural(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? '' : 's'}`;
+}
