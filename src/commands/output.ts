@@ -16,7 +16,10 @@ export function printError(text: string): void {
 }
 
 function writeTo(fd: number, text: string): boolean {
-  const bytes = Buffer.from(text, 'utf8');
+  return writeBytes(fd, Buffer.from(text, 'utf8'));
+}
+
+function writeBytes(fd: number, bytes: Buffer): boolean {
   for (let offset = 0; offset < bytes.length; ) {
     try {
       offset += fs.writeSync(fd, bytes, offset);
@@ -35,7 +38,7 @@ export function printJson(value: unknown): boolean {
 }
 
 /** Rows that are put into one piece of text; a listing of 100,000 is never held as one string. */
-const ROWS_AT_ONCE = 1000;
+const ROWS_AT_ONCE = 200;
 
 /**
  * One JSON document that ends in a list, written piece by piece.
@@ -45,11 +48,16 @@ const ROWS_AT_ONCE = 1000;
 export function printJsonRows(head: object, name: string, rows: object[]): boolean {
   if (rows.length <= ROWS_AT_ONCE || fs.fstatSync(1).isCharacterDevice())
     return printJson({ ...head, [name]: rows });
-  const start = JSON.stringify({ ...head, [name]: [] }).slice(0, -2);
-  if (!printOut(start)) return false;
+  // One buffer for all pieces: a fresh one each would be 60 MB of garbage that nobody collects in time.
+  const scratch = Buffer.allocUnsafeSlow(512 * 1024);
+  const print = (text: string) =>
+    3 * text.length > scratch.length
+      ? printOut(text)
+      : writeBytes(1, scratch.subarray(0, scratch.write(text, 'utf8')));
+  if (!print(JSON.stringify({ ...head, [name]: [] }).slice(0, -2))) return false;
   for (let from = 0; from < rows.length; from += ROWS_AT_ONCE) {
     const piece = JSON.stringify(rows.slice(from, from + ROWS_AT_ONCE)).slice(1, -1);
-    if (!printOut(from === 0 ? piece : `,${piece}`)) return false;
+    if (!print(from === 0 ? piece : `,${piece}`)) return false;
   }
-  return printOut(']}\n');
+  return print(']}\n');
 }

@@ -60,9 +60,11 @@ export interface Archives {
  */
 export function listArchives(layout: Layout, agentId: string, only?: string): Archives {
   const result: Archives = { archived: [], undecided: [] };
+  // Names before records: a session that begins in between is in neither, never in the first alone.
+  const names = listNames(layout.sessions(agentId));
   const isCurrent =
     only === undefined ? currentByRecords(layout, agentId) : currentByKey(layout, agentId, only);
-  for (const name of listNames(layout.sessions(agentId))) {
+  for (const name of names) {
     if (!name.endsWith('.jsonl') || name.startsWith('.')) continue;
     const sessionId = name.slice(0, -'.jsonl'.length);
     const file = path.join(layout.sessions(agentId), name);

@@ -1063,3 +1063,11 @@ test('an answer as one text has its notices first, in brackets', () => {
   expect(spoken([], 'hello')).toBe('hello');
   expect(spoken(['a', 'b'], 'hello\n')).toBe('(a)\n(b)\nhello\n');
 });
+
+describe('the notice of a resumed session', () => {
+  test('says where the one until now is', () => {
+    const notice = resetNotice({ reason: 'resume', at: NOON, previousSessionId: 'until-now' });
+    expect(notice).toContain('claw sessions history until-now');
+    expect(notice).not.toMatch(/^New session/);
+  });
+});

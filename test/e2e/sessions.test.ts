@@ -271,6 +271,57 @@ describe('sessions resume', () => {
   });
 });
 
+describe('a resume that was begun', () => {
+  it('is completed by doctor --fix where the record was lost on the way', () => {
+    cat();
+    const first = ingest('the first');
+    json('sessions', 'reset', 'main');
+    const second = ingest('the second');
+    const reset = { type: 'reset', timestamp: Date.now(), reason: 'resume', nextSessionId: first.sessionId };
+    fs.appendFileSync(transcriptFile(home, second.sessionId), `${JSON.stringify(reset)}\n`);
+    fs.writeFileSync(recordFile(home), '');
+    home.run(['doctor', '--fix']);
+    expect(ingest('on')).toMatchObject({ sessionId: first.sessionId, isNewSession: false });
+    expect(archivedRows()).toMatchObject([{ sessionId: second.sessionId, reason: 'resume' }]);
+  });
+
+  it('does not hold anybody for ever where two transcripts name each other', () => {
+    cat();
+    const first = ingest('the first');
+    json('sessions', 'reset', 'main');
+    const second = ingest('the second');
+    const reset = (nextSessionId: string) =>
+      `${JSON.stringify({ type: 'reset', timestamp: Date.now(), reason: 'user', nextSessionId })}\n`;
+    fs.appendFileSync(transcriptFile(home, first.sessionId), reset(second.sessionId));
+    fs.appendFileSync(transcriptFile(home, second.sessionId), reset(first.sessionId));
+    expect(ingest('on')).toMatchObject({ status: 'replied' });
+    expect(ingest('and on')).toMatchObject({ status: 'replied' });
+  });
+
+  it('whose transcript was deleted meanwhile begins a new session', () => {
+    cat();
+    const first = ingest('the first');
+    const gone = '11111111-1111-4111-8111-111111111111';
+    const reset = { type: 'reset', timestamp: Date.now(), reason: 'resume', nextSessionId: gone };
+    fs.appendFileSync(transcriptFile(home, first.sessionId), `${JSON.stringify(reset)}\n`);
+    expect(ingest('on')).toMatchObject({ sessionId: gone, isNewSession: true, status: 'replied' });
+  });
+});
+
+describe('a record put back from an old copy', () => {
+  it('leads to the conversation of now, and hands no reply out again', () => {
+    cat();
+    ingest('one');
+    const copy = fs.readFileSync(recordFile(home));
+    json('sessions', 'reset', 'main');
+    const second = ingest('two');
+    fs.writeFileSync(recordFile(home), copy);
+    expect(ingest('three')).toMatchObject({ sessionId: second.sessionId, isNewSession: false });
+    expect(current()).toMatchObject({ messageCount: 4 });
+    expect(json('delivery', 'list').deliveries).toEqual([]);
+  });
+});
+
 describe('sessions delete', () => {
   it('removes record and transcript and says which; the message ids stay known', () => {
     cat();
@@ -669,17 +720,31 @@ describe('killed at any operation', () => {
     return JSON.parse(run.stdout);
   };
 
+  const entries = (place: Place, sessionId: string): any[] => {
+    const file = place.path('agents/main/sessions', `${sessionId}.jsonl`);
+    if (!fs.existsSync(file)) return [];
+    const text = fs.readFileSync(file, 'utf8');
+    return text
+      .split('\n')
+      .filter(Boolean)
+      .map(line => JSON.parse(line));
+  };
+
   async function standing(place: Place): Promise<Standing> {
     const sessions = parse(await place.run(['sessions', '--json'])).sessions;
     const archived = parse(await place.run(['sessions', 'list', '--archived', '--json'])).sessions;
     expect(sessions).toHaveLength(1);
+    // The record holds what its transcript says, and no reply of an earlier turn was handed out again.
+    const spoken = entries(place, sessions[0].sessionId).filter(entry => entry.type === 'message');
+    expect(sessions[0].messageCount).toBe(spoken.length);
+    expect(parse(await place.run(['delivery', 'list', '--json'])).deliveries).toEqual([]);
     return { current: sessions[0].sessionId, archived: archived.map((row: any) => row.sessionId).toSorted() };
   }
 
   async function strikeAll(
     prepare: (place: Place) => Promise<void>,
     victim: (place: Place) => Promise<string[]>,
-    check: (before: Standing, after: Standing) => void,
+    check: (before: Standing, after: Standing, place: Place) => void,
   ): Promise<number> {
     const template = Place.create(program, config());
     try {
@@ -699,7 +764,7 @@ describe('killed at any operation', () => {
           expect(answer.status).toBe('replied');
           const after = await standing(place);
           expect(answer.sessionId).toBe(after.current);
-          check(before, after);
+          check(before, after, place);
           expect(parse(await place.run(['tick', '--json']))).toMatchObject({ problems: [] });
           expect(await standing(place)).toEqual(after);
           // Asked once more, it does what it says.
@@ -738,8 +803,12 @@ describe('killed at any operation', () => {
         await succeed(place, message('m2', 'second').args);
       },
       async () => ['sessions', 'resume', archived, '--json'],
-      (before, after) => {
-        expect([archived, before.current]).toContain(after.current);
+      (before, after, place) => {
+        // The line that archives the old one is the moment from which it is the other.
+        const isDone = entries(place, before.current).some(entry => entry.type === 'reset');
+        expect(after.current).toBe(isDone ? archived : before.current);
+        if (isDone)
+          expect(entries(place, archived).filter(entry => entry.type === 'resumed')).toHaveLength(1);
         expect(after.archived).toEqual([after.current === archived ? before.current : archived]);
       },
     );

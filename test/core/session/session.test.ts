@@ -159,6 +159,27 @@ describe('a reset that the user has not heard of', () => {
   });
 });
 
+describe('a resumed transcript', () => {
+  const resumed = (more: object = {}) => ({ type: 'resumed', timestamp: LATER, ...more });
+
+  test('counts as a message of the user, and the next answer tells of it', () => {
+    const next = reduceRecord(record(), resumed({ previousSessionId: 'other' }), 90);
+    expect(next).toMatchObject({ lastUserAt: LATER, updatedAt: LATER, bytes: 90 });
+    expect(next.untoldReset).toEqual({ reason: 'resume', at: LATER, previousSessionId: 'other' });
+    expect(next.previousSessionId).toBe('other');
+    expect(next.messageCount).toBe(record().messageCount);
+  });
+
+  test('that put nothing away has nothing to tell; an untold reset is undone by it', () => {
+    expect(reduceRecord(record({ untoldReset }), resumed(), 90).untoldReset).toBeUndefined();
+  });
+
+  test('is believed only with a previous id that can be a file name', () => {
+    const next = reduceRecord(record({ lastUserAt: 1 }), resumed({ previousSessionId: '../x' }), 90);
+    expect(next).toMatchObject({ lastUserAt: 1, bytes: 90 });
+  });
+});
+
 describe('tokens', () => {
   const usage = { inputTokens: 100, outputTokens: 10, totalTokens: 120 };
 
