@@ -24,18 +24,16 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-/i;
  * @throws ClawError usage `session-unknown`, data `state-unreadable`
  */
 export function findSession(desk: Desk, name: string, agentId?: string): FoundSession {
-  if (UUID.test(name) && SAFE_SESSION_ID.test(name)) {
-    for (const agent of listAgents(desk.layout)) {
-      if (!fs.existsSync(desk.layout.transcript(agent, name))) continue;
-      const record = listRecords(desk.layout, agent).records.find(each => each.sessionId === name) ?? null;
-      return { agentId: agent, sessionId: name, record };
-    }
-  }
+  const byId = UUID.test(name) ? findTranscript(desk, name) : null;
+  if (byId !== null) return byId;
   const key = readSessionKey(name, desk.config, agentId);
   const owner = splitKey(key)?.agentId ?? '';
   const read = loadRecord(desk.layout, owner, key);
   if (read.state === 'unreadable')
     throw new ClawError('data', 'state-unreadable', `${read.file}: ${read.reason}`, 'claw doctor --fix');
+  // Ids that an import kept need not look like ours.
+  const imported = read.state === 'missing' ? findTranscript(desk, name) : null;
+  if (imported !== null) return imported;
   if (read.state === 'missing')
     throw new ClawError(
       'usage',
@@ -44,4 +42,14 @@ export function findSession(desk: Desk, name: string, agentId?: string): FoundSe
       'claw sessions list',
     );
   return { agentId: owner, sessionId: read.record.sessionId, record: read.record };
+}
+
+function findTranscript(desk: Desk, id: string): FoundSession | null {
+  if (!SAFE_SESSION_ID.test(id)) return null;
+  for (const agent of listAgents(desk.layout)) {
+    if (!fs.existsSync(desk.layout.transcript(agent, id))) continue;
+    const record = listRecords(desk.layout, agent).records.find(each => each.sessionId === id) ?? null;
+    return { agentId: agent, sessionId: id, record };
+  }
+  return null;
 }
