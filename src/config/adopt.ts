@@ -71,6 +71,7 @@ export function adoptConfig(text: string): Adoption {
     adoption.leftOut.push({ path: name, reason: 'claw has nothing that this configures' });
   }
   keepAllowList(raw);
+  takeCommands(raw, adoption);
   const translation = translateDialects(raw);
   adoption.notes.push(...translation.notes);
   for (const { path, message } of translation.problems)
@@ -131,6 +132,23 @@ function takeSecrets(value: unknown, path: ConfigPath, adoption: Adoption): void
         delete value[name];
       } else takeSecrets(below, [...path, name], adoption);
     }
+  }
+}
+
+/** What claw would run as a program comes from its owner's hand, never out of a folder that was imported. */
+function takeCommands(raw: Record<string, unknown>, adoption: Adoption): void {
+  const reason = 'commands are not taken over; write them yourself';
+  const take = (holder: unknown, name: string, path: ConfigPath) => {
+    if (!isRecord(holder) || !(name in holder)) return;
+    delete holder[name];
+    adoption.leftOut.push({ path: formatPath([...path, name]), reason });
+  };
+  take(raw, 'runners', []);
+  for (const [id, channel] of Object.entries(isRecord(raw.channels) ? raw.channels : {})) {
+    take(channel, 'send', ['channels', id]);
+    const accounts = isRecord(channel) && isRecord(channel.accounts) ? channel.accounts : {};
+    for (const [name, account] of Object.entries(accounts))
+      take(account, 'send', ['channels', id, 'accounts', name]);
   }
 }
 

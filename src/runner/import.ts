@@ -540,6 +540,11 @@ class Importer {
       };
       sink.put({ ...end, messages, unreadable });
     }
+    if (unreadable > 0)
+      this.report.problems.push({
+        file: item.transcript.file,
+        reason: `${unreadable} ${unreadable === 1 ? 'line is' : 'lines are'} no JSON or no text; kept in the transcript as they were`,
+      });
     this.finish(sink);
     this.roundBytes += sink.bytes;
     if (this.round.length >= ROUND_FILES || this.roundBytes >= ROUND_BYTES) this.commit();
@@ -719,7 +724,11 @@ class Importer {
         const lines: Buffer[] = [];
         try {
           const source = openTranscript(store, { file: name, stem: jobId, mtimeMs: 0 });
-          for (const { bytes, number } of source.lines()) lines.push(runLine(bytes, number, store.system));
+          for (const { bytes, number } of source.lines()) {
+            if (typeof parseLine(bytes) === 'string' && bytes.length > 0)
+              report.problems.push({ file: name, reason: `line ${number} is no JSON; kept as it was` });
+            lines.push(runLine(bytes, number, store.system));
+          }
         } catch (error) {
           report.problems.push({ file: name, reason: (error as Error).message });
           continue;

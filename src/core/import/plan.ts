@@ -115,6 +115,7 @@ export function planImport(shelves: readonly Shelf[], context: PlanContext): Imp
       else leftovers.push({ shelf, transcript });
     }
   }
+  const keyOfId = new Map(candidates.map(each => [`${each.agentId}/${each.transcript.stem}`, each.key]));
   for (const group of groupByKey(candidates)) {
     const [current, ...older] = group;
     if (current === undefined) continue;
@@ -129,7 +130,8 @@ export function planImport(shelves: readonly Shelf[], context: PlanContext): Imp
   }
   for (const { shelf, transcript } of leftovers) {
     const { agentId, indexBroken } = shelf;
-    const key = keylessKey(agentId, transcript.stem);
+    // One that was reset in place still has the id of the session that followed.
+    const key = keyOfId.get(`${shelf.agentId}/${transcript.stem}`) ?? keylessKey(agentId, transcript.stem);
     const isSession = indexBroken && !transcript.tombstone;
     plan.items.push({
       agentId,
@@ -221,7 +223,8 @@ function nameItems(items: ImportItem[], context: PlanContext): void {
     const place = (id: string) => `${item.agentId}/${id.toLowerCase()}`;
     const usable = SAFE_SESSION_ID.test(stem) && keyOfStem(stem) === null && !taken.has(place(stem));
     item.sessionId = usable ? stem : context.uuidFrom(`${file}\n${item.key}`);
-    if (!usable) item.renamedFrom = stem;
+    // A name that spelled a key was never an id.
+    if (!usable && keyOfStem(stem) === null) item.renamedFrom = stem;
     taken.add(place(item.sessionId));
   }
 }
