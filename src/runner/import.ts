@@ -404,7 +404,8 @@ class Importer {
       }
       if (mark === 'foreign' || mark.from === null || !isSameSource(mark.from, from)) continue;
       if (mark.header.sessionKey !== item.key && this.isInUse(mark.header)) continue;
-      if (item.role === 'archived' && JSON.stringify(mark.from) === JSON.stringify(from)) {
+      const asBefore = mark.header.sessionKey === item.key && mark.from.why === from.why;
+      if (item.role === 'archived' && asBefore && isSameState(mark.from, from)) {
         report.sessions.unchanged++;
         return null;
       }
@@ -513,7 +514,13 @@ class Importer {
         header();
         continue;
       }
-      put(mapper.map(line, number));
+      try {
+        put(mapper.map(line, number));
+      } catch (error) {
+        // Nested so deeply that it can be read but not written.
+        if (!(error instanceof RangeError)) throw error;
+        put(mapper.unreadable({ text: bytes.toString('utf8') }, number));
+      }
       // Parsed all the same, but some letters of it are lost: the bytes are kept beside it.
       if (!isText) put(mapper.unreadable({ base64: bytes.toString('base64') }, number));
     }

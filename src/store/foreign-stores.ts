@@ -298,9 +298,9 @@ class Reader {
   /** Sorted names in a folder; none where there is none, or where it lies elsewhere. */
   names(folder: string): string[] {
     const place = path.join(this.root, folder);
-    const stat = fs.statSync(place, { throwIfNoEntry: false });
-    if (!stat?.isDirectory() || !this.isInside(folder)) return [];
     try {
+      const stat = fs.statSync(place, { throwIfNoEntry: false });
+      if (!stat?.isDirectory() || !this.isInside(folder)) return [];
       return listNames(place).sort();
     } catch (error) {
       this.report(folder, (error as Error).message);
@@ -314,10 +314,14 @@ class Reader {
 
   /** The status of a plain file; null (and reported) for what is none or lies elsewhere. */
   stat(file: string): fs.Stats | null {
-    const stat = fs.statSync(path.join(this.root, file), { throwIfNoEntry: false });
-    if (!stat) this.report(file, 'a link that leads nowhere');
-    else if (!stat.isFile()) this.report(file, 'not a plain file');
-    else if (this.isInside(file)) return stat;
+    try {
+      const stat = fs.statSync(path.join(this.root, file), { throwIfNoEntry: false });
+      if (!stat) this.report(file, 'a link that leads nowhere');
+      else if (!stat.isFile()) this.report(file, 'not a plain file');
+      else if (this.isInside(file)) return stat;
+    } catch (error) {
+      this.report(file, (error as Error).message);
+    }
     return null;
   }
 

@@ -287,6 +287,19 @@ describe('claw import of a harmed store', () => {
     );
   });
 
+  it('keeps a line that is nested too deeply to be written again', () => {
+    const home = newHome();
+    const source = copyOf(home, 'clawdis');
+    const deep = `{"type":"custom","data":${'['.repeat(200_000)}${']'.repeat(200_000)}}`;
+    fs.appendFileSync(path.join(source, 'sessions', `${MAIN}.jsonl`), `${deep}\n`);
+    expect(home.run(['import', source, '--json']).json()).toMatchObject({
+      sessions: { imported: 2 },
+      entries: { unreadable: 1 },
+    });
+    const entries = home.transcripts().get(`${MAIN}.jsonl`)!;
+    expect(entries.find(entry => entry.type === 'imported_unreadable').text).toBe(deep);
+  });
+
   it('follows no path and no key out of the store', () => {
     const home = newHome();
     const run = home.run(['import', path.join(FIXTURES, 'harmed/unsafe-ids'), '--json']);
@@ -306,6 +319,7 @@ describe('claw import of a harmed store', () => {
     const outside = path.join(home.folder, 'outside.jsonl');
     fs.writeFileSync(outside, '{"type":"message","message":{"role":"user","content":"OUTSIDE"}}\n');
     fs.symlinkSync(outside, path.join(sessions, 'linked.jsonl'));
+    fs.symlinkSync('looped.jsonl', path.join(sessions, 'looped.jsonl'));
     fs.symlinkSync('/nowhere', path.join(sessions, 'dangling.jsonl'));
     fs.mkdirSync(path.join(sessions, 'folder.jsonl'));
     fs.writeFileSync(path.join(sessions, 'empty.jsonl'), '');
@@ -317,6 +331,7 @@ describe('claw import of a harmed store', () => {
     expect(problems).toMatchObject({
       'linked.jsonl': expect.stringMatching(/leads out/),
       'dangling.jsonl': expect.stringMatching(/leads nowhere/),
+      'looped.jsonl': expect.stringMatching(/ELOOP/),
       'folder.jsonl': expect.stringMatching(/not a plain file/),
       'empty.jsonl': expect.stringMatching(/empty/),
     });
@@ -378,6 +393,15 @@ describe('claw import once more', () => {
     const other = newHome();
     other.run(['import', source]);
     expect(stateOf(home)).toEqual(stateOf(other));
+  });
+
+  it('knows the same store again where it was moved to', () => {
+    const home = newHome();
+    home.run(['import', path.join(FIXTURES, 'clawdbot')]);
+    const before = stateOf(home);
+    const { sessions } = home.run(['import', copyOf(home, 'clawdbot'), '--json']).json();
+    expect(sessions).toMatchObject({ unchanged: 8, imported: 0, updated: 0, archived: 0, kept: 0 });
+    expect(stateOf(home)).toEqual(before);
   });
 
   it('leaves alone what has gone on here', () => {
