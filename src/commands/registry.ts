@@ -170,6 +170,11 @@ export const COMMANDS: CommandEntry[] = [
     load: async () => [(await import('./init.ts')).InitCommand],
   },
   {
+    path: 'import',
+    summary: 'take over the state of warelay, Clawdis, Clawdbot, Moltbot or OpenClaw',
+    load: async () => [(await import('./import.ts')).ImportCommand],
+  },
+  {
     path: 'status',
     summary: 'store, recent sessions, last tick, pending work',
     load: async () => [(await import('./status.ts')).StatusCommand],

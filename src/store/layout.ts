@@ -93,6 +93,16 @@ export class Layout {
   locks(agentId: string): string {
     return path.join(this.home, 'locks', agentId);
   }
+  jobs(): string {
+    return path.join(this.home, 'cron', 'jobs.json');
+  }
+  jobRuns(jobId: string): string {
+    return path.join(this.home, 'cron', 'runs', `${jobId}.jsonl`);
+  }
+  /** lock of `cron/jobs.json`; no agent id can be `@cron` */
+  jobsLock(): string {
+    return path.join(this.home, 'locks', '@cron', 'jobs');
+  }
   pendingRoot(): string {
     return path.join(this.home, 'pending');
   }

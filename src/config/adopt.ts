@@ -1,0 +1,171 @@
+/**
+ * The configuration of another system, as far as it means something here. Unlike `validate.ts`, which refuses a text
+ * with a single mistake, this takes what can be taken and says what was left: such a file configures a whole gateway.
+ * Where a rule about who may write cannot be read, the channel is closed, never opened.
+ */
+import JSON5 from 'json5';
+import { type ConfigPath, formatPath, isRecord, valueAt } from './config-path.ts';
+import { translateDialects } from './dialects.ts';
+import { checkRules } from './rules.ts';
+import { type ConfigInput, configSchema } from './schema.ts';
+
+export interface LeftOut {
+  path: string;
+  reason: string;
+}
+
+export interface Adoption {
+  /** canonical form, valid; null when the text is no JSON5 object */
+  config: ConfigInput | null;
+  /** what was translated */
+  notes: string[];
+  leftOut: LeftOut[];
+  /** paths of secrets; their values are nowhere in here */
+  secrets: string[];
+  /** `session.mainKey` as it stood there */
+  mainKey: string | undefined;
+}
+
+/** Names whose value gives access. */
+const SECRET = /(?:token|secret|password|passphrase|api_?key|private_?key|credential)s?$/i;
+
+/** What a token counter is called; these are no secrets. */
+const NOT_SECRET = /^(?:context|max|summaryMax|reserve|modelMaxOutput)Tokens$/i;
+
+/** Blocks of a gateway that nothing here does, named once instead of key by key. */
+const ELSEWHERE = [
+  'auth',
+  'gateway',
+  'env',
+  'plugins',
+  'skills',
+  'wizard',
+  'meta',
+  'browser',
+  'hooks',
+  'tools',
+];
+
+const ACCESS = ['dmPolicy', 'allowFrom', 'groupPolicy', 'groupAllowFrom', 'groups'];
+
+const MOST_ROUNDS = 200;
+
+/** @param text JSON5 of any of the dialects */
+export function adoptConfig(text: string): Adoption {
+  const adoption: Adoption = { config: null, notes: [], leftOut: [], secrets: [], mainKey: undefined };
+  let raw: unknown;
+  try {
+    raw = JSON5.parse(text);
+  } catch (error) {
+    adoption.leftOut.push({ path: '', reason: (error as Error).message });
+    return adoption;
+  }
+  if (!isRecord(raw)) {
+    adoption.leftOut.push({ path: '', reason: 'it is not an object' });
+    return adoption;
+  }
+  takeSecrets(raw, [], adoption);
+  for (const name of ELSEWHERE) {
+    if (!(name in raw)) continue;
+    delete raw[name];
+    adoption.leftOut.push({ path: name, reason: 'claw has nothing that this configures' });
+  }
+  keepAllowList(raw);
+  takeCommands(raw, adoption);
+  const translation = translateDialects(raw);
+  adoption.notes.push(...translation.notes);
+  for (const { path, message } of translation.problems)
+    adoption.leftOut.push({ path: formatPath(path), reason: message });
+  const { config } = translation;
+  if (!isRecord(config)) return adoption;
+  const mainKey = valueAt(config, ['session', 'mainKey']);
+  if (typeof mainKey === 'string') adoption.mainKey = mainKey;
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    const faults = faultsOf(config);
+    if (faults.length === 0) {
+      adoption.config = config as ConfigInput;
+      return adoption;
+    }
+    for (const { path, message } of faults) {
+      adoption.leftOut.push({ path: formatPath(translation.sourceOf(path)), reason: message });
+      remove(config, path);
+    }
+  }
+  return adoption;
+}
+
+/** What the schema refuses, else what the rules do. */
+function faultsOf(config: Record<string, unknown>): { path: ConfigPath; message: string }[] {
+  const parsed = configSchema.safeParse(config);
+  if (parsed.success) return checkRules(parsed.data).errors.map(({ path, message }) => ({ path, message }));
+  return parsed.error.issues.flatMap(issue => {
+    const path = issue.path as (string | number)[];
+    return issue.code === 'unrecognized_keys'
+      ? issue.keys.map(key => ({ path: [...path, key], message: 'claw has no such key' }))
+      : [{ path, message: issue.message }];
+  });
+}
+
+/** Takes one path out. A rule about who may write leaves the channel closed; a path that is gone takes its parent along. */
+function remove(config: Record<string, unknown>, path: ConfigPath): void {
+  const closed = path[0] === 'channels' && path.some(step => ACCESS.includes(String(step)));
+  let at = path;
+  while (at.length > 0 && valueAt(config, at) === undefined) at = at.slice(0, -1);
+  const parent = valueAt(config, at.slice(0, -1));
+  const last = at.at(-1);
+  if (Array.isArray(parent) && typeof last === 'number') parent.splice(last, 1);
+  else if (isRecord(parent) && last !== undefined) delete parent[last];
+  if (!closed) return;
+  const depth = path.findIndex(step => ACCESS.includes(String(step)));
+  const channel = valueAt(config, path.slice(0, depth));
+  if (isRecord(channel)) Object.assign(channel, { dmPolicy: 'disabled', groupPolicy: 'disabled' });
+}
+
+function takeSecrets(value: unknown, path: ConfigPath, adoption: Adoption): void {
+  if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) takeSecrets(item, [...path, index], adoption);
+  } else if (isRecord(value)) {
+    for (const [name, below] of Object.entries(value)) {
+      const isSecret = SECRET.test(name) && !NOT_SECRET.test(name) && typeof below === 'string';
+      if (isSecret) {
+        adoption.secrets.push(formatPath([...path, name]));
+        delete value[name];
+      } else takeSecrets(below, [...path, name], adoption);
+    }
+  }
+}
+
+/** What claw would run as a program comes from its owner's hand, never out of a folder that was imported. */
+function takeCommands(raw: Record<string, unknown>, adoption: Adoption): void {
+  const reason = 'commands are not taken over; write them yourself';
+  const take = (holder: unknown, name: string, path: ConfigPath) => {
+    if (!isRecord(holder) || !(name in holder)) return;
+    delete holder[name];
+    adoption.leftOut.push({ path: formatPath([...path, name]), reason });
+  };
+  take(raw, 'runners', []);
+  for (const [id, channel] of Object.entries(isRecord(raw.channels) ? raw.channels : {})) {
+    take(channel, 'send', ['channels', id]);
+    const accounts = isRecord(channel) && isRecord(channel.accounts) ? channel.accounts : {};
+    for (const [name, account] of Object.entries(accounts))
+      take(account, 'send', ['channels', id, 'accounts', name]);
+  }
+}
+
+/** Clawdis had one list of who may write, for WhatsApp, which was its only channel. */
+function keepAllowList(raw: Record<string, unknown>): void {
+  for (const path of [
+    ['inbound', 'allowFrom'],
+    ['routing', 'allowFrom'],
+  ] as const) {
+    const block = raw[path[0]];
+    if (!isRecord(block) || !Array.isArray(block.allowFrom)) continue;
+    const channels = isRecord(raw.channels) ? raw.channels : {};
+    const whatsapp = isRecord(channels.whatsapp) ? channels.whatsapp : {};
+    whatsapp.allowFrom ??= block.allowFrom.map(String);
+    channels.whatsapp = whatsapp;
+    raw.channels = channels;
+    delete block.allowFrom;
+    if (path[0] === 'routing' && Object.keys(block).length === 0) delete raw.routing;
+  }
+}

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { adoptConfig } from '../../src/config/adopt.ts';
+
+describe('the configuration of another system', () => {
+  it('comes as far as it means something here, and what does not is named', () => {
+    const { config, leftOut } = adoptConfig(
+      '{ session: { dmScope: "per-peer", nonsense: 1 }, gateway: { port: 1 } }',
+    );
+    expect(config).toEqual({ session: { dmScope: 'per-peer' } });
+    expect(leftOut.map(({ path }) => path)).toEqual(['gateway', 'session.nonsense']);
+  });
+
+  it('leaves a channel closed where its rule about who may write cannot be read', () => {
+    const { config } = adoptConfig(
+      '{ channels: { discord: { dmPolicy: "whoever" }, slack: { allowFrom: ["U1"] } } }',
+    );
+    expect(config?.channels?.discord).toEqual({ dmPolicy: 'disabled', groupPolicy: 'disabled' });
+    expect(config?.channels?.slack).toEqual({ allowFrom: ['U1'] });
+  });
+
+  it('keeps the list of who may write that Clawdis had', () => {
+    const { config } = adoptConfig('{ inbound: { allowFrom: ["+15555550123"] } }');
+    expect(config?.channels?.whatsapp?.allowFrom).toEqual(['+15555550123']);
+  });
+
+  it('takes no secret', () => {
+    const { config, secrets, leftOut } = adoptConfig(
+      '{ channels: { telegram: { botToken: "S3" } }, gateway: { auth: { token: "S3" } }, agents: { defaults: { contextTokens: 5000 } } }',
+    );
+    expect(secrets).toEqual(['channels.telegram.botToken', 'gateway.auth.token']);
+    expect(JSON.stringify([config, leftOut])).not.toContain('S3');
+    expect(config?.agents?.defaults?.contextTokens).toBe(5000);
+  });
+
+  it('takes no command', () => {
+    const { config, leftOut } = adoptConfig(
+      '{ runners: { x: { command: "/tmp/evil" } }, channels: { slack: { send: { command: "/tmp/evil" }, accounts: { a: { send: { command: "/tmp/evil" } } } } } }',
+    );
+    expect(JSON.stringify(config)).not.toContain('evil');
+    expect(leftOut.map(({ path }) => path)).toEqual([
+      'runners',
+      'channels.slack.send',
+      'channels.slack.accounts.a.send',
+    ]);
+  });
+
+  it.each(['{ a: ', '[]', '7'])('says when %j is none', text => {
+    expect(adoptConfig(text)).toMatchObject({ config: null, leftOut: [{ path: '' }] });
+  });
+});
