@@ -81,7 +81,11 @@ const given = (settings: SettingValues): StoredSettings =>
   applyChange(null, KEY, record(), settings, NOON - HOUR);
 
 /** The session's own settings that hold behind a plan. */
-function ownAfter(made: TurnPlan, config: ConfigInput = {}, stored: StoredSettings | null = null): SettingValues {
+function ownAfter(
+  made: TurnPlan,
+  config: ConfigInput = {},
+  stored: StoredSettings | null = null,
+): SettingValues {
   const { settings = {}, untilReset } = made.change ?? {};
   const after = applyChange(stored, KEY, made.record, settings, NOON, untilReset);
   return ownSettings(config, after, made.record);
@@ -698,11 +702,11 @@ describe('a trigger', () => {
 
   test('with a model keeps the other settings, unless settings end with the session', () => {
     const stored = given(SETTINGS);
-    const after = (config: ConfigInput) =>
+    const behind = (config: ConfigInput) =>
       ownAfter(planFor('/new opus', { config, stored }, OWNER), config, stored);
-    expect(after(models)).toEqual({ ...SETTINGS, model: 'a/opus' });
+    expect(behind(models)).toEqual({ ...SETTINGS, model: 'a/opus' });
     const forgetting = { ...models, session: { reset: { preserveSettings: false } } };
-    expect(after(forgetting)).toEqual({ model: 'a/opus' });
+    expect(behind(forgetting)).toEqual({ model: 'a/opus' });
   });
 
   test('to a key that has no session yet greets and begins one; there is nothing to be kept', () => {

@@ -495,7 +495,8 @@ describe('settings', () => {
     expect(trigger()).toMatchObject({ isNewSession: true });
     const { settings } = home.run(['sessions', 'show', 'main', '--json']).json();
     expect(settings.model).toEqual({ value: 'openai/gpt', source: 'defaults' });
-    for (const setting of Object.values<{ source: string }>(settings)) expect(setting.source).not.toBe('session');
+    for (const setting of Object.values<{ source: string }>(settings))
+      expect(setting.source).not.toBe('session');
     expect(say('and on').reply.text.trim()).toBe('openai/gpt');
   });
 });
