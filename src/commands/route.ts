@@ -3,13 +3,14 @@ import type { Context } from '../context.ts';
 import { ClawError, EXIT } from '../core/errors.ts';
 import { isOwner } from '../core/routing/access.ts';
 import type { Message } from '../core/routing/message.ts';
-import { decideRoute, type Route } from '../core/routing/route.ts';
+import type { Route } from '../core/routing/route.ts';
 import { type ResetReport, reportReset, resetType, resolveResetPolicy } from '../core/session/reset.ts';
 import type { TriggerMatch } from '../core/session/trigger.ts';
 import { type Incoming, isBare, judgeFreshness, mayUseTrigger, originOf, triggerOf } from '../core/turn.ts';
 import { senderOf } from '../runner/deliver.ts';
 import type { Desk } from '../runner/desk.ts';
 import { identityOf } from '../runner/ingest.ts';
+import { routeOf } from '../runner/judge.ts';
 import { findMessageId } from '../store/message-ids.ts';
 import { loadRecord } from '../store/sessions.ts';
 import { openDesk } from './desk.ts';
@@ -54,7 +55,7 @@ export class RouteCommand extends MessageCommand {
 /** Every verdict about one message, as of `now` (epoch ms). Reads only. */
 export function routeReport(desk: Desk, message: Message, now: number): RouteReport {
   const { config, layout, context } = desk;
-  const route = decideRoute(message, config);
+  const route = routeOf(desk, message);
   const identity = identityOf(message);
   const fromAgent = Boolean(context.env.CLAW_RUN_ID);
   const incoming: Incoming = {
