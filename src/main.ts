@@ -1,5 +1,5 @@
 /** argv → command → exit status. Loads only the command that runs, and turns every failure into text in one place. */
-import type { CommandClass } from 'clipanion';
+import { cliFor, runWith, usage } from './commands/execute.ts';
 import { printError, printOut } from './commands/output.ts';
 import { COMMANDS, commandFor } from './commands/registry.ts';
 import { ClawError, EXIT } from './core/errors.ts';
@@ -16,28 +16,10 @@ async function main(argv: string[]): Promise<number> {
   if (words.kind === 'unknown')
     throw usage(`there is no command ${JSON.stringify(words.name)}`, words.nearest);
 
-  const { Cli } = await import('clipanion');
-  const cli = new Cli({
-    binaryName: 'claw',
-    binaryLabel: 'claw',
-    binaryVersion: CLAW_VERSION,
-    enableColors: false,
-  });
-  for (const command of await words.load()) cli.register(command as CommandClass);
+  const cli = await cliFor(words.load);
   const options = beforeDashes(words.argv);
   if (options.includes('--help') || options.includes('-h')) return printHelp(cli, options);
-  let command: ReturnType<typeof cli.process>;
-  try {
-    command = cli.process(words.argv, {});
-  } catch (error) {
-    throw usage(explainSyntax(error as Error, words.path), words.path);
-  }
-  return command.validateAndExecute();
-}
-
-/** Clipanion puts every error on stdout; a script must find none there, so usage errors take the way of all others. */
-function usage(message: string, command: string | undefined): ClawError {
-  return new ClawError('usage', 'usage', message, command ? `claw ${command} --help` : 'claw --help');
+  return runWith(cli, words.argv, words.path);
 }
 
 /**
@@ -54,13 +36,6 @@ function joinNegative(argv: string[]): string[] {
     else joined.push(word);
   }
   return joined;
-}
-
-/** Clipanion says of arguments it cannot place that the command was not found. */
-function explainSyntax(error: Error, path: string): string {
-  const [first = ''] = error.message.split('\n');
-  if (!first.startsWith('Command not found')) return first;
-  return `the arguments do not fit claw ${path}; a text of several words stands in quotes`;
 }
 
 async function help(group: string | null): Promise<number> {
@@ -114,7 +89,8 @@ main(argv).then(
     process.exitCode = status;
   },
   error => {
-    process.exitCode = report(error, beforeDashes(argv).includes('--json'));
+    // A call is answered in JSON, its failure too.
+    process.exitCode = report(error, argv[0] === 'call' || beforeDashes(argv).includes('--json'));
   },
 );
 

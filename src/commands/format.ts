@@ -9,6 +9,11 @@ export function age(ms: number): string {
   return `${Math.floor(seconds / 86_400)}d`;
 }
 
+/** An instant (epoch ms) in ISO 8601, UTC; null for a number that is none, whoever wrote it. */
+export function isoTime(ms: number): string | null {
+  return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : null;
+}
+
 /** "154k/200k (77%)". */
 export function tokens(used: number, window: number): string {
   return `${thousands(used)}/${thousands(window)} (${Math.round((used / window) * 100)}%)`;

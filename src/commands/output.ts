@@ -33,3 +33,23 @@ function writeTo(fd: number, text: string): boolean {
 export function printJson(value: unknown): boolean {
   return printOut(`${JSON.stringify(value, null, fs.fstatSync(1).isCharacterDevice() ? 2 : 0)}\n`);
 }
+
+/** Rows that are put into one piece of text; a listing of 100,000 is never held as one string. */
+const ROWS_AT_ONCE = 1000;
+
+/**
+ * One JSON document that ends in a list, written piece by piece.
+ *
+ * @param head the fields before the list
+ */
+export function printJsonRows(head: object, name: string, rows: object[]): boolean {
+  if (rows.length <= ROWS_AT_ONCE || fs.fstatSync(1).isCharacterDevice())
+    return printJson({ ...head, [name]: rows });
+  const start = JSON.stringify({ ...head, [name]: [] }).slice(0, -2);
+  if (!printOut(start)) return false;
+  for (let from = 0; from < rows.length; from += ROWS_AT_ONCE) {
+    const piece = JSON.stringify(rows.slice(from, from + ROWS_AT_ONCE)).slice(1, -1);
+    if (!printOut(from === 0 ? piece : `,${piece}`)) return false;
+  }
+  return printOut(']}\n');
+}

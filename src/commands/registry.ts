@@ -35,14 +35,69 @@ export const COMMANDS: CommandEntry[] = [
     load: async () => [(await import('./sessions/history.ts')).SessionsHistoryCommand],
   },
   {
+    path: 'sessions patch',
+    summary: 'settings of a session, also while a turn runs',
+    load: async () => [(await import('./sessions/patch.ts')).SessionsPatchCommand],
+  },
+  {
+    path: 'sessions send',
+    summary: 'a message into another session',
+    load: async () => [(await import('./sessions/send.ts')).SessionsSendCommand],
+  },
+  {
+    path: 'sessions spawn',
+    summary: 'a task for a sub-agent in its own session',
+    load: async () => [(await import('./sessions/spawn.ts')).SessionsSpawnCommand],
+  },
+  {
+    path: 'message send',
+    summary: 'a message into a session, or out through a channel',
+    load: async () => [(await import('./message/send.ts')).MessageSendCommand],
+  },
+  {
+    path: 'sessions reset',
+    summary: 'begin a session anew; its transcript is archived',
+    load: async () => [(await import('./sessions/reset.ts')).SessionsResetCommand],
+  },
+  {
+    path: 'sessions resume',
+    summary: 'put an archived transcript back under its key',
+    load: async () => [(await import('./sessions/resume.ts')).SessionsResumeCommand],
+  },
+  {
+    path: 'sessions delete',
+    summary: 'delete a session, or one archived transcript',
+    load: async () => [(await import('./sessions/delete.ts')).SessionsDeleteCommand],
+  },
+  {
+    path: 'sessions cleanup',
+    summary: 'remove what session.retention lets go; --dry-run lists it',
+    load: async () => [(await import('./sessions/cleanup.ts')).SessionsCleanupCommand],
+  },
+  {
     path: 'inbox list',
     summary: 'messages that wait or whose agent failed',
     load: async () => [(await import('./inbox/list.ts')).InboxListCommand],
   },
   {
+    path: 'inbox retry',
+    summary: 'try failed messages again',
+    load: async () => [(await import('./inbox/retry.ts')).InboxRetryCommand],
+  },
+  {
+    path: 'inbox drop',
+    summary: 'remove messages from the inbox',
+    load: async () => [(await import('./inbox/drop.ts')).InboxDropCommand],
+  },
+  {
     path: 'delivery list',
     summary: 'replies that wait to be sent',
     load: async () => [(await import('./delivery/list.ts')).DeliveryListCommand],
+  },
+  {
+    path: 'call',
+    summary: 'a method by its RPC name: the same as its command with --json',
+    load: async () => [(await import('./call.ts')).CallCommand],
   },
   {
     path: 'config show',
@@ -58,6 +113,11 @@ export const COMMANDS: CommandEntry[] = [
     path: 'config schema',
     summary: 'the JSON Schema of the config file',
     load: async () => [(await import('./config/schema.ts')).ConfigSchemaCommand],
+  },
+  {
+    path: 'commands',
+    summary: 'what can be typed in a chat: native menu and text-only',
+    load: async () => [(await import('./commands.ts')).CommandsCommand],
   },
   {
     path: 'init',

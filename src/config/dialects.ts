@@ -28,6 +28,7 @@ export function translateDialects(raw: unknown): Translation {
     translateTopLevel(draft);
     translateBlocks(draft);
     foldChannelNames(draft);
+    translateGroups(draft);
     translateSession(draft);
     translateAgents(draft);
     translateQueue(draft);
@@ -73,6 +74,23 @@ function translateBlocks(draft: Draft): void {
     draft.moveMembers(['session', 'reset', block], ['session', block]);
   }
   draft.move(['session', 'resetByType', 'direct'], ['session', 'resetByType', 'dm']);
+}
+
+/** `groups.<id>.requireMention` of a channel or account says by yes and no what `activation` says by name. */
+function translateGroups(draft: Draft): void {
+  const below = (path: ConfigPath): ConfigPath[] => {
+    const map = draft.get(path);
+    return isRecord(map) ? Object.keys(map).map(name => [...path, name]) : [];
+  };
+  for (const channel of below(['channels'])) {
+    for (const owner of [channel, ...below([...channel, 'accounts'])]) {
+      for (const group of below([...owner, 'groups'])) {
+        draft.move([...group, 'requireMention'], [...group, 'activation'], value =>
+          typeof value === 'boolean' ? (value ? 'mention' : 'always') : value,
+        );
+      }
+    }
+  }
 }
 
 function translateSession(draft: Draft): void {

@@ -13,6 +13,7 @@ import {
 } from '../core/routing/slug.ts';
 import { parseDuration } from '../core/schedule/duration.ts';
 import { isKnownZone } from '../core/schedule/zone.ts';
+import { DIRECTIVES, disabledDirectives } from '../core/session/directive.ts';
 import { type ConfigPath, formatPath, isRecord, type Problem } from './config-path.ts';
 import { BUILT_IN_RUNNERS } from './defaults.ts';
 import { nearest } from './nearest.ts';
@@ -186,6 +187,17 @@ const patterns: Rule = {
   },
 };
 
+const commandNames: Rule = {
+  reads: ['commands'],
+  check(config, report) {
+    for (const [index, name] of (config.commands?.disabled ?? []).entries()) {
+      if (disabledDirectives({ commands: { disabled: [name] } }).length > 0) continue;
+      const known = DIRECTIVES.map(row => row.name);
+      report.warn(['commands', 'disabled', index], `there is no command "${name}"${meant(name, known)}`);
+    }
+  },
+};
+
 const identityLinks: Rule = {
   reads: ['session'],
   check(config, report) {
@@ -233,6 +245,7 @@ export const RULES: readonly Rule[] = [
   zones,
   durations,
   patterns,
+  commandNames,
   identityLinks,
   legacyIdle,
 ];

@@ -1,9 +1,10 @@
 /** An agent as the config knows it: its entry, its runner, its model. */
 import type { ConfigInput } from '../config/schema.ts';
+import { normaliseAgentId } from './routing/slug.ts';
 
-/** The config entry of an agent; ids are compared as they are normalised. */
-export function agentEntry(config: ConfigInput, agentId: string) {
-  return config.agents?.list?.find(agent => agent.id.trim().toLowerCase() === agentId);
+/** The config entry of an agent (a normalised id); undefined where it is not listed. */
+export function agentEntry(config: Pick<ConfigInput, 'agents'>, agentId: string) {
+  return config.agents?.list?.find(agent => normaliseAgentId(agent.id) === agentId);
 }
 
 /** Name of the runner that answers for an agent. */

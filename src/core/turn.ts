@@ -6,7 +6,8 @@ import type { ConfigInput } from '../config/schema.ts';
 import { runnerName } from './agent.ts';
 import { linkedPerson } from './routing/identity.ts';
 import type { Message } from './routing/message.ts';
-import { kindOfKey } from './routing/session-key.ts';
+import { isSubagent, kindOfKey } from './routing/session-key.ts';
+import type { SystemEvent } from './schedule/system-event.ts';
 import type { Zone } from './schedule/zone.ts';
 import { disabledDirectives, type ParsedText, parseDirectives } from './session/directive.ts';
 import { evaluateFreshness, type Freshness, resetType, resolveResetPolicy } from './session/reset.ts';
@@ -55,6 +56,12 @@ export interface Incoming {
   answered?: CommandAnswer;
   /** too many messages waited: it is kept, not answered */
   dropped?: QueueDrop;
+  /** written by another session (its key) or by the operator into this one; no message of the conversation's people */
+  sentFrom?: string;
+  /** session that is told of the answer by a system event */
+  announceTo?: { agentId: string; key: string };
+  /** settings for the session it begins */
+  settings?: SettingValues;
 }
 
 /** What a message that is nothing but directives comes to. */
@@ -80,8 +87,8 @@ export interface TurnFacts {
   answer: CommandAnswer | null;
   /** first lines of messages that were left out before this batch */
   leftOut: string[];
-  /** ids of system events that wait for the session */
-  events?: string[];
+  /** system events that wait for the session */
+  events?: SystemEvent[];
   /** ids to use, should they be needed */
   newSessionId: string;
   runId: string;
@@ -132,31 +139,31 @@ export function judgeFreshness(
 
 /** The reset trigger a message is, if its sender may use commands at all. */
 export function triggerOf(config: ConfigInput, incoming: Incoming): TriggerMatch | null {
-  if (!takesCommands(config, incoming)) return null;
-  const match = matchTrigger(incoming.message.text, {
+  if (!takesCommands(incoming)) return null;
+  return matchTrigger(incoming.message.text, {
     triggers: config.session?.resetTriggers,
     chatType: incoming.message.chatType,
     // Naming a model sets it, which is the owner's.
     ...(incoming.owner ? { models: knownModels(config) } : {}),
+    disabled: disabledDirectives(config),
   });
-  const isOff = (name: string) => `/${name}` === match?.trigger.toLowerCase();
-  return match && !disabledDirectives(config).some(isOff) ? match : null;
 }
 
 /** Only what a person wrote, to be answered, may be a command. */
-function takesCommands(config: ConfigInput, incoming: Incoming): boolean {
-  return !incoming.fromAgent && incoming.respond && !incoming.dropped && config.commands?.text !== false;
+function takesCommands(incoming: Incoming): boolean {
+  return !incoming.fromAgent && incoming.respond && !incoming.dropped;
 }
 
 /** The directives in a message, behind its reset trigger if it has one; null where its text is only text. */
 export function directivesOf(config: ConfigInput, incoming: Incoming): ParsedText | null {
-  if (!takesCommands(config, incoming)) return null;
+  if (!takesCommands(incoming)) return null;
   const trigger = triggerOf(config, incoming);
   return parseDirectives(trigger ? trigger.remainder : incoming.message.text, {
     chatType: incoming.message.chatType,
     models: knownModels(config),
     owner: incoming.owner,
     disabled: disabledDirectives(config),
+    hasAttachments: Boolean(incoming.message.attachments?.length),
   });
 }
 
@@ -294,7 +301,14 @@ export function planTurn(facts: TurnFacts): TurnPlan {
   const sessionId = fresh?.sessionId ?? facts.newSessionId;
   const next: SessionRecord = fresh ?? newRecord(facts, sessionId, rotation?.reset);
   const inline = inlineSettings(config, batch);
-  const change = changeOf(config, mayReset ? trigger.model : null, inline, facts.answer);
+  const change = changeOf(
+    config,
+    mayReset ? trigger.model : null,
+    inline,
+    facts.answer,
+    first.settings,
+    first.owner,
+  );
 
   const { reset: told, notices } = first.respond && !first.dropped ? tell(config, next) : NOTHING_TOLD;
   const isNewSession = isNewTranscript && first.respond && !first.dropped;
@@ -330,7 +344,7 @@ export function planTurn(facts: TurnFacts): TurnPlan {
     messageIds: batch.map(incoming => incoming.messageId),
     runner: runnerName(config, last.agentId),
     ...runSettings(config, last.agentId, own, inline),
-    ...(facts.events?.length ? { events: facts.events } : {}),
+    ...(facts.events?.length ? { events: facts.events.map(event => event.id) } : {}),
     ...base,
   };
   const users = batch.map(userEntry);
@@ -346,7 +360,14 @@ export function planTurn(facts: TurnFacts): TurnPlan {
       defined({ settings: change.settings, untilReset: change.untilReset || undefined }),
     );
   if (Object.keys(inline).length > 0) users[0]!.inline = inline;
-  return { ...common, action: 'run', entries: [...header, ...users, turn], body: bodyOf(users), reply: null };
+  const events = (facts.events ?? []).map(eventEntry);
+  return {
+    ...common,
+    action: 'run',
+    entries: [...header, ...events, ...users, turn],
+    body: bodyOf(users),
+    reply: null,
+  };
 }
 
 /** Settings given inside the texts of a batch; the last one wins. */
@@ -361,10 +382,14 @@ function changeOf(
   model: string | null,
   inline: SettingValues,
   answer: CommandAnswer | null,
+  given: SettingValues | undefined,
+  mayKeep: boolean,
 ): TurnPlan['change'] {
   if (answer) return answer.change ? { settings: answer.change, untilReset: false } : null;
   if (model !== null) return { settings: { model }, untilReset: false };
-  const sticks = config.messages?.inlineDirectives === 'sticky' && Object.keys(inline).length > 0;
+  if (given) return { settings: given, untilReset: false };
+  // What stays is the owner's to say.
+  const sticks = mayKeep && config.messages?.inlineDirectives === 'sticky' && Object.keys(inline).length > 0;
   return sticks ? { settings: inline, untilReset: true } : null;
 }
 
@@ -486,13 +511,14 @@ export function newRecord(facts: TurnFacts, sessionId: string, reset?: ResetInfo
     bytes: 0,
     chatType: message.chatType,
     channel: message.channel,
+    ...(isSubagent(key) && batch[0]!.sentFrom ? { spawnedBy: batch[0]!.sentFrom } : {}),
     messageCount: 0,
   };
 }
 
 /** The record behind a reset: a new session id under the same key. */
 export function rotatedRecord(record: SessionRecord, sessionId: string, reset: ResetInfo): SessionRecord {
-  const { version, key, agentId, createdAt, chatType, channel, lastRoute } = record;
+  const { version, key, agentId, createdAt, chatType, channel, lastRoute, spawnedBy } = record;
   return {
     version,
     key,
@@ -505,6 +531,7 @@ export function rotatedRecord(record: SessionRecord, sessionId: string, reset: R
     chatType,
     channel,
     ...(lastRoute ? { lastRoute } : {}),
+    ...(spawnedBy ? { spawnedBy } : {}),
     messageCount: 0,
     previousSessionId: record.sessionId,
     untoldReset: reset,
@@ -522,6 +549,11 @@ function headerOf(record: SessionRecord): Entry {
     ...(record.previousSessionId ? { previousSessionId: record.previousSessionId } : {}),
     ...(record.untoldReset ? { reset: record.untoldReset } : {}),
   };
+}
+
+/** The line of a system event, in the transcript of the session that hears of it. */
+export function eventEntry({ id, at, text, source, from, runId }: SystemEvent): Entry {
+  return { type: 'system_event', timestamp: at, id, text, source, ...defined({ from, runId }) };
 }
 
 /** The line of a message that was answered without an agent. */
@@ -560,6 +592,7 @@ function userEntry(incoming: Incoming): UserEntry {
     ...(incoming.respond && !incoming.dropped ? {} : { recorded: true as const }),
     ...defined({ dropped: incoming.dropped }),
     ...(incoming.hops ? { hops: incoming.hops } : {}),
+    ...defined({ sentFrom: incoming.sentFrom, announceTo: incoming.announceTo }),
   };
 }
 
@@ -576,8 +609,12 @@ export function resetNotice(reset: ResetInfo): string {
     missing: 'its transcript was gone',
     operator: 'it was reset from the command line',
     user: 'you asked for it',
+    resume: '',
   }[reset.reason];
   const kept = ` The earlier conversation is kept (claw sessions history ${reset.previousSessionId}).`;
+  if (reset.reason === 'resume') {
+    return `An earlier conversation goes on here. The one until now is kept (claw sessions history ${reset.previousSessionId}).`;
+  }
   return `New session: ${why}.${reset.reason === 'missing' ? '' : kept}`;
 }
 

@@ -89,7 +89,7 @@ function contextOf(
   const { agentId, key, message } = incoming;
   const keepsHistory = (config.runners?.[runner]?.context ?? 'claw') === 'claw' && runner !== 'recall';
   const file = record ? layout.transcript(agentId, record.sessionId) : '';
-  const limits = historyLimits(config, { ...originOf(message), agentId });
+  const limits = historyLimits(config, { ...originOf(message), agentId, sessionKey: key });
   const history =
     keepsHistory && fs.existsSync(file)
       ? selectHistory(

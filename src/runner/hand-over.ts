@@ -1,6 +1,7 @@
 /** Hands answered messages back: to the process that waits, to the outbox, or to nobody, and saves the record behind it. */
 import { outboxItem } from '../core/delivery/delivery.ts';
 import { DROPPED } from '../core/result.ts';
+import { isSubagent } from '../core/routing/session-key.ts';
 import type { SessionRecord } from '../core/session/session.ts';
 import type { AssistantEntry, MessageOutcome, TurnEndEntry, UserEntry } from '../core/session/transcript.ts';
 import type { Incoming } from '../core/turn.ts';
@@ -16,7 +17,7 @@ import {
   syncPending,
 } from '../store/pending.ts';
 import { saveRecord } from '../store/sessions.ts';
-import { dropSystemEvents } from '../store/system-events.ts';
+import { dropSystemEvents, putSystemEvent } from '../store/system-events.ts';
 import type { Desk, OpenTurn, Seat } from './desk.ts';
 
 /** Does the process that brought this message still wait for it? Only a provably living one counts. */
@@ -46,6 +47,7 @@ export function settleTurn(
         runId: turn.runId,
         at: hit?.at ?? -1,
         messageIds: turn.messageIds,
+        users,
         text: users.map(user => user.message.content).join('\n\n'),
         status: end.status,
         error: end.error ?? { code: end.status, message: end.status },
@@ -74,6 +76,7 @@ export function keepDropped(desk: Desk, seat: Seat, record: SessionRecord, user:
     runId: (user.queuedAs ?? '').padStart(36, '0').slice(-36),
     at: hit?.at ?? -1,
     messageIds: [user.id],
+    users: [user],
     text: user.message.content,
     status: 'dropped',
     error: { code: 'queue-full', message: DROPPED, hint: `claw inbox retry ${user.id}` },
@@ -104,6 +107,8 @@ export function handOver(
     ? (item !== undefined && !waits) || isUnreadable
     : !printed.has(message.id);
 
+  if (outcome.state === 'ended' && outcome.user.announceTo)
+    announce(desk, seat, outcome, outcome.user.announceTo);
   const toSender = message.via === 'sender' || message.via === 'both';
   if (message.via !== 'none' && (toSender || callerGone)) {
     const reason = toSender ? 'not sent yet' : 'its caller was gone before it could be handed over';
@@ -113,6 +118,34 @@ export function handOver(
   }
   if (waits) offerReply(layout, agentId, key, item.stem);
   else if (item) dropWaiting(layout, agentId, key, item.stem);
+}
+
+/** Most of an answer that a system event carries, characters; the whole stands in its session. */
+const ANNOUNCED = 4000;
+
+/** The session that asked is told of the answer, or of the failure, as an event that waits for its next turn. */
+function announce(
+  desk: Desk,
+  seat: Seat,
+  { user, turn, end, reply }: Extract<MessageOutcome, { state: 'ended' }>,
+  to: { agentId: string; key: string },
+): void {
+  if (turn.messageIds.at(-1) !== user.id) return;
+  const text = reply?.message.content ?? '';
+  const more = text.length > ANNOUNCED ? ` … (the whole: claw sessions history ${seat.key})` : '';
+  const what =
+    end.status === 'replied'
+      ? `answered: ${text.slice(0, ANNOUNCED)}${more}`
+      : `ended without an answer (${end.error?.message ?? end.status})`;
+  const source = isSubagent(seat.key) ? 'subagent' : 'session';
+  const event = {
+    ...to,
+    text: `Session ${seat.key} ${what}`,
+    source,
+    runId: turn.runId,
+    from: seat.key,
+  } as const;
+  putSystemEvent(desk.context, desk.layout, event, turn.runId);
 }
 
 const NOTHING_WAITS: ReturnType<typeof listWaiting> = { waiting: [], unreadable: [] };

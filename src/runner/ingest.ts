@@ -10,7 +10,7 @@ import { isOwner } from '../core/routing/access.ts';
 import type { Message } from '../core/routing/message.ts';
 import type { Route } from '../core/routing/route.ts';
 import type { ParsedText } from '../core/session/directive.ts';
-import type { MessageIdentity, TurnEntry } from '../core/session/transcript.ts';
+import type { MessageIdentity, ReplyVia, TurnEntry } from '../core/session/transcript.ts';
 import { commandOf, type Incoming, queueSettings } from '../core/turn.ts';
 import { holderOf, tokenState, tryLock } from '../store/lock.ts';
 import { findMessageId, type IdHit } from '../store/message-ids.ts';
@@ -51,6 +51,10 @@ export interface IngestOptions {
   hops: number;
   /** session of the agent that wrote the message */
   ownSession?: string | undefined;
+  /** how the reply goes back; default: to stdout, and to the sender with `deliver` */
+  via?: ReplyVia;
+  /** what a session or the operator wrote into another session */
+  sent?: Pick<Incoming, 'sentFrom' | 'announceTo' | 'settings'>;
   signal?: AbortSignal;
   /** ended by a person's Ctrl-C, which also ends the turn */
   stopped?(): boolean;
@@ -107,11 +111,12 @@ export async function ingest(
     result: { ...blank, sessionId, durationMs: elapsed(), reason },
   });
 
-  if (options.hops > MAX_HOPS) {
+  const maxHops = maxHopsOf(desk);
+  if (options.hops > maxHops) {
     throw new ClawError(
       'noPermission',
       'too-many-hops',
-      `agents have passed this message on ${options.hops} times (at most ${MAX_HOPS})`,
+      `agents have passed this message on ${options.hops} times (at most ${maxHops})`,
       'answer it instead',
     );
   }
@@ -127,11 +132,12 @@ export async function ingest(
     ...(identity ? { identity } : {}),
     message,
     acceptedAt: begun,
-    via: options.deliver ? 'both' : 'stdout',
+    via: options.via ?? (options.deliver ? 'both' : 'stdout'),
     respond: route.activation.respond && !options.recordOnly,
     owner: !options.fromAgent && isOwner(message, desk.config),
     fromAgent: options.fromAgent,
     hops: options.hops,
+    ...options.sent,
   };
   const line: Line = {
     desk,
@@ -271,6 +277,11 @@ function interruptFor(desk: Desk, incoming: Incoming): void {
     // The message is accepted; it is answered behind the running turn then.
     desk.warn(`the running turn could not be interrupted: ${(error as Error).message}`);
   }
+}
+
+function maxHopsOf(desk: Desk): number {
+  const session = desk.config.session as { agentToAgent?: { maxHops?: number } } | undefined;
+  return session?.agentToAgent?.maxHops ?? MAX_HOPS;
 }
 
 /** Did it end in a failure, so that the same message coming again is tried again? */

@@ -9,9 +9,11 @@ import {
   isAssistantEntry,
   isCommandEntry,
   isResetEntry,
+  isResumedEntry,
   isTurnEndEntry,
   isTurnEntry,
   isUserEntry,
+  type ResetEntry,
   type TurnEntry,
   type UserEntry,
 } from '../core/session/transcript.ts';
@@ -24,12 +26,15 @@ import { transcriptState } from '../store/transcripts.ts';
 import { remember } from './accept.ts';
 import type { Desk, OpenTurn, Seat, State } from './desk.ts';
 import { handOver, keepDropped, settleTurn, syncAndSave } from './hand-over.ts';
+import { blankRecord, ownHeader, rebuildRecord, resumedEntry, resumeTranscript } from './rebuild.ts';
 
 /**
  * The session as its files have it, mended: a torn tail is moved aside, a reset that was begun is completed, and the
  * record is brought up to the last settled line.
  */
 export function recover(desk: Desk, seat: Seat): State {
+  // Two transcripts that name each other as successors cannot come from claw alone; they must not hold it for ever.
+  const followed = new Set<string>();
   for (;;) {
     const read = loadRecord(desk.layout, seat.agentId, seat.key);
     if (read.state === 'unreadable') {
@@ -60,21 +65,39 @@ export function recover(desk: Desk, seat: Seat): State {
       if (record.bytes > 0) desk.warn(`${file} is empty; the session begins again in it`);
       return { record: { ...record, bytes: 0, messageCount: 0 }, transcript, tail: [] };
     }
-    const reset = tail.findLast(line => isResetEntry(line.entry))?.entry;
-    if (reset && isResetEntry(reset)) {
+    const reset = pendingReset(tail);
+    if (reset && !followed.has(record.sessionId)) {
       // The line that archives a transcript is the commit point of a reset: its owner died before the record followed.
-      const info: ResetInfo = {
-        reason: reset.reason,
-        at: reset.timestamp,
-        previousSessionId: record.sessionId,
-      };
-      saveRecord(desk.layout, rotatedRecord(record, reset.nextSessionId, info), newToken(desk.context), {
-        folder: true,
-      });
+      followed.add(record.sessionId);
+      saveRecord(desk.layout, followReset(desk, record, reset), newToken(desk.context), { folder: true });
       continue;
     }
     return { record, transcript, tail };
   }
+}
+
+/** The `reset` line among these that ends the transcript; none where it was resumed behind it. */
+function pendingReset(tail: State['tail']): ResetEntry | null {
+  const last = tail.findLast(({ entry }) => isResetEntry(entry) || isResumedEntry(entry))?.entry;
+  return last && isResetEntry(last) ? last : null;
+}
+
+/**
+ * The record behind a `reset` line. Where it names a transcript that is there already, that one is gone on with: it was
+ * resumed, or the record is older than its transcripts (put back from a copy).
+ */
+function followReset(desk: Desk, record: SessionRecord, reset: ResetEntry): SessionRecord {
+  const { nextSessionId, reason, timestamp: at } = reset;
+  const info: ResetInfo = { reason, at, previousSessionId: record.sessionId };
+  const header = ownHeader(desk, record, nextSessionId);
+  if (header === null) return rotatedRecord(record, nextSessionId, info);
+  if (reason === 'resume') return resumeTranscript(desk, header, record, resumedEntry(at, record.sessionId));
+  const rebuilt = rebuildRecord(
+    desk.layout.transcript(record.agentId, nextSessionId),
+    blankRecord(header),
+    false,
+  );
+  return { ...rebuilt, createdAt: record.createdAt };
 }
 
 function readMendedTail(desk: Desk, record: SessionRecord): State['tail'] {

@@ -4,14 +4,22 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { reduceRecord, type SessionRecord } from '../core/session/session.ts';
-import { type HeaderEntry, isUserEntry, SAFE_SESSION_ID } from '../core/session/transcript.ts';
+import type { SessionRecord } from '../core/session/session.ts';
+import {
+  type HeaderEntry,
+  isResetEntry,
+  isResumedEntry,
+  type ResetEntry,
+} from '../core/session/transcript.ts';
 import { listNames } from '../store/json-file.ts';
 import { parseLine, readForward } from '../store/jsonl-file.ts';
 import { encodeKey, restOfKey } from '../store/layout.ts';
 import { newToken, tryLock } from '../store/lock.ts';
 import { listAgents, listRecords, saveRecord } from '../store/sessions.ts';
+import { listUnreadableSettings, loadSettings } from '../store/settings.ts';
+import { headerOf } from '../store/transcripts.ts';
 import type { Desk } from './desk.ts';
+import { blankRecord, rebuildRecord, resumedEntry, resumeTranscript } from './rebuild.ts';
 
 export interface UnreadableRecord {
   agentId: string;
@@ -34,13 +42,28 @@ export function findUnreadableRecords(desk: Desk): UnreadableRecord[] {
   );
 }
 
+/** Settings files that cannot be read, of all agents. */
+export function findUnreadableSettings(desk: Desk): UnreadableRecord[] {
+  return listAgents(desk.layout).flatMap(agentId =>
+    listUnreadableSettings(desk.layout, agentId).map(({ file, reason }) => ({ agentId, file, reason })),
+  );
+}
+
+/** Moves an unreadable settings file aside: the session goes on with the settings of its agent. */
+export function repairSettings(desk: Desk, { file }: UnreadableRecord): Repair {
+  const movedTo = `${file}.unreadable-${desk.context.now()}`;
+  fs.renameSync(file, movedTo);
+  return { file, movedTo, rebuilt: null };
+}
+
 /** Moves one unreadable record aside and makes it anew from its transcript, under the session's lock. */
 export function repairRecord(desk: Desk, { agentId, file }: UnreadableRecord): Repair {
   const encoded = path.basename(file, '.json');
   const lock = tryLock(desk.context, path.join(desk.layout.locks(agentId), encoded), encoded);
   if (!lock) return { file, movedTo: null, rebuilt: null };
   try {
-    const record = recordFromTranscripts(desk, agentId, encoded);
+    const made = recordFromTranscripts(desk, agentId, encoded);
+    const record = made && { ...made, createdAt: knownSince(desk, made) ?? made.createdAt };
     const movedTo = `${file}.unreadable-${desk.context.now()}`;
     fs.renameSync(file, movedTo);
     if (record) saveRecord(desk.layout, record, newToken(desk.context), { folder: true });
@@ -50,74 +73,62 @@ export function repairRecord(desk: Desk, { agentId, file }: UnreadableRecord): R
   }
 }
 
-/** The record that the newest transcript of a key implies; an archived one counts only where no other is left. */
+/** When the key was first seen, by its settings: they hold for the session they were given to. */
+function knownSince(desk: Desk, { agentId, key }: SessionRecord): number | null {
+  try {
+    return loadSettings(desk.layout, agentId, key)?.createdAt ?? null;
+  } catch {
+    // Unreadable themselves: they are mended on their own.
+    return null;
+  }
+}
+
+/** A transcript as a candidate for being the current one of its key. */
+interface Candidate {
+  header: HeaderEntry;
+  file: string;
+  /** epoch ms: when it last became current, by its header or by a `resumed` line */
+  since: number;
+  /** the line it was archived by, unless it was resumed behind it */
+  closed: ResetEntry | null;
+}
+
+/**
+ * The record that the transcripts of a key imply: that of the one which became current last and was not archived. Where
+ * all are archived, the last reset says which one follows; if that one is there, it was about to be resumed.
+ */
 function recordFromTranscripts(desk: Desk, agentId: string, encoded: string): SessionRecord | null {
-  const candidates: { header: HeaderEntry; file: string; archived: boolean }[] = [];
+  const candidates: Candidate[] = [];
   for (const name of listNames(desk.layout.sessions(agentId))) {
     if (!name.endsWith('.jsonl')) continue;
     const file = path.join(desk.layout.sessions(agentId), name);
     const header = headerOf(file);
-    if (!header || `${header.id}.jsonl` !== name || encodeKey(restOfKey(header.sessionKey)) !== encoded)
-      continue;
-    candidates.push({ header, file, archived: isArchived(file) });
+    const isOwn = header?.agentId === agentId && `${header.id}.jsonl` === name;
+    if (!isOwn || encodeKey(restOfKey(header.sessionKey)) !== encoded) continue;
+    candidates.push({ header, file, ...standingOf(header, file) });
   }
-  candidates.sort(
-    (a, b) => Number(a.archived) - Number(b.archived) || b.header.timestamp - a.header.timestamp,
-  );
-  const newest = candidates[0];
-  return newest && !newest.archived ? rebuild(newest.header, newest.file) : null;
+  candidates.sort((a, b) => b.since - a.since);
+  const current = candidates.find(candidate => candidate.closed === null);
+  if (current) return rebuildRecord(current.file, blankRecord(current.header), false);
+
+  const last = candidates.toSorted((a, b) => b.closed!.timestamp - a.closed!.timestamp)[0];
+  const next = candidates.find(({ header }) => header.id === last?.closed?.nextSessionId);
+  if (!last || !next || last.closed?.reason !== 'resume') return null;
+  const resumed = resumedEntry(last.closed.timestamp, last.header.id);
+  return resumeTranscript(desk, next.header, null, resumed);
 }
 
-function headerOf(file: string): HeaderEntry | null {
+function standingOf(header: HeaderEntry, file: string): Pick<Candidate, 'since' | 'closed'> {
+  let since = header.timestamp;
+  let closed: ResetEntry | null = null;
   for (const line of readForward(file)) {
     const value = parseLine(line.bytes);
-    if (typeof value === 'string' || value.type !== 'session') return null;
-    const header = value as HeaderEntry;
-    const usable = typeof header.sessionKey === 'string' && SAFE_SESSION_ID.test(String(header.id));
-    return usable && typeof header.timestamp === 'number' ? header : null;
+    if (typeof value === 'string') continue;
+    if (isResetEntry(value)) closed = value;
+    else if (isResumedEntry(value)) {
+      closed = null;
+      since = Math.max(since, value.timestamp);
+    }
   }
-  return null;
-}
-
-function isArchived(file: string): boolean {
-  let archived = false;
-  for (const line of readForward(file)) {
-    const value = parseLine(line.bytes);
-    if (typeof value !== 'string') archived = value.type === 'reset';
-  }
-  return archived;
-}
-
-/**
- * A record by reducing its transcript from the first line. `bytes` stops before the first turn that was not ended, so
- * that the next holder of the session finds and finishes it.
- */
-function rebuild(header: HeaderEntry, file: string): SessionRecord {
-  let record: SessionRecord = {
-    version: 1,
-    key: header.sessionKey,
-    agentId: header.agentId,
-    sessionId: header.id,
-    createdAt: header.timestamp,
-    startedAt: header.timestamp,
-    updatedAt: header.timestamp,
-    bytes: 0,
-    chatType: 'dm',
-    channel: 'cli',
-    messageCount: 0,
-    ...(header.previousSessionId ? { previousSessionId: header.previousSessionId } : {}),
-    ...(header.reset ? { untoldReset: header.reset } : {}),
-  };
-  let settled = record;
-  let open = false;
-  for (const line of readForward(file)) {
-    const value = parseLine(line.bytes);
-    if (typeof value === 'string' || !line.terminated) continue;
-    record = reduceRecord(record, value, line.offset + line.bytes.length + 1);
-    if (isUserEntry(value) && !value.recorded) open = true;
-    else if (value.type === 'turn_end') open = false;
-    if (!open) settled = record;
-  }
-  const { lastRoute } = settled;
-  return lastRoute ? { ...settled, chatType: lastRoute.chatType, channel: lastRoute.channel } : settled;
+  return { since, closed };
 }

@@ -161,15 +161,20 @@ function requestOf(desk: Desk, seat: Seat, record: SessionRecord, { turn, users 
   }
 
   function history(): HistoryMessage[] {
-    const limits = historyLimits(config, { ...last.origin, agentId: seat.agentId });
+    const limits = historyLimits(config, { ...last.origin, agentId: seat.agentId, sessionKey: seat.key });
     return selectHistory(earlier(), limits, last.origin.chatType !== 'dm');
+  }
+
+  /** This turn's messages and events are told apart from what was said before. */
+  function isOwn(entry: Entry): boolean {
+    if (entry.type === 'system_event') return turn.events?.includes(String(entry.id)) === true;
+    return isUserEntry(entry) && own.has(entry.id);
   }
 
   function* earlier(): Generator<Entry> {
     const onBad = (offset: number, reason: string) =>
       desk.warn(`${transcript}:${lineNumber(transcript, offset)}: ${reason}; the line is left in place`);
-    for (const entry of newestFirst(transcript, onBad))
-      if (!isUserEntry(entry) || !own.has(entry.id)) yield entry;
+    for (const entry of newestFirst(transcript, onBad)) if (!isOwn(entry)) yield entry;
   }
 }
 

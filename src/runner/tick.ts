@@ -15,6 +15,7 @@ import { putOutbox } from '../store/outbox.ts';
 import { listPendingAgents, listWaitingFiles, pendingOverview, readWaiting } from '../store/pending.ts';
 import { listAgents } from '../store/sessions.ts';
 import { messageOutcome } from '../store/transcripts.ts';
+import type { CleanupReport } from './clean.ts';
 import { type DeliveryReport, deliver } from './deliver.ts';
 import { type Desk, TurnInterrupted } from './desk.ts';
 import { stopOrphans } from './orphans.ts';
@@ -35,6 +36,8 @@ export interface TickReport {
   /** sessions that could not be worked, and why */
   problems: { sessionKey: string; reason: string }[];
   delivery: DeliveryReport;
+  /** what retention removed; null where none is set, or it was looked at less than a day ago */
+  cleanup: CleanupReport | null;
 }
 
 const AT_ONCE = 4;
@@ -74,7 +77,13 @@ function keyOf(desk: Desk, agentId: string, encoded: string): string | null {
 
 /** Does everything that is pending, several sessions at a time. One part's trouble stops no other. */
 export async function tick(desk: Desk, options: { signal?: AbortSignal; max?: number }): Promise<TickReport> {
-  const report: TickReport = { worked: [], busy: [], problems: [], delivery: { sent: [], waiting: [] } };
+  const report: TickReport = {
+    worked: [],
+    busy: [],
+    problems: [],
+    delivery: { sent: [], waiting: [] },
+    cleanup: null,
+  };
   const attempt = async (what: string, step: () => unknown) => {
     try {
       await step();
@@ -109,6 +118,12 @@ export async function tick(desk: Desk, options: { signal?: AbortSignal; max?: nu
   await attempt('outbox', async () => {
     report.delivery = await deliver(desk);
   });
+  if (desk.config.session?.retention !== undefined && !options.signal?.aborted) {
+    await attempt('retention', async () => {
+      const { cleanUpDaily } = await import('./clean.ts');
+      report.cleanup = await cleanUpDaily(desk);
+    });
+  }
   return report;
 }
 

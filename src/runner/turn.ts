@@ -8,6 +8,7 @@
  * between any two writes: the next one to hold the session finds what is beyond the record's `bytes` and goes on.
  */
 import { runnerName } from '../core/agent.ts';
+import type { SystemEvent } from '../core/schedule/system-event.ts';
 import {
   type AssistantEntry,
   isAssistantEntry,
@@ -22,6 +23,7 @@ import {
 import {
   batchSize,
   commandOf,
+  eventEntry,
   type Incoming,
   newPersonNotice,
   overflowOf,
@@ -37,6 +39,7 @@ import type { IdHit } from '../store/message-ids.ts';
 import {
   clearTurn,
   dropWaiting,
+  type FailedMessage,
   listWaiting,
   markTurn,
   offerReply,
@@ -257,6 +260,7 @@ async function startAnew(
   direct: string | null,
   hooks: Hooks,
 ): Promise<State> {
+  const events = eventsFor(desk, seat);
   const turn: TurnEntry = {
     type: 'turn',
     timestamp: desk.context.now(),
@@ -270,12 +274,14 @@ async function startAnew(
       settingsOf(desk, state.record),
       Object.assign({}, ...users.map(user => user.inline ?? {})),
     ),
-    ...eventsFor(desk, seat),
+    ...(events.length > 0 ? { events: events.map(event => event.id) } : {}),
     // Its header among the unsettled lines: these are the first words of the session.
     isNewSession: state.tail.some(line => line.entry.type === 'session'),
     ...tell(desk.config, state.record!),
   };
-  const next = append(desk, state, [turn]).state;
+  const told = new Set(state.tail.map(line => (line.entry as { id?: unknown }).id));
+  const lines = events.filter(event => !told.has(event.id)).map(eventEntry);
+  const next = append(desk, state, [...lines, turn]).state;
   return runTurn(desk, seat, next, { turn, users }, hooks, direct);
 }
 
@@ -297,11 +303,11 @@ function stillWaiting(desk: Desk, seat: Seat, state: State): Waiting[] {
   return left;
 }
 
-/** Ids of the system events that wait for this session; a turn tells them and, ended well, is done with them. */
-function eventsFor(desk: Desk, seat: Seat): { events?: string[] } {
+/** System events that wait for this session; a turn tells them and, ended well, is done with them. */
+function eventsFor(desk: Desk, seat: Seat): SystemEvent[] {
   const { events, unreadable } = listSystemEvents(desk.layout, seat.agentId, seat.key);
   for (const file of unreadable) desk.warn(`${file} cannot be read as a system event; it is left in place`);
-  return events.length > 0 ? { events: events.slice(0, EVENTS_PER_TURN).map(event => event.id) } : {};
+  return events.slice(0, EVENTS_PER_TURN);
 }
 
 /** Plans one batch and carries the plan out. */
@@ -312,6 +318,7 @@ async function takeBatch(
   batch: Incoming[],
   hooks: Hooks,
   leftOut: string[] = [],
+  asked: string | null = null,
 ): Promise<State> {
   const { context } = desk;
   const command = commandOf(desk.config, batch[0]!);
@@ -332,7 +339,7 @@ async function takeBatch(
     stored: loadSettings(desk.layout, seat.agentId, seat.key),
     answer,
     leftOut,
-    ...eventsFor(desk, seat),
+    events: eventsFor(desk, seat),
     newSessionId: context.newId(),
     runId: context.newId(),
     now: context.now(),
@@ -340,7 +347,7 @@ async function takeBatch(
   });
   const newPerson = newPersonNotice(desk.config, state.record, batch[0]!);
   if (newPerson) desk.warn(newPerson);
-  const direct = batch.length === 1 && !batch[0]!.queuedAs ? batch[0]!.messageId : null;
+  const direct = asked ?? (batch.length === 1 && !batch[0]!.queuedAs ? batch[0]!.messageId : null);
   const accepted = accept(desk, seat, state, plan, direct === null ? undefined : hooks.onAccepted);
   if (plan.change) {
     const { settings, untilReset } = plan.change;
@@ -391,6 +398,45 @@ function failureOf(desk: Desk, direct: Incoming, hit: IdHit): UserEntry | null {
   const outcome = messageOutcome(file, hit.at, direct.messageId);
   if (outcome?.state !== 'ended' || outcome.end.timestamp >= direct.acceptedAt) return null;
   return ['failed', 'interrupted', 'stopped'].includes(outcome.end.status) ? outcome.user : null;
+}
+
+/**
+ * Tries failed messages again, or answers ones that were dropped: where they stand in the session that runs now, without
+ * a second line; else as new messages of it.
+ */
+export async function workAgain(desk: Desk, seat: Seat, failed: FailedMessage, hooks: Hooks): Promise<void> {
+  const state = await finishOpen(desk, seat, await settleTail(desk, seat, recover(desk, seat)), hooks);
+  const users = failed.users.map(({ queuedAs: _queuedAs, ...user }) => user);
+  const last = users.at(-1)!;
+  if (failed.status !== 'dropped' && failed.sessionId === state.record?.sessionId) {
+    markTurn(desk.layout, seat.agentId, seat.key);
+    await startAnew(desk, seat, state, users, last.id, hooks);
+  } else {
+    const batch = users.map(user => incomingOf(desk, seat, user));
+    await takeBatch(desk, seat, state, batch, hooks, [], last.id);
+  }
+  clearTurn(desk.layout, seat.agentId, seat.key);
+}
+
+/** A message of the transcript as if it came now. */
+function incomingOf(desk: Desk, seat: Seat, user: UserEntry): Incoming {
+  const { id, identity, message, origin, via, attachments, hops, sentFrom, announceTo } = user;
+  return {
+    agentId: seat.agentId,
+    key: seat.key,
+    messageId: id,
+    ...(identity ? { identity } : {}),
+    message: { ...origin, text: message.content, ...(attachments ? { attachments } : {}) },
+    acceptedAt: desk.context.now(),
+    via,
+    respond: true,
+    owner: false,
+    // It was text when it came; it is no command now.
+    fromAgent: true,
+    hops: hops ?? 0,
+    ...(sentFrom ? { sentFrom } : {}),
+    ...(announceTo ? { announceTo } : {}),
+  };
 }
 
 /** Starts the agent once more for a message that stands in this session's transcript, without a second line for it. */

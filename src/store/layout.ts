@@ -117,4 +117,7 @@ export class Layout {
   tickStamp(): string {
     return path.join(this.home, 'logs', 'tick');
   }
+  cleanupStamp(): string {
+    return path.join(this.home, 'logs', 'cleanup');
+  }
 }

@@ -13,7 +13,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Context } from '../context.ts';
 import { formatToken, judgeOwner, type OwnerState, parseToken } from '../core/lease.ts';
-import { listNames, makeFolder } from './json-file.ts';
+import { listNames, makeFolder, readJson } from './json-file.ts';
 
 /** After so long without a heartbeat an owner that cannot be judged (other host or container) is given up, in ms. */
 const UNKNOWN_OWNER_PATIENCE = 10 * 60_000;
@@ -144,6 +144,32 @@ function holders(lockFolder: string): string[] {
 /** Token of the present holder, or null. Reads only. */
 export function holderOf(lockFolder: string): string | null {
   return holders(lockFolder)[0] ?? null;
+}
+
+/** Who holds a lock, as far as its record says; the record informs, the holder is the token. */
+export interface LockHolder {
+  token: string;
+  state: OwnerState;
+  pid: number | null;
+  hostname: string | null;
+  /** epoch ms */
+  since: number | null;
+}
+
+/** The present holder with what its owner record tells of it; null when the lock is free. Reads only. */
+export function describeHolder(context: Context, lockFolder: string): LockHolder | null {
+  const token = holderOf(lockFolder);
+  if (token === null) return null;
+  const read = readJson(path.join(lockFolder, token, 'owner.json'));
+  // A lock that was taken over carries the record of the new owner, unless the disk was full.
+  const owner = (read.state === 'ok' ? (read.value ?? {}) : {}) as Record<string, unknown>;
+  return {
+    token,
+    state: tokenState(context, token),
+    pid: parseToken(token)?.pid ?? null,
+    hostname: typeof owner.hostname === 'string' ? owner.hostname : null,
+    since: typeof owner.since === 'number' ? owner.since : null,
+  };
 }
 
 /**

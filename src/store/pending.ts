@@ -11,6 +11,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Context } from '../context.ts';
+import type { UserEntry } from '../core/session/transcript.ts';
 import type { Incoming } from '../core/turn.ts';
 import { listNames, makeFolder, putJson, type Read, readJson, syncFolder, undo } from './json-file.ts';
 import type { Layout } from './layout.ts';
@@ -175,6 +176,8 @@ export interface FailedMessage {
   /** offset of the message's line in the transcript */
   at: number;
   messageIds: string[];
+  /** the messages as they stand in the transcript */
+  users: UserEntry[];
   text: string;
   status: 'failed' | 'interrupted' | 'dropped';
   error: { code: string; message: string; hint?: string };

@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { SessionRecord } from '../core/session/session.ts';
 import { SAFE_SESSION_ID } from '../core/session/transcript.ts';
 import { jsonBytes, listNames, makeFolder, type Prepared, prepareFile, readJson } from './json-file.ts';
-import type { Layout } from './layout.ts';
+import { encodeKey, type Layout, restOfKey } from './layout.ts';
 
 export type RecordRead =
   | { state: 'ok'; record: SessionRecord }
@@ -82,23 +82,47 @@ export interface RecordProblem {
   reason: string;
 }
 
+/**
+ * All records of an agent, in no order, one after the other: who keeps only a part of each never holds them all. Opens
+ * no transcript.
+ *
+ * @param modifiedSince epoch ms: record files last written before it are passed over unread (with what cannot be read
+ *   among them). A record is written whenever its `updatedAt` moves, so an older file tells of no later activity
+ */
+export function* eachRecord(
+  layout: Layout,
+  agentId: string,
+  modifiedSince?: number,
+): Generator<Exclude<RecordRead, { state: 'missing' }>> {
+  const folder = layout.records(agentId);
+  for (const name of listNames(folder)) {
+    if (!name.endsWith('.json') || name.startsWith('.')) continue;
+    const file = `${folder}${path.sep}${name}`;
+    if (modifiedSince !== undefined && isOlder(file, modifiedSince)) continue;
+    const read = readRecord(file, agentId, null);
+    if (read.state === 'missing') continue;
+    if (read.state === 'ok' && `${encodeKey(restOfKey(read.record.key))}.json` !== name) {
+      const reason = `it belongs to another key, ${JSON.stringify(read.record.key)}`;
+      yield { state: 'unreadable', file, reason };
+    } else yield read;
+  }
+}
+
+function isOlder(file: string, time: number): boolean {
+  const stat = fs.statSync(file, { throwIfNoEntry: false });
+  return stat !== undefined && stat.mtimeMs < time;
+}
+
 /** All records of an agent, in no order, and the files that could not be read. Opens no transcript. */
 export function listRecords(
   layout: Layout,
   agentId: string,
 ): { records: SessionRecord[]; problems: RecordProblem[] } {
-  const folder = layout.records(agentId);
   const records: SessionRecord[] = [];
   const problems: RecordProblem[] = [];
-  for (const name of listNames(folder)) {
-    if (!name.endsWith('.json') || name.startsWith('.')) continue;
-    const file = path.join(folder, name);
-    const read = readRecord(file, agentId, null);
-    if (read.state === 'unreadable') problems.push({ file, reason: read.reason });
-    else if (read.state === 'ok') {
-      if (path.basename(layout.record(agentId, read.record.key)) === name) records.push(read.record);
-      else problems.push({ file, reason: `it belongs to another key, ${JSON.stringify(read.record.key)}` });
-    }
+  for (const read of eachRecord(layout, agentId)) {
+    if (read.state === 'ok') records.push(read.record);
+    else problems.push({ file: read.file, reason: read.reason });
   }
   return { records, problems };
 }

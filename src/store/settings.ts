@@ -13,7 +13,7 @@ import {
   type SettingsHolder,
   type StoredSettings,
 } from '../core/session/settings.ts';
-import { jsonBytes, makeFolder, prepareFile, readJson } from './json-file.ts';
+import { jsonBytes, listNames, makeFolder, prepareFile, readJson } from './json-file.ts';
 import type { Layout } from './layout.ts';
 import { newToken, tryLock } from './lock.ts';
 
@@ -103,6 +103,40 @@ export async function changeSettings(
     }
     await new Promise(resolve => setTimeout(resolve, 5));
   }
+}
+
+/** Settings files of an agent that cannot be read, and why. */
+export function listUnreadableSettings(layout: Layout, agentId: string): { file: string; reason: string }[] {
+  return listNames(layout.settingsFolder(agentId))
+    .filter(name => name.endsWith('.json') && !name.startsWith('.'))
+    .flatMap(name => {
+      const file = path.join(layout.settingsFolder(agentId), name);
+      const read = readJson(file);
+      if (read.state === 'missing') return [];
+      const key = read.state === 'ok' ? (read.value as { key?: unknown } | null)?.key : undefined;
+      try {
+        if (read.state === 'unreadable') return [{ file, reason: read.reason }];
+        const isPlaced = typeof key === 'string' && layout.settings(agentId, key) === file;
+        if (!isPlaced) return [{ file, reason: 'it belongs to another key' }];
+        loadSettings(layout, agentId, key);
+        return [];
+      } catch (error) {
+        return [{ file, reason: (error as Error).message }];
+      }
+    });
+}
+
+/** Labels of an agent's sessions, by session key. Reads the settings there are, which few sessions have. */
+export function labelsOf(layout: Layout, agentId: string): Map<string, string> {
+  const labels = new Map<string, string>();
+  for (const name of listNames(layout.settingsFolder(agentId))) {
+    if (!name.endsWith('.json') || name.startsWith('.')) continue;
+    const read = readJson(path.join(layout.settingsFolder(agentId), name));
+    const stored = (read.state === 'ok' ? read.value : null) as Partial<StoredSettings> | null;
+    const label = stored?.settings?.label?.value;
+    if (typeof label === 'string' && typeof stored?.key === 'string') labels.set(stored.key, label);
+  }
+  return labels;
 }
 
 /** Forgets the settings of a session that is deleted. */

@@ -13,24 +13,26 @@ const EVENT = /^(.+)\.(\d{16}-[0-9a-f-]{36})\.json$/;
 export const EVENTS_PER_TURN = 50;
 
 /**
- * Queues an event durably. The same text as the newest that waits is not queued again.
+ * Queues an event durably. The same text as the newest that waits is not queued again, nor an id that waits.
  *
+ * @param id given where the same event may be queued once more after a crash
  * @returns the event's id; that of the one already there for a repetition
  */
 export function putSystemEvent(
   context: Context,
   layout: Layout,
   event: Omit<SystemEvent, 'id' | 'at'>,
+  id: string = context.newId(),
 ): string {
   const folder = layout.events(event.agentId);
   makeFolder(folder);
   const waiting = eventFiles(layout, event.agentId, event.key);
+  if (waiting.some(({ file }) => file.endsWith(`-${id}.json`))) return id;
   const newest = waiting.at(-1);
   const read = newest && readEvent(newest.file);
   if (read && read.text === event.text && read.runId === event.runId) return read.id;
   // Never below one that waits: a clock set back does not reorder what happened.
   const sequence = Math.max(context.now(), newest ? newest.sequence + 1 : 0);
-  const id = context.newId();
   const stem = `${String(sequence).padStart(16, '0')}-${id}`;
   const file = path.join(folder, `${encodeKey(restOfKey(event.key))}.${stem}.json`);
   putJson(file, { ...event, id, at: context.now() } satisfies SystemEvent, newToken(context), {

@@ -5,12 +5,16 @@ import type { SessionRecord } from '../core/session/session.ts';
 import {
   type AssistantEntry,
   type Entry,
+  type HeaderEntry,
   isAssistantEntry,
   isCommandEntry,
+  isHeaderEntry,
+  isResetEntry,
   isTurnEndEntry,
   isTurnEntry,
   isUserEntry,
   type MessageOutcome,
+  type ResetEntry,
   type TurnEndEntry,
   type TurnEntry,
   type UserEntry,
@@ -38,6 +42,19 @@ export function transcriptState(layout: Layout, record: SessionRecord): Transcri
   if (typeof header !== 'string' && header.type === 'session' && header.id !== record.sessionId)
     return 'foreign';
   return first.length === 0 && fs.statSync(file).size === 0 ? 'not-started' : 'present';
+}
+
+/** The header of a transcript; null where there is no file, or where its first line is none. */
+export function headerOf(file: string): HeaderEntry | null {
+  let first: Buffer;
+  try {
+    first = firstLine(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+  const header = parseLine(first);
+  return typeof header !== 'string' && isHeaderEntry(header) ? header : null;
 }
 
 /** Read in a small piece first: it nearly always holds the header. */
@@ -89,6 +106,13 @@ export function unansweredUsers(file: string, from: number): UserEntry[] {
     entries.filter(isTurnEntry).flatMap(turn => (ended.has(turn.runId) ? turn.messageIds : [])),
   );
   return entries.filter(isUserEntry).filter(user => !user.recorded && !covered.has(user.id));
+}
+
+/** The `reset` line a transcript ends with, if nothing but unusable lines stands behind it. */
+export function closingReset(file: string): ResetEntry | null {
+  if (!fs.existsSync(file)) return null;
+  for (const entry of newestFirst(file, () => undefined)) return isResetEntry(entry) ? entry : null;
+  return null;
 }
 
 /** Entries of a transcript, newest first, back to its beginning. Unusable lines are told to `onBad` and passed over. */

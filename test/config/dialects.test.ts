@@ -120,6 +120,28 @@ describe('Clawdbot, early', () => {
     ).toEqual([{ action: 'allow' }, { action: 'deny', match: { chatType: 'dm' } }]);
   });
 
+  test('whether a group must mention the assistant', () => {
+    expect(
+      load(`{ channels: { Telegram: {
+        groups: { '*': { requireMention: true }, '-1': { requireMention: false, activation: 'mention' } },
+        accounts: { work: { groups: { '-2': { requireMention: false } } } },
+      } } }`),
+    ).toEqual({
+      config: {
+        channels: {
+          telegram: {
+            groups: { '*': { activation: 'mention' }, '-1': { activation: 'mention' } },
+            accounts: { work: { groups: { '-2': { activation: 'always' } } } },
+          },
+        },
+      },
+      notes: expect.arrayContaining([
+        expect.stringMatching(/requireMention is read as channels.telegram.groups.*activation$/),
+        expect.stringMatching(/requireMention is left out: .*activation is set too$/),
+      ]),
+    });
+  });
+
   test('compaction as a word, memory and history limits', () => {
     expect(
       load(`{

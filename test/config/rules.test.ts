@@ -155,3 +155,9 @@ test('rules over keys that are broken already stay quiet', () => {
   expect(checkRules(config, new Set(['agents'])).errors).toEqual([]);
   expect(checkRules(config, new Set(['runners'])).errors).toHaveLength(2);
 });
+
+test('a command that is not there cannot be turned off, and the note says which was meant', () => {
+  expect(find({ commands: { disabled: ['think', '/t', 'elevate'] } }).warnings).toEqual([
+    'commands.disabled[2]: there is no command "elevate"; did you mean "elevated"?',
+  ]);
+});

@@ -286,7 +286,7 @@ describe('what an agent is given', () => {
     const said = () =>
       JSON.parse(say('--channel', 'telegram', '--from', '{{Body}}', 'say {{SessionId}}').json().reply.text);
     expect(said()).toEqual({
-      args: ['--session', 'agent:main:main', 'say {{SessionId}}', '{{Unknown}}', ':telegram:{{Body}}:true'],
+      args: ['--session', 'agent:main:main', 'say {{SessionId}}', '', ':telegram:{{Body}}:true'],
       input: '',
     });
     expect(said().args.at(-1)).toBe(':telegram:{{Body}}:false');

@@ -351,7 +351,7 @@ describe('standard output', () => {
     child.stdout!.on('data', chunk => {
       seen += chunk;
     });
-    await until('the first half is there', () => seen.includes('first half, '));
+    await until('the first half is there', () => seen.includes('first half,'));
     gate.open();
     const run = await done;
     expect(run).toMatchObject({ status: 0, stderr: '' });
@@ -370,7 +370,7 @@ describe('standard output', () => {
     child.stdout!.on('data', chunk => {
       seen += chunk;
     });
-    await until('the first half is there', () => seen.includes('first half, '));
+    await until('the first half is there', () => seen.includes('first half,'));
     gate.open();
     const run = await done;
     expect(run).toMatchObject({ status: 0, stderr: '' });

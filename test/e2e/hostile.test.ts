@@ -183,7 +183,7 @@ describe('text from outside', () => {
     expect(send({ text })).toMatchObject({ status: 0 });
     expect(send({ text: 'next' }).json()).toMatchObject({ status: 'replied' });
     for (const line of [...home.transcripts().values()].flat()) expect(line).toBeTypeOf('object');
-    expect(home.users()[0].message.content).toBe(text);
+    expect(home.users()[0].message.content).toBe(text.replace('\r\n', '\n'));
   });
 
   it('brings no escape sequence to the terminal of who lists it', () => {

@@ -83,7 +83,7 @@ describe('what the agent is given', () => {
     };
     const body = '--help $(touch x)\n{{SessionKey}}';
     expect(JSON.parse(textOf(await run(runner, { body })))).toEqual({
-      args: ['-p', body, '--model', '', '{{Unknown}}'],
+      args: ['-p', body, '--model', '', ''],
       input: '',
     });
     expect(fs.readdirSync(setting.workspace)).toEqual([]);

@@ -1,9 +1,12 @@
 /** Session records as the rows that `sessions` prints. */
 import { contextWindow } from '../../core/context/history.ts';
-import { kindOfKey } from '../../core/routing/session-key.ts';
+import { maySee, viewerOf } from '../../core/routing/visibility.ts';
+import { isSelected, newestFirst, type SessionSelection, sessionKind } from '../../core/session/selection.ts';
 import type { SessionRecord } from '../../core/session/session.ts';
 import type { Desk } from '../../runner/desk.ts';
-import { listAgents, listRecords, type RecordProblem } from '../../store/sessions.ts';
+import { eachRecord, listAgents, type RecordProblem } from '../../store/sessions.ts';
+import { labelsOf } from '../../store/settings.ts';
+import { isoTime } from '../format.ts';
 
 /** One row of contract §10. Times are epoch ms. */
 export interface SessionRow {
@@ -14,7 +17,7 @@ export interface SessionRow {
   chatType: string;
   updatedAt: number;
   ageMs: number;
-  lastActiveAt: string;
+  lastActiveAt: string | null;
   sessionAge: number;
   sessionId: string;
   previousSessionId: string | null;
@@ -26,15 +29,31 @@ export interface SessionRow {
   contextTokens: number;
   percentUsed: number;
   tokensEstimated: boolean;
+  /** name of the group, else of who wrote last */
+  displayName: string | null;
 }
 
-export interface RowFilter {
-  agentId?: string;
-  /** only sessions updated within this many minutes */
-  activeMinutes?: number;
-  channel?: string;
-  kind?: string;
-}
+export type RowFilter = Omit<SessionSelection, 'limit'>;
+
+/** Kinds that `--kind` takes: of the key, and for dm, group, channel and thread of the chat too. */
+export const KINDS: readonly string[] = [
+  'main',
+  'dm',
+  'group',
+  'channel',
+  'thread',
+  'cron',
+  'subagent',
+  'global',
+];
+
+/**
+ * A record is written whenever its `updatedAt` moves, so one whose file is older than the window has not been active in
+ * it, and is not read at all. The margin is for a clock that was set back a little, or a file server with its own. A copy
+ * of a store has its files newer, or as old, as they were: either way nothing is missed. (Only where the clock ran ahead
+ * by more than the margin, and was set back, `--active` passes over what claims to be of the future.)
+ */
+const MTIME_MARGIN = 24 * 3_600_000;
 
 /** All rows that pass, newest first, and the records that could not be read. Opens no transcript. */
 export function sessionRows(
@@ -45,25 +64,33 @@ export function sessionRows(
   const agents = filter.agentId ? [filter.agentId] : listAgents(desk.layout);
   const rows: SessionRow[] = [];
   const problems: RecordProblem[] = [];
+  const since = filter.activeMinutes === undefined ? undefined : now - filter.activeMinutes * 60_000;
+  const modifiedSince = since === undefined ? undefined : since - MTIME_MARGIN;
+  const viewer = viewerOf(desk.context.env);
+  const scope = desk.config.session ?? {};
   let total = 0;
   for (const agentId of agents) {
-    const listed = listRecords(desk.layout, agentId);
-    problems.push(...listed.problems);
-    total += listed.records.length;
-    for (const record of listed.records) {
-      if (filter.activeMinutes !== undefined && now - record.updatedAt > filter.activeMinutes * 60_000)
+    // Few sessions have settings; their names are looked up only for who searches by name.
+    const labels = filter.search === undefined ? null : labelsOf(desk.layout, agentId);
+    for (const read of eachRecord(desk.layout, agentId, modifiedSince)) {
+      if (read.state === 'unreadable') {
+        if (viewer === null) problems.push({ file: read.file, reason: read.reason });
         continue;
-      if (filter.channel !== undefined && record.channel !== filter.channel) continue;
-      const row = rowOf(desk, record, now);
-      if (filter.kind === undefined || row.kind === filter.kind || row.chatType === filter.kind)
-        rows.push(row);
+      }
+      const { record } = read;
+      if (!maySee(viewer, record, desk.config)) continue;
+      total++;
+      const named = labels
+        ? { ...record, label: labels.get(record.key), displayName: displayName(record) ?? undefined }
+        : record;
+      if (isSelected(named, filter, now, scope)) rows.push(rowOf(desk, record, now));
     }
   }
-  return {
-    rows: rows.sort((a, b) => b.updatedAt - a.updatedAt || (a.key < b.key ? -1 : 1)),
-    problems,
-    total,
-  };
+  return { rows: rows.sort(newestFirst), problems, total };
+}
+
+function displayName({ lastRoute }: SessionRecord): string | null {
+  return lastRoute?.groupName ?? lastRoute?.fromName ?? null;
 }
 
 /** One record as a row. */
@@ -72,13 +99,13 @@ export function rowOf(desk: Desk, record: SessionRecord, now: number): SessionRo
   const used = record.tokens?.contextTokens ?? 0;
   return {
     key: record.key,
-    kind: kindOfKey(record.key, desk.config.session),
+    kind: sessionKind(record, desk.config.session),
     agentId: record.agentId,
     channel: record.channel,
     chatType: record.chatType,
     updatedAt: record.updatedAt,
     ageMs: Math.max(0, now - record.updatedAt),
-    lastActiveAt: new Date(record.updatedAt).toISOString(),
+    lastActiveAt: isoTime(record.updatedAt),
     sessionAge: Math.max(0, now - record.startedAt),
     sessionId: record.sessionId,
     previousSessionId: record.previousSessionId ?? null,
@@ -90,5 +117,6 @@ export function rowOf(desk: Desk, record: SessionRecord, now: number): SessionRo
     contextTokens: window,
     percentUsed: Math.round((used / window) * 100),
     tokensEstimated: record.tokens?.estimated ?? false,
+    displayName: displayName(record),
   };
 }

@@ -3,29 +3,31 @@ import { Command, Option } from 'clipanion';
 import type { Context } from '../../context.ts';
 import { agentEntry } from '../../core/agent.ts';
 import { contextWindow } from '../../core/context/history.ts';
-import { ClawError, EXIT } from '../../core/errors.ts';
+import { EXIT } from '../../core/errors.ts';
 import { reportReset, resetType, resolveResetPolicy } from '../../core/session/reset.ts';
+import type { Origin, SessionRecord } from '../../core/session/session.ts';
 import { resolveSettings } from '../../core/session/settings.ts';
-import { judgeFreshness } from '../../core/turn.ts';
+import { judgeFreshness, tell } from '../../core/turn.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { settingsOf } from '../../runner/judge.ts';
-import { lineNumber, parseLine, readForward } from '../../store/jsonl-file.ts';
-import { holderOf } from '../../store/lock.ts';
+import { describeArchived, listArchives } from '../../store/archives.ts';
+import { describeHolder } from '../../store/lock.ts';
 import { listWaiting } from '../../store/pending.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
-import { age, printable, tokens } from '../format.ts';
+import { age, isoTime, printable, tokens } from '../format.ts';
 import { printJson, printOut } from '../output.ts';
 import { timeOption } from '../time-option.ts';
+import { type ArchivedRow, archivedRow } from './archived.ts';
 import { type FoundSession, findSession } from './find.ts';
-import { messagesOf } from './history.ts';
 import { rowOf } from './rows.ts';
+import { reportTranscript, type TurnReport } from './turns.ts';
 
 export class SessionsShowCommand extends ClawCommand {
   static override paths = [['sessions', 'show']];
   static override usage = Command.Usage({
     description:
-      'One session: record, effective reset policy and verdict, tokens, settings with their sources.',
+      'One session: record, effective reset policy and verdict, tokens, settings with their sources. Of an archived transcript, when and why it was archived.',
     examples: [
       ['The main session', 'claw sessions show main'],
       ['Would it be reset tomorrow at five?', 'claw sessions show main --at 2026-11-22T05:00'],
@@ -34,37 +36,36 @@ export class SessionsShowCommand extends ClawCommand {
 
   name = Option.String({ name: 'key-or-id' });
   verbose = Option.Boolean('--verbose', false, {
-    description: 'with the last turns, and bad lines counted over the whole transcript',
+    description: 'with the last turns, what waits, what is archived, and bad lines of the whole transcript',
   });
   at = Option.String('--at', { description: 'verdicts as of this time' });
 
   override async run(context: Context): Promise<number> {
     const desk = await openDesk(context, { anyConfig: true });
     const found = findSession(desk, this.name);
-    if (!found.record) {
-      throw new ClawError(
-        'usage',
-        'session-archived',
-        `${this.name} is an archived transcript`,
-        `claw sessions history ${this.name}`,
-      );
-    }
-    const document = show(desk, { ...found, record: found.record }, timeOption(this.at, desk), this.verbose);
+    const now = timeOption(this.at, desk);
+    if (!found.record) return this.showArchived(desk, found, now);
+    const document = show(desk, found.record, now, this.verbose);
     if (this.json) printJson(document);
     else printOut(describe(document));
     for (const bad of document.badLines)
       this.warn(`${document.transcript}:${bad.line}: ${bad.reason}; the line is left in place`);
     return EXIT.ok;
   }
+
+  private showArchived(desk: Desk, { agentId, sessionId }: FoundSession, now: number): number {
+    const archived = describeArchived(desk.layout.transcript(agentId, sessionId), agentId);
+    // Found a moment ago: whoever deleted it meanwhile is as good as if it had never been there.
+    if (archived === null) return EXIT.data;
+    const row = { ...archivedRow(desk, archived, now), archived: true };
+    if (this.json) printJson(row);
+    else printOut(describeRow(row));
+    return EXIT.ok;
+  }
 }
 
-function show(
-  desk: Desk,
-  found: FoundSession & { record: NonNullable<FoundSession['record']> },
-  now: number,
-  verbose: boolean,
-) {
-  const { record, agentId } = found;
+function show(desk: Desk, record: SessionRecord, now: number, verbose: boolean) {
+  const { agentId } = record;
   const { config, layout } = desk;
   const thread = record.lastRoute?.threadId;
   const type = resetType({
@@ -82,59 +83,74 @@ function show(
   );
   const transcript = layout.transcript(agentId, record.sessionId);
   const file = fs.statSync(transcript, { throwIfNoEntry: false });
-  const badLines = verbose && file ? findBadLines(transcript) : [];
+  const report = verbose && file ? reportTranscript(transcript) : null;
+  const { waiting } = listWaiting(layout, agentId, record.key);
+  const holder = describeHolder(desk.context, layout.lock(agentId, record.key));
   return {
     ...rowOf(desk, record, now),
-    createdAt: new Date(record.createdAt).toISOString(),
-    startedAt: new Date(record.startedAt).toISOString(),
-    lastUserAt: record.lastUserAt === undefined ? null : new Date(record.lastUserAt).toISOString(),
+    createdAt: isoTime(record.createdAt),
+    startedAt: isoTime(record.startedAt),
+    lastUserAt: record.lastUserAt === undefined ? null : isoTime(record.lastUserAt),
     record: layout.record(agentId, record.key),
     transcript,
     transcriptBytes: file?.size ?? null,
     reset: reportReset(type, policy, desk.zone, verdict),
-    settings: {
-      ...resolveSettings(config, agentId, settingsOf(desk, record)),
-      runner: setting(
-        undefined,
-        agentEntry(config, agentId)?.runner,
-        config.agents?.defaults?.runner,
-        'recall',
-      ),
-      contextTokens: setting(
-        undefined,
-        agentEntry(config, agentId)?.contextTokens,
-        config.agents?.defaults?.contextTokens,
-        contextWindow(config, agentId),
-      ),
-    },
+    settings: settingsReport(desk, record),
     lastRoute: record.lastRoute ?? null,
-    busy: holderOf(layout.lock(agentId, record.key)) !== null,
-    waiting: listWaiting(layout, agentId, record.key).waiting.length,
-    malformedLines: verbose ? badLines.length : null,
-    badLines,
-    turns: verbose && file ? messagesOf(transcript, 20, false) : [],
+    /** what the next reply will tell the user */
+    notices: tell(config, record).notices,
+    busy: holder !== null,
+    lock: holder && {
+      pid: holder.pid,
+      hostname: holder.hostname,
+      since: holder.since === null ? null : isoTime(holder.since),
+      state: holder.state,
+    },
+    waiting: waiting.length,
+    waitingMessages: verbose
+      ? waiting.map(({ incoming }) => ({
+          messageId: incoming.messageId,
+          text: incoming.message.text,
+          since: isoTime(incoming.acceptedAt),
+        }))
+      : [],
+    compactions: report?.compactions ?? null,
+    memoryFlush: null,
+    malformedLines: verbose ? (report?.badLines.length ?? 0) : null,
+    badLines: report?.badLines ?? [],
+    retries: report?.retries ?? null,
+    turns: report?.turns ?? [],
+    archivedSessionIds: verbose ? archivedIds(desk, record) : null,
   };
 }
 
-function setting<T>(
-  session: T | undefined,
-  agent: T | undefined,
-  defaults: T | undefined,
-  fallback: T | null,
-) {
-  if (session !== undefined) return { value: session, source: 'session' };
+/** Archived transcripts of the same key, newest first. */
+function archivedIds(desk: Desk, { agentId, key }: SessionRecord): string[] {
+  return listArchives(desk.layout, agentId, key)
+    .archived.sort((a, b) => b.endedAt - a.endedAt)
+    .map(({ sessionId }) => sessionId);
+}
+
+/** Every setting with where its value comes from; runner and window are the agent's. */
+function settingsReport(desk: Desk, record: SessionRecord) {
+  const { config } = desk;
+  const agent = agentEntry(config, record.agentId);
+  const defaults = config.agents?.defaults;
+  return {
+    ...resolveSettings(config, record.agentId, settingsOf(desk, record)),
+    runner: setting(agent?.runner, defaults?.runner, 'recall'),
+    contextTokens: setting(
+      agent?.contextTokens,
+      defaults?.contextTokens,
+      contextWindow(config, record.agentId),
+    ),
+  };
+}
+
+function setting<T>(agent: T | undefined, defaults: T | undefined, fallback: T | null) {
   if (agent !== undefined) return { value: agent, source: 'agent' };
   if (defaults !== undefined) return { value: defaults, source: 'agents.defaults' };
   return { value: fallback, source: 'default' };
-}
-
-function findBadLines(file: string): { line: number; reason: string }[] {
-  const bad: { line: number; reason: string }[] = [];
-  for (const line of readForward(file)) {
-    const value = parseLine(line.bytes);
-    if (typeof value === 'string') bad.push({ line: lineNumber(file, line.offset), reason: value });
-  }
-  return bad;
 }
 
 function describe(session: ReturnType<typeof show>): string {
@@ -152,9 +168,60 @@ function describe(session: ReturnType<typeof show>): string {
     ...Object.entries(settings).map(
       ([name, { value, source }]) => `${name.padEnd(14)} ${value ?? '-'} (${source})`,
     ),
-    `transcript ${session.transcript}${session.transcriptBytes === null ? ' (gone)' : ` (${session.transcriptBytes} bytes)`}`,
-    `state      ${session.busy ? 'a turn is running' : 'free'}, ${session.waiting} waiting`,
-    ...session.turns.map(turn => `${turn.at}  ${turn.role.padEnd(9)} ${printable(turn.text).slice(0, 200)}`),
+    `transcript ${session.transcript}${session.transcriptBytes === null ? (session.messageCount > 0 ? ' (gone)' : ' (not begun)') : ` (${session.transcriptBytes} bytes)`}`,
+    `replies    ${session.lastRoute ? routeText(session.lastRoute) : 'to whoever writes first'}`,
+    `state      ${session.lock ? lockText(session.lock) : 'free'}, ${session.waiting} waiting`,
+    ...session.waitingMessages.map(({ since, text }) => `           ${since}  ${short(text)}`),
+    ...session.notices.map(notice => `to tell    ${notice}`),
+    ...(session.archivedSessionIds ?? []).map(id => `archived   ${id}`),
+    ...(session.compactions ? [`compacted  ${session.compactions} times`] : []),
+    ...(session.retries ? [`retries    ${session.retries}`] : []),
+    ...session.turns.flatMap(turnLines),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function routeText({ channel, chatType, from, fromName, groupId, groupName, threadId, to }: Origin): string {
+  const whom = groupId ? `${chatType} ${groupName ?? groupId}` : `${chatType} ${fromName ?? from ?? ''}`;
+  return printable(`to ${channel} ${whom}${threadId ? `, thread ${threadId}` : ''}${to ? ` (${to})` : ''}`);
+}
+
+function lockText({ pid, hostname, since, state }: NonNullable<ReturnType<typeof show>['lock']>): string {
+  const who = `process ${pid ?? '?'}${hostname ? ` on ${hostname}` : ''}${since ? ` since ${since}` : ''}`;
+  return state === 'dead' ? `left locked by ${who}, which died` : `a turn is running: ${who}`;
+}
+
+function turnLines(turn: TurnReport): string[] {
+  const { status, runner, model, usage, durationMs, error, attempt, reply } = turn;
+  const facts = [
+    status,
+    model ? `${runner} ${model}` : runner,
+    ...(usage ? [`${usage.totalTokens} tokens`] : []),
+    ...(durationMs === null ? [] : [`${durationMs} ms`]),
+    ...(attempt > 1 ? [`start ${attempt}`] : []),
+  ];
+  return [
+    `turn       ${turn.at ?? '-'}  ${printable(facts.join(', '))}`,
+    `           > ${short(turn.text)}`,
+    ...(reply === null ? [] : [`           < ${short(reply)}`]),
+    ...(error ? [`           ! ${short(error.message)}`] : []),
+  ];
+}
+
+function short(text: string): string {
+  return printable(text.slice(0, 400)).slice(0, 200);
+}
+
+function describeRow(row: ArchivedRow): string {
+  const lines = [
+    `session    ${row.key ?? '(its first line does not say)'}`,
+    `id         ${row.sessionId} (archived)`,
+    `time       ${row.startedAt ?? '?'} to ${row.endedAt ?? '?'}`,
+    `ended by   ${row.reason ?? 'nobody knows; its record was removed'}${row.nextSessionId ? `, then ${row.nextSessionId}` : ''}`,
+    `begins     ${row.preview === null ? '-' : printable(row.preview)}`,
+    `transcript ${row.path} (${row.bytes} bytes)`,
+    `read it    claw sessions history ${row.sessionId}`,
+    `resume it  claw sessions resume ${row.sessionId}`,
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -248,7 +248,7 @@ const LONGEST_SESSION_KEY = 4 * LONGEST_ID;
 /**
  * Turns an envelope into a message: channel (default `cli`), account (default: that of the channel) and chat type
  * (default: `group` where a group is named, else `dm`) filled in and folded, ids kept byte for byte. Everything that
- * is wrong with it is in `problems`, each beginning with the field's name.
+ * is wrong with it is in `problems`, each beginning with the field's name. In the text, CR LF and CR become LF.
  *
  * - A DM on channel `cli` without `from` is from the local user; `from` stays absent.
  * - A WhatsApp id ending in `@g.us` is a group wherever it stands, and names the channel where none is given.
@@ -268,11 +268,22 @@ export function normaliseMessage(envelope: Envelope, defaults: MessageDefaults =
   const accountId = readAccount(envelope.accountId, channel, defaults, problems);
   const chat = readChat(envelope, channel, problems);
   if (problems.length > 0) return { ok: false, problems };
-  const message: Message = { ...envelope, ...chat, channel, accountId, text: envelope.text ?? '' };
+  const message: Message = {
+    ...envelope,
+    ...chat,
+    channel,
+    accountId,
+    text: withNewlines(envelope.text ?? ''),
+  };
   for (const key of Object.keys(message) as (keyof Message)[]) {
     if (message[key] === undefined) delete message[key];
   }
   return { ok: true, message };
+}
+
+/** Ends of lines as LF, however the sender's system writes them. A backslash and an n are text: `C:\\new` stays. */
+function withNewlines(text: string): string {
+  return text.replace(/\r\n?/g, '\n');
 }
 
 function isBlank(text: string): boolean {

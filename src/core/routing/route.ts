@@ -54,7 +54,7 @@ export function decideRoute(message: Message, config: ConfigInput, options: Rout
     chatType: message.chatType,
     peerId: peer.id ?? null,
     access: decideAccess(message, config, options.paired),
-    activation: decideActivation(message, config, options.groupActivation),
+    activation: decideActivation(message, config, agentId, options.groupActivation),
   };
 }
 

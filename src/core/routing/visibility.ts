@@ -1,5 +1,6 @@
 /** Which sessions an agent may look at or write to when it calls claw from inside its turn. One rule for every verb. */
 import type { ConfigInput } from '../../config/schema.ts';
+import { ClawError } from '../errors.ts';
 import { kindOfKey, mainSessionKey } from './session-key.ts';
 
 /** The turn that a command is called from; null for the operator, who may see everything. */
@@ -52,4 +53,14 @@ export function viewerOf(env: Readonly<Record<string, string | undefined>>): Vie
   if (!env.CLAW_RUN_ID) return null;
   // Without a session it can only be a stranger's program: it sees nothing.
   return { agentId: env.CLAW_AGENT_ID ?? '', key: env.CLAW_SESSION_KEY ?? '' };
+}
+
+/** The same words for a session that does not exist and for one that is not the caller's to see. */
+export function unknownSession(key: string): ClawError {
+  return new ClawError(
+    'usage',
+    'session-unknown',
+    `there is no session ${JSON.stringify(key)}`,
+    'claw sessions list',
+  );
 }

@@ -1,16 +1,18 @@
 /** What of a reply may already be shown while the program still prints. */
-import { endWithoutNewlines } from './output.ts';
+import { LONGEST_TOKEN, mayBeginToken } from './silence.ts';
 
 /**
- * Passes text on as it comes, except what may yet turn out not to be part of the reply: anything that could still
- * become a silent token, and newlines at the end. The pieces it hands out, joined, are exactly the reply.
+ * Passes text on as it comes, except what may yet turn out not to be part of the reply: a beginning that could become a
+ * token, and an end that could be cut off (white space, and words that are a token or begin one). The pieces it hands
+ * out, joined, are exactly the reply.
  */
 export class DeltaGate {
   readonly #silentTokens: readonly string[];
   #held = '';
+  #shown = 0;
   #open = false;
 
-  /** @param silentTokens whole replies that mean "say nothing" */
+  /** @param silentTokens the runner's tokens for "say nothing" */
   constructor(silentTokens: readonly string[]) {
     this.#silentTokens = silentTokens;
   }
@@ -18,11 +20,12 @@ export class DeltaGate {
   /** Takes the next piece of output; returns what can be shown now, often ''. */
   push(text: string): string {
     this.#held += text;
-    if (!this.#open && this.#couldBeSilent()) return '';
+    if (!this.#open && mayBeginToken(this.#held, this.#silentTokens)) return '';
     this.#open = true;
-    const end = endWithoutNewlines(this.#held);
+    const end = this.#safeEnd();
     const shown = this.#held.slice(0, end);
     this.#held = this.#held.slice(end);
+    this.#shown += shown.length;
     return shown;
   }
 
@@ -32,11 +35,19 @@ export class DeltaGate {
    * @param reply the whole reply, already known not to be silent
    */
   end(reply: string): string {
-    return this.#open ? '' : reply;
+    return reply.slice(this.#shown);
   }
 
-  #couldBeSilent(): boolean {
-    const start = this.#held.trimStart();
-    return this.#silentTokens.some(token => token.startsWith(start) || start.trimEnd() === token);
+  /** Up to where what is held is certainly part of the reply: before white space and a token that may follow it. */
+  #safeEnd(): number {
+    const tail = Math.max(0, this.#held.length - LONGEST_TOKEN);
+    let end = this.#held.length;
+    for (const { index } of this.#held.slice(tail).matchAll(/\s+/g)) {
+      if (!mayBeginToken(this.#held.slice(tail + index), this.#silentTokens)) continue;
+      end = tail + index;
+      break;
+    }
+    while (end > 0 && /\s/.test(this.#held[end - 1]!)) end -= 1;
+    return end;
   }
 }

@@ -1,46 +1,42 @@
 /** The placeholders of a runner's `args`. */
 import type { TurnRequest } from '../turn-request.ts';
 
-const NAMES = [
-  'Body',
-  'SessionId',
-  'SessionKey',
-  'AgentId',
-  'Model',
-  'ThinkingLevel',
-  'PromptFile',
-  'Workspace',
-  'IsNewSession',
-  'RunId',
-  'Channel',
-  'Surface',
-  'From',
-] as const;
+export type TemplateName =
+  | 'Body'
+  | 'SessionId'
+  | 'SessionKey'
+  | 'AgentId'
+  | 'Model'
+  | 'ThinkingLevel'
+  | 'PromptFile'
+  | 'Workspace'
+  | 'IsNewSession'
+  | 'RunId'
+  | 'Channel'
+  | 'Surface'
+  | 'From';
 
-export type TemplateName = (typeof NAMES)[number];
 export type TemplateValues = Partial<Record<TemplateName, string>>;
 
-const PLACEHOLDER = /\{\{(\w+)\}\}/g;
-
-function isTemplateName(name: string): name is TemplateName {
-  return (NAMES as readonly string[]).includes(name);
-}
+const PLACEHOLDER = /\{\{\s*(\w+)\s*\}\}/g;
 
 /**
- * Fills every known `{{Name}}` of one argument in a single pass: a value that itself looks like a placeholder stays
- * what it is, because messages come from strangers. A known name without a value becomes '', an unknown one is left
- * as it stands, since it may be meant for the program.
+ * Fills every `{{Name}}` of one argument in a single pass: a value that itself looks like a placeholder stays what it
+ * is, because messages come from strangers. Names are taken as they are written, spaces inside the braces aside. What
+ * has no value of its own, or one that is no text, number or yes and no, becomes ''.
  * NUL cannot be part of an argument, so it becomes U+FFFD.
  */
-export function fillTemplate(text: string, values: TemplateValues): string {
-  return text.replace(PLACEHOLDER, (whole, name: string) =>
-    isTemplateName(name) ? (values[name] ?? '').replaceAll('\0', '\ufffd') : whole,
-  );
+export function fillTemplate(text: string, values: Readonly<Record<string, unknown>>): string {
+  return text.replace(PLACEHOLDER, (_, name: string) => {
+    const value = Object.hasOwn(values, name) ? values[name] : undefined;
+    const isScalar = ['string', 'number', 'boolean'].includes(typeof value);
+    return isScalar ? String(value).replaceAll('\0', '\ufffd') : '';
+  });
 }
 
 /** Whether any of these arguments holds `{{name}}`. */
 export function usesTemplate(args: readonly string[], name: TemplateName): boolean {
-  return args.some(arg => arg.includes(`{{${name}}}`));
+  return args.some(arg => [...arg.matchAll(PLACEHOLDER)].some(match => match[1] === name));
 }
 
 /**

@@ -6,6 +6,7 @@ import type { RunnerConfig } from '../../config/schema.ts';
 import type { Usage } from '../session/transcript.ts';
 import type { TurnError, TurnOutcome } from '../turn-request.ts';
 import { estimateUsage, parseOutput } from './output.ts';
+import { HEARTBEAT_TOKEN, replyOf, withoutToken } from './silence.ts';
 
 /** Every way a program can end, in one shape. At most one of the flags is true; a signal is never success. */
 export interface ExecOutcome {
@@ -50,6 +51,8 @@ export interface VerdictInput {
   prompt: string;
   /** values of the configured environment, which must not appear in an error */
   secrets: readonly string[];
+  /** the run is a heartbeat: HEARTBEAT_OK stays in the text, for `judgeHeartbeat` */
+  heartbeat?: boolean;
 }
 
 /** Judges a finished run. `failed` keeps what was printed as `output`; it is never a reply. */
@@ -61,15 +64,23 @@ export function judge(run: ExecOutcome, input: VerdictInput): TurnOutcome {
     const output = clip(mask(parsed.text ?? run.stdout, input.secrets), FAILED_OUTPUT_CHARACTERS);
     return { status: 'failed', error, output, usage: parsed.usage, ...base };
   }
-  const text = parsed.text ?? '';
-  const usage: Usage = parsed.usage ?? estimateUsage(input.prompt, text);
-  if (isSilent(text, input.runner.silentTokens)) return { status: 'silent', usage, ...base };
+  const printed = parsed.text ?? '';
+  const usage: Usage = parsed.usage ?? estimateUsage(input.prompt, printed);
+  const tokens = input.runner.silentTokens ?? RUNNER_DEFAULTS.silentTokens;
+  const text = replyOf(printed, tokens, input.heartbeat);
+  if (text === null) {
+    const unsaid = [...tokens, HEARTBEAT_TOKEN]
+      .reduce((rest, token) => withoutToken(rest, token, 'alone').text, printed)
+      .trim();
+    if (unsaid !== '') {
+      const shown = clip(mask(unsaid, input.secrets), STDERR_CHARACTERS);
+      base.warnings.push(
+        `runner "${input.runnerName}" asked for silence and printed more, which is not sent: ${shown}`,
+      );
+    }
+    return { status: 'silent', usage, ...base };
+  }
   return { status: 'replied', text, usage, ...base };
-}
-
-/** Whether a whole reply is one of the tokens that mean "say nothing". */
-export function isSilent(text: string, tokens: readonly string[] = RUNNER_DEFAULTS.silentTokens): boolean {
-  return tokens.includes(text.trim());
 }
 
 /** How the process itself failed; the loss of the session outranks everything, because its new owner decides now. */

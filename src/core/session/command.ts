@@ -146,6 +146,10 @@ const TITLES: Readonly<Partial<Record<SettingName, string>>> = {
   queueDebounceMs: 'Queue debounce',
   queueCap: 'Queue cap',
   queueDrop: 'Queue drop',
+  ttsMode: 'Speech',
+  replyPolicy: 'Reply policy',
+  announceChannel: 'Announce channel',
+  label: 'Label',
 };
 
 const ONLY_GROUPS = 'Activation applies to groups only; nothing was changed.';
@@ -264,7 +268,7 @@ function commandReply(command: NonNullable<ParsedText['command']>, situation: Si
 
 function status(situation: Situation): string {
   const { settings, tokens, window } = situation;
-  const used = tokens?.contextTokens ?? tokens?.totalTokens ?? 0;
+  const used = tokens?.contextTokens ?? 0;
   const set = SETTING_NAMES.filter(
     name => name !== 'model' && !name.startsWith('queue') && settings[name].value !== null,
   ).map(name => `${title(name).toLowerCase()} ${told(name, settings[name])}`);

@@ -274,7 +274,10 @@ export type ChatCommand =
   | { name: 'compact'; instructions: string };
 
 export interface ParsedText {
-  /** settings given with a valid value; null = taken back (`/send inherit`, `/queue reset`, `/model default`) */
+  /**
+   * settings given with a valid value; null = taken back (`/send inherit`, `/queue reset`, `/model default`), which only
+   * happens where `alone`
+   */
   settings: SettingsChange;
   /** setting directives without a (valid) value: the person asks, or mistyped */
   asked: { name: DirectiveName; given: string }[];
@@ -293,16 +296,21 @@ export interface ParseOptions {
   models: KnownModels;
   /** the sender may change what stays */
   owner: boolean;
+  /** something came with the text, which is then never all there is */
+  hasAttachments?: boolean;
   /** canonical names that are text here, see `disabledDirectives` */
   disabled?: readonly string[];
   /** names this assistant answers to; absent: any name is taken for ours */
   botNames?: readonly string[];
 }
 
+const ROWS = new Map<string, (typeof DIRECTIVES)[number]>(
+  DIRECTIVES.flatMap(row => [row.name, ...row.aliases].map(name => [name, row] as const)),
+);
+
 /** The row of a name or alias, in any case. */
 export function directiveNamed(name: string): (typeof DIRECTIVES)[number] | undefined {
-  const wanted = name.toLowerCase();
-  return DIRECTIVES.find(row => row.name === wanted || (row.aliases as readonly string[]).includes(wanted));
+  return ROWS.get(name.toLowerCase());
 }
 
 /** The directives a configuration does not offer, by their canonical names; `commands.text: false` turns all off. */
@@ -351,7 +359,7 @@ interface Find extends Reading {
 export function parseDirectives(text: string, options: ParseOptions): ParsedText {
   const from = startOf(text, options);
   const finds = findDirectives(text, from, options);
-  const alone = finds.length > 0 && isNothingBut(text, from, finds);
+  const alone = finds.length > 0 && !options.hasAttachments && isNothingBut(text, from, finds);
   const counted = alone ? finds : finds.filter(find => find.inline);
   const isRefused = ({ name, change, command }: Find) => {
     if (options.owner || (change === undefined && command === undefined)) return false;
@@ -361,7 +369,7 @@ export function parseDirectives(text: string, options: ParseOptions): ParsedText
   const refused = counted.filter(isRefused);
   const taken = counted.filter(find => !isRefused(find));
   return {
-    settings: Object.assign({}, ...taken.map(find => find.change ?? {})),
+    settings: taken.reduce<SettingsChange>((settings, { change }) => Object.assign(settings, change), {}),
     asked: taken.flatMap(({ name, given }) => (given === undefined ? [] : [{ name, given }])),
     command: taken.find(find => find.command)?.command ?? null,
     body: alone && refused.length === 0 ? '' : without(text, taken),
@@ -390,8 +398,8 @@ function findDirectives(text: string, from: number, options: ParseOptions): Find
     const head = readHead(text, start);
     const ours = head && (head.addressee === undefined || isOurs(head.addressee));
     const reading = ours ? readDirective(text, head, options) : undefined;
-    const second = reading?.command && finds.some(find => find.command);
-    if (reading === undefined || second || (!leading && isAtStartOnly(reading))) {
+    const misplaced = reading && !leading && isAtStartOnly(reading);
+    if (!reading || misplaced || (reading.command && finds.some(find => find.command))) {
       leading = false;
       continue;
     }

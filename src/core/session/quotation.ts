@@ -44,6 +44,7 @@ export function isGapAt(text: string, offset: number): boolean {
 /** Offsets of every `/` that stands at the beginning or behind blank space, outside quotations and code. */
 export function commandPlaces(text: string): number[] {
   const places: number[] = [];
+  if (!text.includes('/')) return places;
   const find = finder(text);
   let lineEnd = -1;
   /** openers that nothing on this line closes; asked once, so that a line of them costs one search */

@@ -5,6 +5,7 @@ import {
   type Entry,
   isAssistantEntry,
   isCommandEntry,
+  isResumedEntry,
   isTurnEndEntry,
   isUserEntry,
   type Usage,
@@ -38,9 +39,9 @@ export interface TokenCounts {
   estimated?: boolean;
 }
 
-/** Why and when a session began anew. `previousSessionId` is the archived transcript. */
+/** Why and when a session began anew, or went on in an earlier transcript. `previousSessionId` is the archived one. */
 export interface ResetInfo {
-  reason: 'daily' | 'idle' | 'user' | 'missing' | 'operator';
+  reason: 'daily' | 'idle' | 'user' | 'missing' | 'operator' | 'resume';
   /** epoch ms */
   at: number;
   previousSessionId: string;
@@ -70,6 +71,8 @@ export interface SessionRecord {
   /** user and assistant messages in this transcript */
   messageCount: number;
   previousSessionId?: string;
+  /** key of the session whose turn began this sub-agent's */
+  spawnedBy?: string;
   /** a reset the user has not been told of yet */
   untoldReset?: ResetInfo;
 }
@@ -85,8 +88,8 @@ export function reduceRecord(record: SessionRecord, entry: Entry, end: number): 
   if (isUserEntry(entry)) {
     next.messageCount++;
     next.updatedAt = Math.max(next.updatedAt, entry.timestamp);
-    // Chatter that is kept as context, and what an agent wrote, are no message of a real user.
-    if (entry.recorded || entry.hops) return next;
+    // Chatter that is kept as context, and what another session wrote, are no message of a real user.
+    if (entry.recorded || entry.hops || entry.sentFrom) return next;
     next.lastUserAt = Math.max(next.lastUserAt ?? 0, entry.timestamp);
     next.lastRoute = entry.origin;
   } else if (isAssistantEntry(entry)) {
@@ -100,6 +103,16 @@ export function reduceRecord(record: SessionRecord, entry: Entry, end: number): 
   } else if (isCommandEntry(entry)) {
     next.updatedAt = Math.max(next.updatedAt, entry.timestamp);
     delete next.untoldReset;
+  } else if (isResumedEntry(entry)) {
+    // A person asked for this conversation again: as good as a message, or the next one would find it stale.
+    const { timestamp: at, previousSessionId } = entry;
+    next.lastUserAt = Math.max(next.lastUserAt ?? 0, at);
+    next.updatedAt = Math.max(next.updatedAt, at);
+    delete next.untoldReset;
+    if (previousSessionId !== undefined) {
+      next.previousSessionId = previousSessionId;
+      next.untoldReset = { reason: 'resume', at, previousSessionId };
+    }
   }
   return next;
 }

@@ -59,6 +59,10 @@ export interface UserEntry {
   settings?: SettingsChange;
   /** those end with the session */
   untilReset?: true;
+  /** session key it was written from, or `operator` */
+  sentFrom?: string;
+  /** session that is told of the answer */
+  announceTo?: { agentId: string; key: string };
   /** how many agents stand between a person and this message; absent: a person wrote it */
   hops?: number;
 }
@@ -150,6 +154,14 @@ export interface ResetEntry {
   nextSessionId: string;
 }
 
+/** An archived transcript became the current one of its key again; a `reset` line before it counts no more. Not in context. */
+export interface ResumedEntry {
+  type: 'resumed';
+  timestamp: number;
+  /** the transcript that was current until then, where there was one */
+  previousSessionId?: string;
+}
+
 export type KnownEntry =
   | HeaderEntry
   | UserEntry
@@ -157,7 +169,8 @@ export type KnownEntry =
   | TurnEntry
   | TurnEndEntry
   | CommandEntry
-  | ResetEntry;
+  | ResetEntry
+  | ResumedEntry;
 
 /** Any line of a transcript; unknown types are kept. */
 export type Entry = KnownEntry | { type: string; [key: string]: unknown };
@@ -241,4 +254,20 @@ export function isResetEntry(entry: Entry): entry is ResetEntry {
   const { nextSessionId, reason, timestamp } = entry as Partial<ResetEntry>;
   const isReset = entry.type === 'reset' && isText(nextSessionId, reason) && Number.isFinite(timestamp);
   return isReset && SAFE_SESSION_ID.test(nextSessionId as string);
+}
+
+export function isResumedEntry(entry: Entry): entry is ResumedEntry {
+  const { timestamp, previousSessionId } = entry as Partial<ResumedEntry>;
+  if (entry.type !== 'resumed' || !Number.isFinite(timestamp)) return false;
+  return (
+    previousSessionId === undefined ||
+    (typeof previousSessionId === 'string' && SAFE_SESSION_ID.test(previousSessionId))
+  );
+}
+
+/** The header of a transcript, if its first line is one and names a session that can be found by it. */
+export function isHeaderEntry(entry: Entry): entry is HeaderEntry {
+  const { id, sessionKey, timestamp } = entry as Partial<HeaderEntry>;
+  const isHeader = entry.type === 'session' && isText(id, sessionKey) && Number.isFinite(timestamp);
+  return isHeader && SAFE_SESSION_ID.test(id as string);
 }

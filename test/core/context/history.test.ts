@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { ConfigInput } from '../../../src/config/schema.ts';
 import {
   contextWindow,
+  dmHistoryLimit,
   estimateTokens,
   type HistoryLimits,
   historyLimits,
@@ -13,6 +14,7 @@ import { originOf } from '../../../src/core/turn.ts';
 import { message, NOON } from '../turn-facts.ts';
 
 const NONE: HistoryLimits = {
+  chatter: Number.POSITIVE_INFINITY,
   turns: Number.POSITIVE_INFINITY,
   messages: Number.POSITIVE_INFINITY,
   tokens: Number.POSITIVE_INFINITY,
@@ -119,17 +121,6 @@ describe('at most so many turns', () => {
     expect(picked(transcript, { turns: 1 }).slice(-2)).toEqual(['q2', 'a2']);
     expect(picked(transcript, { turns: 2 })).toEqual(['q1', 'a1', 'c1', 'c2', 'q2', 'a2']);
   });
-
-  test.each<[string, string, number, number[]]>([
-    ['hc-001', 'uauaua', 2, [2, 3, 4, 5]],
-    ['hc-002', 'uauaua', 1, [4, 5]],
-    ['hc-004', 'uaua', 10, [0, 1, 2, 3]],
-    ['hc-007', '', 5, []],
-    ['hc-009', 'uuua', 2, [1, 2, 3]],
-  ])('vector %s: of %j with %i turns these stay: %j', (_, roles, turns, kept) => {
-    const transcript = [...roles].map((role, at) => (role === 'u' ? user(String(at)) : reply(String(at))));
-    expect(picked(transcript, { turns }).map(Number)).toEqual(kept);
-  });
 });
 
 describe('at most so many messages', () => {
@@ -147,6 +138,31 @@ describe('at most so many messages', () => {
     expect(picked([user('c1', { recorded: true }), user('c2', { recorded: true })], { messages: 1 })).toEqual(
       ['c2'],
     );
+  });
+});
+
+describe('group chatter', () => {
+  const chatter = (content: string) => user(content, { recorded: true });
+  const transcript = [...['a', 'b', 'c'].map(chatter), ...talk(1), ...['d', 'e', 'f'].map(chatter)];
+
+  test.each<[number, string[]]>([
+    [0, ['q1', 'a1']],
+    [1, ['c', 'q1', 'a1', 'f']],
+    [2, ['b', 'c', 'q1', 'a1', 'e', 'f']],
+    [9, ['a', 'b', 'c', 'q1', 'a1', 'd', 'e', 'f']],
+  ])('of which %i may stay: the newest before each answered message', (limit, kept) => {
+    expect(picked(transcript, { chatter: limit })).toEqual(kept);
+  });
+
+  test('that is left out counts for no other limit', () => {
+    expect(picked(transcript, { chatter: 1, messages: 4 })).toEqual(['c', 'q1', 'a1', 'f']);
+  });
+
+  test('is read through for what was answered before it, but not without end', () => {
+    const crowd = (count: number) => Array.from({ length: count }, (_, at) => chatter(`c${at}`));
+    expect(picked([...talk(1), ...crowd(1000)], { chatter: 1 })).toEqual(['q1', 'a1', 'c999']);
+    const newestFirst = [...talk(1), ...crowd(5000)].reverse().slice(0, 2002);
+    expect(selectHistory(noMoreThan(newestFirst), { ...NONE, chatter: 1 }, false)).toHaveLength(1);
   });
 });
 
@@ -281,15 +297,24 @@ describe('limits', () => {
   const session = (part: NonNullable<ConfigInput['session']>): ConfigInput => ({ session: part });
 
   test('where nothing is said: 50 turns, and three quarters of the window', () => {
-    expect(limits({})).toEqual({ turns: 50, messages: Number.POSITIVE_INFINITY, tokens: 150_000 });
+    expect(limits({})).toEqual({
+      turns: 50,
+      chatter: 50,
+      messages: Number.POSITIVE_INFINITY,
+      tokens: 150_000,
+    });
     expect(contextWindow({}, 'main')).toBe(200_000);
   });
 
   test.each<[ConfigInput, object, Partial<HistoryLimits>]>([
     [session({ dmHistoryLimit: 5 }), {}, { turns: 5 }],
-    [session({ dmHistoryLimit: 0 }), {}, { turns: 0 }],
+    [session({ dmHistoryLimit: 0 }), {}, { turns: Number.POSITIVE_INFINITY }],
     [session({ dmHistoryLimit: 5, dmHistoryLimitByChannel: { telegram: 7 } }), {}, { turns: 7 }],
-    [session({ dmHistoryLimit: 5, dmHistoryLimitByChannel: { telegram: 0 } }), {}, { turns: 0 }],
+    [
+      session({ dmHistoryLimit: 5, dmHistoryLimitByChannel: { telegram: 0 } }),
+      {},
+      { turns: Number.POSITIVE_INFINITY },
+    ],
     [session({ dmHistoryLimit: 5, dmHistoryLimitByChannel: { discord: 7 } }), {}, { turns: 5 }],
     [session({ dmHistoryLimitByChannel: { telegram: 7 } }), { chatType: 'group' }, { turns: 50 }],
     [session({ maxMessages: 9 }), {}, { messages: 9 }],
@@ -308,5 +333,73 @@ describe('limits', () => {
     ],
   ])('%j %j: %j', (config, chat, wanted) => {
     expect(limits(config, chat)).toMatchObject(wanted);
+  });
+});
+
+describe('the limit of a private chat', () => {
+  const config = {
+    channels: {
+      telegram: {
+        dmHistoryLimit: 20,
+        dms: {
+          '789': { historyLimit: 3 },
+          'Ann@Example.com': { historyLimit: 4 },
+          '5:thread:x': { historyLimit: 6 },
+        },
+        accounts: { work: { dmHistoryLimit: 9 } },
+      },
+    },
+    session: { dmHistoryLimit: 7, dmHistoryLimitByChannel: { telegram: 8, sms: 0 } },
+  } as ConfigInput;
+
+  test.each<[string, object, number | undefined]>([
+    ['agent:main:telegram:dm:789', {}, 3],
+    ['agent:main:telegram:dm:789:thread:1', {}, 3],
+    ['agent:main:telegram:dm:ann@example.com', {}, 4],
+    ['agent:main:telegram:dm:5:thread:x', {}, 6],
+    ['agent:main:telegram:dm:6', {}, 20],
+    ['agent:main:telegram:work:dm:6', {}, 9],
+    ['agent:main:telegram:work:dm:789', {}, 3],
+    ['agent:main:dm:789', {}, undefined],
+    ['agent:main:dm:anna', { channel: 'telegram', from: '789' }, 3],
+    ['agent:main:main', { channel: 'telegram' }, 20],
+    ['agent:main:main', { channel: 'telegram', from: '789' }, 3],
+    ['agent:main:main', { channel: 'telegram', accountId: 'work' }, 9],
+    ['agent:main:main', { channel: 'sms' }, 0],
+    ['agent:main:main', { channel: 'constructor' }, undefined],
+    ['agent:main:main', {}, undefined],
+    ['agent:main:telegram:group:1', { channel: 'telegram' }, undefined],
+    ['agent:main:cron:j', { channel: 'telegram' }, undefined],
+  ])('%s %j: %j', (sessionKey, chat, limit) => {
+    expect(dmHistoryLimit(config, { sessionKey, ...chat })).toBe(limit);
+  });
+
+  test.each<[object, Partial<HistoryLimits>]>([
+    [{ channel: 'telegram', from: '789' }, { turns: 3 }],
+    [{ channel: 'sms' }, { turns: Number.POSITIVE_INFINITY }],
+    [{ channel: 'irc' }, { turns: 7 }],
+    [{ channel: 'telegram', chatType: 'group', from: '789' }, { turns: 7 }],
+    [
+      { channel: 'telegram', chatType: 'thread', sessionKey: 'agent:main:telegram:dm:789:thread:1' },
+      { turns: 3 },
+    ],
+    [
+      { channel: 'telegram', chatType: 'thread', sessionKey: 'agent:main:telegram:group:789:topic:1' },
+      { turns: 7 },
+    ],
+  ])('%j: %j', (chat, wanted) => {
+    expect(historyLimits(config, { agentId: 'main', channel: 'sms', chatType: 'dm', ...chat })).toMatchObject(
+      wanted,
+    );
+  });
+
+  test('chatter: of the channel, else of all groups', () => {
+    const groups = {
+      messages: { groupChat: { historyLimit: 5 } },
+      channels: { irc: { historyLimit: 0 } },
+    } as ConfigInput;
+    const chatter = (channel: string) =>
+      historyLimits(groups, { agentId: 'main', channel, chatType: 'group' }).chatter;
+    expect([chatter('irc'), chatter('sms')]).toEqual([0, 5]);
   });
 });

@@ -215,3 +215,22 @@ describe('a route', () => {
     expect(routeOf({ channel: 'x', from: '1' }, config, { paired: ['1'] }).access.allowed).toBe(true);
   });
 });
+
+describe('activation', () => {
+  const config: ConfigInput = {
+    agents: {
+      list: [
+        { id: 'home', default: true, identity: { name: 'Sam' } },
+        { id: 'ops', groupChat: { mentionPatterns: ['\\bops\\b'] } },
+      ],
+    },
+    bindings: [{ agentId: 'ops', match: { channel: 'irc' } }],
+  };
+  const respond = (channel: string, text: string) =>
+    routeOf({ channel, groupId: 'g', from: '1', text }, config).activation.respond;
+
+  it('asks whether the agent that the message goes to was called, not another one', () => {
+    expect([respond('sms', 'sam?'), respond('sms', 'ops?')]).toEqual([true, false]);
+    expect([respond('irc', 'sam?'), respond('irc', 'ops?')]).toEqual([false, true]);
+  });
+});

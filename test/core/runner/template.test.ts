@@ -21,8 +21,9 @@ describe('filling in arguments', () => {
     ['@{{PromptFile}}', '@/tmp/p/prompt.txt'],
     ['{{Workspace}} {{IsNewSession}} {{RunId}}', '/workspace true run-1'],
     ['{{Channel}} {{Surface}} {{From}}', 'telegram phone 42'],
-    ['{{Nonsense}} {{ Body }} {Body} {{body}}', '{{Nonsense}} {{ Body }} {Body} {{body}}'],
-    ['{{constructor}}{{__proto__}}', '{{constructor}}{{__proto__}}'],
+    ['{{ Body }} {Body} {{{Body}}} {{Bo dy}}', 'the prompt {Body} {the prompt} {{Bo dy}}'],
+    ['[{{Nonsense}}{{body}}]', '[]'],
+    ['[{{constructor}}{{__proto__}}]', '[]'],
     ['', ''],
   ])('%s becomes %s', (text, filled) => {
     expect(fillTemplate(text, values)).toBe(filled);
@@ -47,6 +48,7 @@ describe('filling in arguments', () => {
 
   test('knows whether a name is used', () => {
     expect(usesTemplate(['-p', 'x{{Body}}'], 'Body')).toBe(true);
-    expect(usesTemplate(['-p', '{{PromptFile}}'], 'Body')).toBe(false);
+    expect(usesTemplate(['-p', 'x{{ Body }}'], 'Body')).toBe(true);
+    expect(usesTemplate(['-p', '{{PromptFile}} {{Body'], 'Body')).toBe(false);
   });
 });

@@ -41,12 +41,40 @@ test('exit 0, no error and a text are a reply, with an estimate where no tokens 
 test.each([
   ['NO_REPLY', undefined, 'silent'],
   ['  NO_REPLY \n', undefined, 'silent'],
-  ['NO_REPLY.', undefined, 'replied'],
+  ['NO_REPLY.', undefined, 'silent'],
+  ['**NO_REPLY**', undefined, 'silent'],
+  ['NO_REPLY - nothing to add', undefined, 'silent'],
+  ['NO_REPLYING', undefined, 'replied'],
+  ['All done. NO_REPLY', undefined, 'replied'],
+  ['HEARTBEAT_OK', undefined, 'silent'],
   ['no_reply', undefined, 'replied'],
   ['HUSH', ['HUSH'], 'silent'],
+  ['HUSH now', ['HUSH'], 'replied'],
   ['NO_REPLY', ['HUSH'], 'replied'],
 ])('%j with the tokens %j is %s', (stdout, silentTokens, status) => {
   expect(verdict({ stdout }, silentTokens ? { silentTokens } : {}).status).toBe(status);
+});
+
+test('what an agent prints beside its wish for silence is told to the operator, without secrets', () => {
+  const more = verdict({ stdout: 'NO_REPLY: the key is sk-12345678' }, {}, ['sk-12345678']);
+  expect(more).toMatchObject({
+    status: 'silent',
+    warnings: [expect.stringMatching(/not sent: the key is \*\*\*$/)],
+  });
+  expect(verdict({ stdout: '"NO_REPLY".' }).warnings).toEqual([]);
+  expect(verdict({ stdout: 'HEARTBEAT_OK' }).warnings).toEqual([]);
+});
+
+test('tokens at the edges are no part of the reply; a heartbeat keeps its own', () => {
+  const said = (stdout: string, heartbeat?: boolean) => {
+    const input = { runnerName: 'mine', runner: { command: 'agent' }, prompt: '', secrets: [] };
+    const outcome = judge({ ...quiet, stdout }, heartbeat === undefined ? input : { ...input, heartbeat });
+    return outcome.status === 'replied' ? outcome.text : outcome.status;
+  };
+  expect(said('HEARTBEAT_OK hello')).toBe('hello');
+  expect(said('All done.\n\nNO_REPLY')).toBe('All done.');
+  expect(said('HEARTBEAT_OK hello', true)).toBe('HEARTBEAT_OK hello');
+  expect(said('HEARTBEAT_OK', true)).toBe('HEARTBEAT_OK');
 });
 
 describe('failures', () => {

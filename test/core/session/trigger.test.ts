@@ -127,3 +127,9 @@ describe('a model behind the trigger', () => {
     expect(knownModels({})).toEqual({ aliases: {}, models: [] });
   });
 });
+
+test('a trigger that is not offered is text; those of the configuration stay', () => {
+  const match = (text: string) =>
+    matchTrigger(text, { chatType: 'dm', triggers: ['/fresh'], disabled: ['new', 'fresh'] })?.trigger ?? null;
+  expect(['/new', '/new hi', '/reset', '/fresh'].map(match)).toEqual([null, null, '/reset', '/fresh']);
+});

@@ -1,0 +1,19 @@
+/** What only a person at a shell, or a timer, may do: one check for all of it. */
+import type { Context } from '../context.ts';
+import { ClawError } from '../core/errors.ts';
+
+/**
+ * Refuses whatever an agent calls from inside its run, which `CLAW_RUN_ID` gives away.
+ *
+ * @param what the command, e.g. `sessions reset`
+ * @throws ClawError noPermission
+ */
+export function requireOperator(context: Context, what: string): void {
+  if (!context.env.CLAW_RUN_ID) return;
+  throw new ClawError(
+    'noPermission',
+    'agent-not-permitted',
+    `claw ${what} is not for agents (run ${context.env.CLAW_RUN_ID})`,
+    `ask the user to call: claw ${what}`,
+  );
+}
