@@ -98,6 +98,7 @@ const actions = {
       runId: RUN,
       at: 0,
       messageIds: ['m1'],
+      users: [],
       text: 'secret',
       status: 'failed',
       error: { code: 'exit', message: 'no' },
