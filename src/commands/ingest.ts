@@ -3,13 +3,12 @@ import type { Context } from '../context.ts';
 import type { OutboxItem } from '../core/delivery/delivery.ts';
 import { ClawError, EXIT } from '../core/errors.ts';
 import type { IngestResult } from '../core/result.ts';
-import { decideRoute } from '../core/routing/route.ts';
 import { parseDuration } from '../core/schedule/duration.ts';
 import { deliver } from '../runner/deliver.ts';
 import type { Desk } from '../runner/desk.ts';
 import { type IngestOptions, ingest } from '../runner/ingest.ts';
+import { routeOf } from '../runner/judge.ts';
 import { settleOutbox } from '../store/outbox.ts';
-import { pairedFor } from '../store/pairings.ts';
 import { openDesk } from './desk.ts';
 import { decodeText, parseJson, type RawMessage, readLines } from './input.ts';
 import { note } from './journal.ts';
@@ -96,7 +95,7 @@ export class IngestCommand extends MessageCommand {
       );
     const message = this.messageOf(raws[0]!(), desk.config);
     const printer = this.stream ? new StreamPrinter(this.json) : null;
-    const result = await ingest(desk, this.routeOf(desk, message), message, {
+    const result = await ingest(desk, routeOf(desk, message), message, {
       ...options,
       ...(printer ? { onStart: turn => printer.start(turn), onDelta: text => printer.delta(text) } : {}),
       print: done => (printer ? printer.result(done) : this.json ? printJson(done) : printText(done)),
@@ -159,7 +158,7 @@ export class IngestCommand extends MessageCommand {
     try {
       const message = this.messageOf(raw(), desk.config);
       let held: string | null = null;
-      const result = await ingest(desk, this.routeOf(desk, message), message, {
+      const result = await ingest(desk, routeOf(desk, message), message, {
         ...options,
         print: (_result, unread) => {
           held = unread();
@@ -175,10 +174,6 @@ export class IngestCommand extends MessageCommand {
       const { exit, code, message, hint } = asClawError(error);
       return { document: { error: { code, message, ...(hint ? { hint } : {}) }, line }, status: EXIT[exit] };
     }
-  }
-
-  private routeOf(desk: Desk, message: Parameters<typeof decideRoute>[0]) {
-    return decideRoute(message, desk.config, { paired: pairedFor(desk.layout, desk.config, message) });
   }
 
   private async send(desk: Desk, result: IngestResult): Promise<void> {

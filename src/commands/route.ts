@@ -3,15 +3,26 @@ import type { Context } from '../context.ts';
 import { ClawError, EXIT } from '../core/errors.ts';
 import { isOwner } from '../core/routing/access.ts';
 import type { Message } from '../core/routing/message.ts';
-import { decideRoute, type Route } from '../core/routing/route.ts';
+import type { Route } from '../core/routing/route.ts';
+import type { ParsedText } from '../core/session/directive.ts';
 import { type ResetReport, reportReset, resetType, resolveResetPolicy } from '../core/session/reset.ts';
+import type { SettingsChange } from '../core/session/settings.ts';
 import type { TriggerMatch } from '../core/session/trigger.ts';
-import { type Incoming, isBare, judgeFreshness, mayUseTrigger, originOf, triggerOf } from '../core/turn.ts';
+import {
+  commandOf,
+  directivesOf,
+  type Incoming,
+  isBare,
+  judgeFreshness,
+  mayUseTrigger,
+  originOf,
+  triggerOf,
+} from '../core/turn.ts';
 import { senderOf } from '../runner/deliver.ts';
 import type { Desk } from '../runner/desk.ts';
 import { identityOf } from '../runner/ingest.ts';
+import { routeOf, sendVerdict, settingsOf } from '../runner/judge.ts';
 import { findMessageId } from '../store/message-ids.ts';
-import { pairedFor } from '../store/pairings.ts';
 import { loadRecord } from '../store/sessions.ts';
 import { openDesk } from './desk.ts';
 import { MessageCommand } from './message-options.ts';
@@ -23,9 +34,10 @@ export interface RouteReport extends Omit<Route, 'access'> {
   access: Route['access'];
   trigger: TriggerMatch | null;
   reset: ResetReport | null;
-  directives: Record<string, never>;
+  /** settings given in the text, and the command it is */
+  directives: DirectivesReport;
   body: string;
-  delivery: { decision: 'sender' | 'stdout'; rule: string };
+  delivery: { decision: 'sender' | 'stdout' | 'deny'; rule: string };
   action: 'run' | 'command' | 'record' | 'drop';
   duplicateOf: { sessionId: string; at: string } | null;
 }
@@ -55,7 +67,7 @@ export class RouteCommand extends MessageCommand {
 /** Every verdict about one message, as of `now` (epoch ms). Reads only. */
 export function routeReport(desk: Desk, message: Message, now: number): RouteReport {
   const { config, layout, context } = desk;
-  const route = decideRoute(message, config, { paired: pairedFor(layout, config, message) });
+  const route = routeOf(desk, message);
   const identity = identityOf(message);
   const fromAgent = Boolean(context.env.CLAW_RUN_ID);
   const incoming: Incoming = {
@@ -70,23 +82,47 @@ export function routeReport(desk: Desk, message: Message, now: number): RouteRep
     fromAgent,
   };
   const trigger = route.access.allowed ? triggerOf(config, incoming) : null;
+  const parsed = route.access.allowed ? directivesOf(config, incoming) : null;
   const hit = identity && findMessageId(layout, identity, now, desk.idRetention);
-  const sender = senderOf(config, originOf(message));
   return {
     ...route,
     trigger,
     reset: resetReport(desk, incoming),
-    directives: {},
-    body: trigger ? trigger.remainder : message.text,
-    delivery: sender
-      ? {
-          decision: 'sender',
-          rule: `channels.${message.channel}.send (when the caller is gone, or with --deliver)`,
-        }
-      : { decision: 'stdout', rule: `channels.${message.channel}.send is not set` },
+    directives: directivesReport(parsed),
+    body: parsed ? parsed.body : message.text,
+    delivery: deliveryOf(desk, route, message),
     action: actionOf(route, incoming, trigger, config),
     duplicateOf: hit ? { sessionId: hit.sessionId, at: new Date(hit.time).toISOString() } : null,
   };
+}
+
+/** What directives say in a text; only those present. */
+interface DirectivesReport {
+  settings?: SettingsChange;
+  command?: string;
+  refused?: string[];
+}
+
+function directivesReport(parsed: ParsedText | null): DirectivesReport {
+  if (!parsed) return {};
+  const { settings, command, refused } = parsed;
+  return {
+    ...(Object.keys(settings).length > 0 ? { settings } : {}),
+    ...(command ? { command: command.name } : {}),
+    ...(refused.length > 0 ? { refused } : {}),
+  };
+}
+
+/** Whether a reply may go out, and which way. */
+function deliveryOf(desk: Desk, { agentId, sessionKey }: Route, message: Message): RouteReport['delivery'] {
+  const read = loadRecord(desk.layout, agentId, sessionKey);
+  const own = settingsOf(desk, read.state === 'ok' ? read.record : null);
+  const { decision, rule } = sendVerdict(desk, sessionKey, originOf(message), own);
+  if (decision === 'deny') return { decision, rule };
+  const key = `channels.${message.channel}.send`;
+  return senderOf(desk.config, originOf(message))
+    ? { decision: 'sender', rule: `${key} (when the caller is gone, or with --deliver)` }
+    : { decision: 'stdout', rule: `${key} is not set` };
 }
 
 function actionOf(
@@ -97,7 +133,10 @@ function actionOf(
 ): RouteReport['action'] {
   if (!route.access.allowed) return 'drop';
   if (!route.activation.respond) return 'record';
-  return trigger && (!mayUseTrigger(config, incoming) || isBare(trigger, incoming)) ? 'command' : 'run';
+  const isAnswered = trigger
+    ? !mayUseTrigger(config, incoming) || isBare(trigger, incoming)
+    : commandOf(config, incoming) !== null;
+  return isAnswered ? 'command' : 'run';
 }
 
 function resetReport(desk: Desk, incoming: Incoming): ResetReport | null {

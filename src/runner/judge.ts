@@ -1,9 +1,14 @@
 /** What holds for a session now: the settings it was given, and whether its replies may go out. Reads only. */
 import { decideSending } from '../core/delivery/send-policy.ts';
+import { ClawError } from '../core/errors.ts';
+import type { Message } from '../core/routing/message.ts';
+import { decideRoute, type Route } from '../core/routing/route.ts';
 import type { Origin, SessionRecord } from '../core/session/session.ts';
 import type { SettingValues } from '../core/session/settings.ts';
 import type { SendVerdict } from '../core/session/transcript.ts';
 import { ownSettings } from '../core/turn.ts';
+import { pairedFor } from '../store/pairings.ts';
+import { loadRecord } from '../store/sessions.ts';
 import { loadSettings } from '../store/settings.ts';
 import type { Desk } from './desk.ts';
 
@@ -31,4 +36,28 @@ export function sendVerdict(
     channel: origin.channel,
     chatType: origin.chatType,
   });
+}
+
+/**
+ * Where a message goes, by the config, by who was let in, and by what its session was set to (`/activation`).
+ *
+ * @throws ClawError as `decideRoute` does
+ */
+export function routeOf(desk: Desk, message: Message): Route {
+  const paired = pairedFor(desk.layout, desk.config, message);
+  const route = decideRoute(message, desk.config, { paired });
+  if (message.chatType === 'dm') return route;
+  const groupActivation = activationOf(desk, route);
+  return groupActivation ? decideRoute(message, desk.config, { paired, groupActivation }) : route;
+}
+
+function activationOf(desk: Desk, { agentId, sessionKey }: Route): SettingValues['groupActivation'] {
+  const read = loadRecord(desk.layout, agentId, sessionKey);
+  try {
+    return settingsOf(desk, read.state === 'ok' ? read.record : null).groupActivation;
+  } catch (error) {
+    // Whoever works the session meets the same file, and says so.
+    if (error instanceof ClawError && error.code === 'state-unreadable') return undefined;
+    throw error;
+  }
 }

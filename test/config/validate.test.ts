@@ -235,10 +235,7 @@ describe('notes', () => {
     expect(notes).toEqual([
       'agents.defaults.heartbeat is read but not acted on by this version',
       'agents.list[0].memory is read but not acted on by this version',
-      'session.sendPolicy is read but not acted on by this version: replies are NOT held back',
       'channels.telegram.heartbeat is read but not acted on by this version',
-      'messages.queue.mode "interrupt" is read but not acted on by this version: messages are collected',
-      'messages.queue.debounceMs is read but not acted on by this version',
       'cron is read but not acted on by this version: no job runs',
     ]);
     expect(validateConfig('{ messages: { queue: { mode: "followup" } } }').notes).toEqual([]);

@@ -51,7 +51,6 @@ export function record(part: Partial<SessionRecord> = {}): SessionRecord {
     bytes: 1000,
     chatType: 'dm',
     channel: 'telegram',
-
     messageCount: 6,
     ...part,
   };

@@ -2,12 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ConfigInput } from '../../src/config/schema.ts';
 import { agentEntry, runnerName } from '../../src/core/agent.ts';
-import {
-  type ResetInfo,
-  reduceRecord,
-  type SessionRecord,
-  type SessionSettings,
-} from '../../src/core/session/session.ts';
+import { type ResetInfo, reduceRecord, type SessionRecord } from '../../src/core/session/session.ts';
+import { applyChange, type SettingValues, type StoredSettings } from '../../src/core/session/settings.ts';
 import {
   type Entry,
   type HeaderEntry,
@@ -24,6 +20,7 @@ import {
   mayUseTrigger,
   newPersonNotice,
   originOf,
+  ownSettings,
   planTurn,
   resetNotice,
   spoken,
@@ -72,12 +69,27 @@ const stale = (part: Partial<SessionRecord> = {}) =>
   record({ lastUserAt: NOON - DAY, startedAt: NOON - 2 * DAY, ...part });
 const idle = (idleMinutes: number): ConfigInput => ({ session: { reset: { mode: 'idle', idleMinutes } } });
 
-const SETTINGS: SessionSettings = {
+const SETTINGS: SettingValues = {
   model: 'a/small',
   thinkingLevel: 'high',
-  sendPolicy: 'off',
+  sendPolicy: 'deny',
   queueMode: 'followup',
 };
+
+/** These settings as the session `OLD` was given them before the message came. */
+const given = (settings: SettingValues): StoredSettings =>
+  applyChange(null, KEY, record(), settings, NOON - HOUR);
+
+/** The session's own settings that hold behind a plan. */
+function ownAfter(
+  made: TurnPlan,
+  config: ConfigInput = {},
+  stored: StoredSettings | null = null,
+): SettingValues {
+  const { settings = {}, untilReset } = made.change ?? {};
+  const after = applyChange(stored, KEY, made.record, settings, NOON, untilReset);
+  return ownSettings(config, after, made.record);
+}
 
 /** The record after the lines of a plan, and those that end it. */
 function settle(made: TurnPlan, status: 'replied' | 'failed' = 'replied'): SessionRecord {
@@ -139,7 +151,6 @@ describe('a new session', () => {
       bytes: 0,
       chatType: 'dm',
       channel: 'telegram',
-      settings: {},
       messageCount: 0,
     });
   });
@@ -369,12 +380,12 @@ describe('freshness', () => {
 
 describe('a reset', () => {
   const cases: [ResetInfo['reason'], Partial<TurnFacts>][] = [
-    ['daily', { record: stale({ settings: SETTINGS }) }],
-    ['idle', { record: record({ settings: SETTINGS }), config: idle(10) }],
-    ['user', { record: record({ settings: SETTINGS }), batch: [incoming({ text: '/new hello' })] }],
-    ['user', { record: record({ settings: SETTINGS }), batch: [incoming({ text: '/reset' })] }],
-    ['missing', { record: record({ settings: SETTINGS }), transcript: 'missing' }],
-    ['missing', { record: record({ settings: SETTINGS }), transcript: 'foreign' }],
+    ['daily', { record: stale(), stored: given(SETTINGS) }],
+    ['idle', { record: record(), stored: given(SETTINGS), config: idle(10) }],
+    ['user', { record: record(), stored: given(SETTINGS), batch: [incoming({ text: '/new hello' })] }],
+    ['user', { record: record(), stored: given(SETTINGS), batch: [incoming({ text: '/reset' })] }],
+    ['missing', { record: record(), stored: given(SETTINGS), transcript: 'missing' }],
+    ['missing', { record: record(), stored: given(SETTINGS), transcript: 'foreign' }],
   ];
 
   test.each(cases)(
@@ -401,7 +412,6 @@ describe('a reset', () => {
         chatType: 'dm',
         channel: 'telegram',
         lastRoute,
-        settings: SETTINGS,
         messageCount: 0,
         previousSessionId: OLD,
         untoldReset: reset,
@@ -429,14 +439,26 @@ describe('a reset', () => {
   });
 
   test.each(cases)('R15 openclaw#92562: (%s) keeps the settings, unless told otherwise', (_, part) => {
-    expect(plan(part).record.settings).toEqual(SETTINGS);
-    const { config } = part;
+    const { config, stored = null } = part;
+    expect(ownAfter(plan(part), config, stored)).toEqual(SETTINGS);
     const keeping = (preserveSettings: boolean): ConfigInput => ({
       ...config,
       session: { ...config?.session, reset: { ...config?.session?.reset, preserveSettings } },
     });
-    expect(plan({ ...part, config: keeping(true) }).record.settings).toEqual(SETTINGS);
-    expect(plan({ ...part, config: keeping(false) }).record.settings).toEqual({});
+    for (const [preserve, kept] of [
+      [true, SETTINGS],
+      [false, {}],
+    ] as const) {
+      const made = plan({ ...part, config: keeping(preserve) });
+      expect(ownAfter(made, keeping(preserve), stored)).toEqual(kept);
+      // What is asked of the runner at once, too.
+      if (made.action === 'run') {
+        const { model, settings } = turnOf(made);
+        expect({ model, settings }).toEqual(
+          preserve ? { model: 'a/small', settings: { thinkingLevel: 'high' } } : {},
+        );
+      }
+    }
   });
 
   test.each(cases.filter(([, part]) => part.batch?.[0]?.message.text !== '/reset'))(
@@ -468,7 +490,6 @@ describe('R12 openclaw#130063: every plan', () => {
       at: NOON - 2 * HOUR,
       previousSessionId: 'before',
     }),
-    settings: fc.constantFrom<SessionSettings>({}, SETTINGS),
   });
   const anySession = fc.record({
     resetBy: fc.constantFrom(undefined, 'anyone' as const, 'owner' as const),
@@ -482,6 +503,7 @@ describe('R12 openclaw#130063: every plan', () => {
   const anyFacts: fc.Arbitrary<TurnFacts> = fc
     .record({
       record: fc.option(anyRecord),
+      settings: fc.constantFrom<SettingValues | null>(null, {}, SETTINGS),
       transcript: fc.constantFrom<TranscriptState>('present', 'not-started', 'missing', 'foreign'),
       session: anySession,
       texts: fc.array(
@@ -492,7 +514,7 @@ describe('R12 openclaw#130063: every plan', () => {
       fromAgent: fc.boolean(),
       respond: fc.boolean(),
     })
-    .map(({ record: part, transcript, session, texts, ...more }) => {
+    .map(({ record: part, settings, transcript, session, texts, ...more }) => {
       const config = JSON.parse(JSON.stringify({ models: { opus: 'a/opus' }, session })) as ConfigInput;
       const batch = texts.map((text, at) =>
         incoming({ text, messageId: `m${at}`, acceptedAt: NOON + at, ...more }),
@@ -505,6 +527,7 @@ describe('R12 openclaw#130063: every plan', () => {
         batch: batch.slice(0, size),
         record: old,
         transcript: old ? transcript : 'missing',
+        stored: settings && given(settings),
       });
     });
   const always = (what: (given: TurnFacts, made: TurnPlan) => void) =>
@@ -589,19 +612,22 @@ describe('R12 openclaw#130063: every plan', () => {
   });
 
   test('keeps settings over a reset or does not, and changes nothing but the model', () => {
-    always(({ record: old, config }, { record: next }) => {
+    always(({ record: old, config, stored }, made) => {
+      const { record: next } = made;
       const rotated = old !== null && next.sessionId !== old.sessionId;
-      const kept = old && !(rotated && config.session?.reset?.preserveSettings === false) ? old.settings : {};
-      const { model: _, ...others } = next.settings;
+      const forgotten = rotated && config.session?.reset?.preserveSettings === false;
+      const kept = old && stored && !forgotten ? ownSettings({}, stored, old) : {};
+      const { model, ...others } = ownAfter(made, config, stored);
       const { model: before, ...wanted } = kept;
       expect(others).toEqual(wanted);
-      expect([before, 'a/opus']).toContain(next.settings.model);
+      expect([before, 'a/opus']).toContain(model);
     });
   });
 });
 
 describe('a trigger', () => {
   const models: ConfigInput = { models: { opus: 'a/opus' }, agents: { defaults: { model: 'a/small' } } };
+  const OWNER = { owner: true };
 
   test.each<[string, string, string]>([
     ['/new', 'command', ''],
@@ -615,7 +641,7 @@ describe('a trigger', () => {
     ['/newer', 'run', '/newer'],
     ['say /new', 'run', 'say /new'],
   ])('%j: %s %j', (text, action, body) => {
-    const made = planFor(text, { config: models });
+    const made = planFor(text, { config: models }, OWNER);
     expect([made.action, made.body]).toEqual([action, body]);
   });
 
@@ -659,30 +685,28 @@ describe('a trigger', () => {
   });
 
   test('with a model sets it for the session, from this turn on', () => {
-    const made = planFor('/new opus hello', { config: models });
-    expect(made.record.settings).toEqual({ model: 'a/opus' });
-    expect(made.model).toBe('a/opus');
+    const made = planFor('/new opus hello', { config: models }, OWNER);
+    expect(made.change).toEqual({ settings: { model: 'a/opus' }, untilReset: false });
     expect(turnOf(made).model).toBe('a/opus');
-    const next = plan({ config: models, record: settle(made) });
-    expect([next.model, turnOf(next).model]).toEqual(['a/opus', 'a/opus']);
+    const stored = applyChange(null, KEY, made.record, made.change!.settings, NOON);
+    const next = plan({ config: models, record: settle(made), stored });
+    expect([turnOf(next).model, next.change]).toEqual(['a/opus', null]);
   });
 
   test('with a model and nothing else says which', () => {
-    const made = planFor('/new opus', { config: models });
-    expect(made).toMatchObject({ action: 'command', record: { settings: { model: 'a/opus' } } });
+    const made = planFor('/new opus', { config: models }, OWNER);
+    expect(made).toMatchObject({ action: 'command', change: { settings: { model: 'a/opus' } } });
     expect(made.reply).toMatch(/^New session with a\/opus\./);
+    expect(made.entries.find(isCommandEntry)?.settings).toEqual({ model: 'a/opus' });
   });
 
   test('with a model keeps the other settings, unless settings end with the session', () => {
-    const old = record({ settings: SETTINGS });
-    expect(planFor('/new opus', { config: models, record: old }).record.settings).toEqual({
-      ...SETTINGS,
-      model: 'a/opus',
-    });
+    const stored = given(SETTINGS);
+    const behind = (config: ConfigInput) =>
+      ownAfter(planFor('/new opus', { config, stored }, OWNER), config, stored);
+    expect(behind(models)).toEqual({ ...SETTINGS, model: 'a/opus' });
     const forgetting = { ...models, session: { reset: { preserveSettings: false } } };
-    expect(planFor('/new opus', { config: forgetting, record: old }).record.settings).toEqual({
-      model: 'a/opus',
-    });
+    expect(behind(forgetting)).toEqual({ model: 'a/opus' });
   });
 
   test('to a key that has no session yet greets and begins one; there is nothing to be kept', () => {
@@ -732,7 +756,7 @@ describe('who may reset', () => {
     const made = planFor(text, { config }, { owner });
     expect(made.action).toBe(action);
     expect(made.record.sessionId).toBe(reset ? NEW : OLD);
-    expect(made.record.settings).toEqual({});
+    expect(made.change).toBeNull();
     if (action === 'command' && !reset) expect(made.reply).toMatch(/owner/);
     expect(mayUseTrigger(config, { owner })).toBe(resetBy !== 'owner' || owner);
   });
@@ -969,10 +993,9 @@ describe('which runner and model answer', () => {
     ['plain', 'cat', 'a/small'],
   ])('for agent %s: %s, %s', (agentId, runner, model) => {
     const made = plan({ config, batch: [incoming({ agentId })] });
-    expect([runnerName(config, agentId), turnOf(made).runner, made.model, turnOf(made).model]).toEqual([
+    expect([runnerName(config, agentId), turnOf(made).runner, turnOf(made).model]).toEqual([
       runner,
       runner,
-      model,
       model,
     ]);
   });
@@ -981,12 +1004,13 @@ describe('which runner and model answer', () => {
     const made = plan();
     expect(turnOf(made)).toMatchObject({ runner: 'recall' });
     expect(turnOf(made)).not.toHaveProperty('model');
-    expect([made.model, agentEntry({}, 'main')]).toEqual([undefined, undefined]);
+    expect(agentEntry({}, 'main')).toBeUndefined();
   });
 
   test("the session's own model goes before the agent's", () => {
-    const made = plan({ config, record: record({ settings: { model: 'c/own' } }) });
-    expect([made.model, turnOf(made).model]).toEqual(['c/own', 'c/own']);
+    const stored = given({ model: 'c/own' });
+    expect(turnOf(plan({ config, stored })).model).toBe('c/own');
+    expect(turnOf(planFor('/model b/big hello', { config, stored }, { owner: true })).model).toBe('b/big');
   });
 });
 

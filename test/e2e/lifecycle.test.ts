@@ -430,6 +430,7 @@ describe('a reset that is asked for', () => {
       {},
       { command: 'sh', args: ['-c', 'echo "$1: $(cat)"', 'sh', '{{Model}}'] },
       {
+        owners: ['telegram:1'],
         models: { opus: 'anthropic/claude-opus' },
         agents: { defaults: { runner: 'agent', model: 'openai/gpt' } },
       },
@@ -465,25 +466,38 @@ describe('settings', () => {
     ['a reset that is asked for', { mode: 'off' }, () => say('/new')],
   ];
 
+  // What the runner is told, the session's own settings in it.
+  const told = { command: 'sh', args: ['-c', 'echo "$1 $2"', 'sh', '{{Model}}', '{{ThinkingLevel}}'] };
+  const owned = { owners: ['telegram:1'], agents: { defaults: { runner: 'agent', model: 'openai/gpt' } } };
+  const set = () => {
+    for (const text of ['/model anthropic/claude-opus', '/think high', '/verbose on'])
+      expect(say(text)).toMatchObject({ status: 'command', reset: null });
+  };
+
   it.each(resets)('survive %s (R15 openclaw#92562)', (_, reset, trigger) => {
-    withSession({ reset });
+    withSession({ reset }, told, owned);
     say('hello');
-    const settings = { model: 'anthropic/claude-opus', thinkingLevel: 'high', verboseLevel: 'on' };
-    editRecord(recordFile(home), { settings });
+    set();
     expect(trigger()).toMatchObject({ isNewSession: true, reset: { reason: expect.any(String) } });
-    expect(readRecord(recordFile(home)).settings).toEqual(settings);
     expect(home.run(['sessions', 'show', 'main', '--json']).json().settings).toMatchObject({
       model: { value: 'anthropic/claude-opus', source: 'session' },
       thinkingLevel: { value: 'high', source: 'session' },
+      verboseLevel: { value: 'on', source: 'session' },
     });
+    expect(say('and on').reply.text.trim()).toBe('anthropic/claude-opus high');
   });
 
   it.each(resets)('end with %s where preserveSettings is false', (_, reset, trigger) => {
-    withSession({ reset: { ...reset, preserveSettings: false } });
+    withSession({ reset: { ...reset, preserveSettings: false } }, told, owned);
     say('hello');
-    editRecord(recordFile(home), { settings: { model: 'anthropic/claude-opus', thinkingLevel: 'high' } });
+    set();
+    expect(say('before').reply.text.trim()).toBe('anthropic/claude-opus high');
     expect(trigger()).toMatchObject({ isNewSession: true });
-    expect(readRecord(recordFile(home)).settings).toEqual({});
+    const { settings } = home.run(['sessions', 'show', 'main', '--json']).json();
+    expect(settings.model).toEqual({ value: 'openai/gpt', source: 'defaults' });
+    for (const setting of Object.values<{ source: string }>(settings))
+      expect(setting.source).not.toBe('session');
+    expect(say('and on').reply.text.trim()).toBe('openai/gpt');
   });
 });
 
@@ -501,9 +515,9 @@ describe('files deleted by hand', () => {
   });
 
   it('the transcript: the next message makes a new session, says so, and keeps settings', () => {
-    withSession({ reset: { mode: 'off' } });
+    withSession({ reset: { mode: 'off' } }, { command: 'cat' }, { owners: ['telegram:1'] });
     const first = say('hello');
-    editRecord(recordFile(home), { settings: { model: 'm' } });
+    expect(say('/model m').status).toBe('command');
     fs.rmSync(transcriptFile(home, first.sessionId));
     const second = say('hello again');
     expect(second).toMatchObject({
@@ -512,7 +526,10 @@ describe('files deleted by hand', () => {
       reset: { previousSessionId: first.sessionId },
       notices: [expect.any(String)],
     });
-    expect(readRecord(recordFile(home)).settings).toEqual({ model: 'm' });
+    expect(home.run(['sessions', 'show', 'main', '--json']).json().settings.model).toEqual({
+      value: 'm',
+      source: 'session',
+    });
     expect(say('and on')).toMatchObject({ sessionId: second.sessionId, notices: [], reset: null });
   });
 

@@ -317,7 +317,11 @@ describe('claw route', () => {
     home = new Home(
       withRunner(
         { command: 'cat' },
-        { channels: { telegram: { allowFrom: ['1'] } }, models: { opus: 'anthropic/claude-opus' } },
+        {
+          owners: ['telegram:1'],
+          channels: { telegram: { allowFrom: ['1'] } },
+          models: { opus: 'anthropic/claude-opus' },
+        },
       ),
     );
     const route = (text: string, ...args: string[]): Document =>

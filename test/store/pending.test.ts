@@ -46,6 +46,7 @@ function failed(part: Partial<FailedMessage> = {}): FailedMessage {
     runId: RUN,
     at: 10,
     messageIds: ['m1'],
+    users: [],
     text: 'hello',
     status: 'failed',
     error: { code: 'exit', message: 'it failed' },

@@ -9,7 +9,7 @@ import type { Actions } from './worker.ts';
 
 type Name = keyof Actions;
 type Input<Action extends Name> = Parameters<Actions[Action]>[0];
-type Answer<Action extends Name> = ReturnType<Actions[Action]>;
+type Answer<Action extends Name> = Awaited<ReturnType<Actions[Action]>>;
 
 export interface Options {
   /** largest file the process may write, in KiB: the write beyond it comes out short, the next one fails */

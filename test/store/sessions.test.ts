@@ -111,8 +111,6 @@ describe('a record that cannot be used is unreadable, and stays', () => {
     ['a start that is null (it was NaN)', { ...record(), startedAt: null }, /startedAt/],
     ['no byte count', without('bytes'), /bytes/],
     ['no message count', without('messageCount'), /messageCount/],
-    ['no settings', without('settings'), /settings/],
-    ['settings that are null', { ...record(), settings: null }, /settings/],
     // They become part of paths too, and of every comparison with the time.
     ['no agent', without('agentId'), /agent/i],
     ['an agent that leads elsewhere', record({ agentId: '../../../etc' }), /agent/i],

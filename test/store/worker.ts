@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { systemContext } from '../../src/context.ts';
 import type { OutboxItem } from '../../src/core/delivery/delivery.ts';
+import type { SettingsChange } from '../../src/core/session/settings.ts';
 import { makeFolder, putJson, readJson } from '../../src/store/json-file.ts';
 import { appendLines } from '../../src/store/jsonl-file.ts';
 import { Layout } from '../../src/store/layout.ts';
@@ -11,6 +12,7 @@ import { rememberMessageId } from '../../src/store/message-ids.ts';
 import { markSent, putOutbox } from '../../src/store/outbox.ts';
 import { claimReply, markTurn, putFailed, putWaiting } from '../../src/store/pending.ts';
 import { saveRecord } from '../../src/store/sessions.ts';
+import { changeSettings } from '../../src/store/settings.ts';
 import { incoming, KEY, NOON, RUN, record } from '../core/turn-facts.ts';
 
 const context = systemContext();
@@ -96,6 +98,7 @@ const actions = {
       runId: RUN,
       at: 0,
       messageIds: ['m1'],
+      users: [],
       text: 'secret',
       status: 'failed',
       error: { code: 'exit', message: 'no' },
@@ -235,6 +238,29 @@ const actions = {
     return overlaps;
   },
 
+  /** Changes settings, one after the other, each with the time (epoch ms) it counts from. */
+  changeSettings: async ({
+    home,
+    changes,
+  }: {
+    home: string;
+    changes: { change: SettingsChange; at: number }[];
+  }) => {
+    const layout = new Layout(home);
+    standReady();
+    for (const { change, at } of changes) {
+      await changeSettings(
+        { ...context, home },
+        layout,
+        { agentId: 'main', key: KEY },
+        { createdAt: NOON, sessionId: 's1' },
+        change,
+        { at },
+      );
+    }
+    return { count: changes.length };
+  },
+
   /** What context.ts says about this process. */
   context: ({ pids }: { pids?: number[] }) => {
     const zone = context.hostZone();
@@ -296,4 +322,4 @@ function isAlive(sign: string): boolean {
 
 const [, , name, json] = process.argv;
 const action = actions[name as keyof Actions] as (input: unknown) => unknown;
-fs.writeSync(1, JSON.stringify(action(JSON.parse(json!))));
+void (async () => fs.writeSync(1, JSON.stringify(await action(JSON.parse(json!)))))();

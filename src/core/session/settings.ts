@@ -128,8 +128,11 @@ export function cleanSettings(value: unknown): StoredSettings['settings'] {
     if (!isSettingName(name) || typeof stored !== 'object' || stored === null) continue;
     const { value: held, at, sessionId, untilReset } = stored as Partial<StoredSetting>;
     if (typeof at !== 'number' || typeof sessionId !== 'string') continue;
+    // An object may not even become a text.
+    if (typeof held !== 'string' && typeof held !== 'number') continue;
     const read = readSetting(name, String(held));
-    if (read.ok) clean[name] = { value: read.value, at, sessionId, ...(untilReset ? { untilReset } : {}) };
+    if (read.ok)
+      clean[name] = { value: read.value, at, sessionId, ...(untilReset ? { untilReset: true } : {}) };
   }
   return clean;
 }
