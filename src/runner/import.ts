@@ -273,6 +273,7 @@ class Importer {
     this.config = adoption.config;
     if (this.options.dryRun) return adoption;
     makeFolder(desk.layout.home);
+    this.sweepFolder(desk.layout.home);
     const head = [
       `// Configuration of claw (JSON5), taken over from ${config.from}`,
       ...adoption.leftOut.map(({ path: place, reason }) =>
@@ -282,9 +283,14 @@ class Importer {
     const text = `${head}\n${JSON.stringify(adoption.config, null, 2)}\n`;
     const temporary = path.join(desk.layout.home, `.tmp-${newToken(desk.context)}`);
     const staged = new StagedFile(config.file, temporary);
-    staged.write(Buffer.from(text, 'utf8'));
-    staged.close();
-    commitFiles([staged]);
+    try {
+      staged.write(Buffer.from(text, 'utf8'));
+      staged.close();
+      commitFiles([staged]);
+    } catch (error) {
+      staged.abandon();
+      throw error;
+    }
     return adoption;
   }
 
@@ -666,11 +672,15 @@ class Importer {
     if (this.swept.has(agentId) || this.options.dryRun) return;
     this.swept.add(agentId);
     const { layout, context } = this.desk;
-    sweepTemporaries(layout.drafts(agentId), token => tokenState(context, token) === 'dead');
+    this.sweepFolder(layout.drafts(agentId));
     for (const folder of sweepLocks(context, layout.locks(agentId))) {
       const holder = holderOf(folder);
       if (holder !== null && startedNothing(folder, holder)) tryLock(context, folder, 'swept')?.release();
     }
+  }
+
+  private sweepFolder(folder: string): void {
+    sweepTemporaries(folder, token => tokenState(this.desk.context, token) === 'dead');
   }
 
   // Cron
@@ -695,6 +705,10 @@ class Importer {
       }
     }
     if (jobs.length === 0) return;
+    if (!this.options.dryRun) {
+      this.sweepFolder(path.dirname(desk.layout.jobs()));
+      sweepLocks(desk.context, path.dirname(desk.layout.jobsLock()));
+    }
     const lock = this.options.dryRun ? null : tryLock(desk.context, desk.layout.jobsLock(), 'cron jobs');
     if (!this.options.dryRun && lock === null) {
       report.busy.push('cron/jobs.json');
@@ -728,7 +742,7 @@ class Importer {
     const { store, report, desk } = this;
     const files: StagedFile[] = [];
     const folder = path.dirname(desk.layout.jobRuns('x'));
-    if (!this.options.dryRun) sweepTemporaries(folder, token => tokenState(desk.context, token) === 'dead');
+    if (!this.options.dryRun) this.sweepFolder(folder);
     try {
       for (const name of store.runFiles) {
         const jobId = path.posix.basename(name, '.jsonl');

@@ -101,7 +101,8 @@ export class StagedFile implements EntrySink {
   bytes = 0;
   readonly file: string;
   readonly temporary: string;
-  private readonly fd: number;
+  /** null once closed */
+  private fd: number | null;
   private waiting: Buffer[] = [];
   private waitingBytes = 0;
 
@@ -128,20 +129,23 @@ export class StagedFile implements EntrySink {
   /** Everything is handed to the system; it is durable after `commitFiles`. */
   close(): void {
     this.flush();
-    fs.closeSync(this.fd);
+    this.release();
   }
 
+  /** Removes the temporary, also after a failure in the midst of it. */
   abandon(): void {
-    try {
-      fs.closeSync(this.fd);
-    } catch {
-      // Closed already.
-    }
+    this.release();
     fs.rmSync(this.temporary, { force: true });
   }
 
+  private release(): void {
+    const { fd } = this;
+    this.fd = null;
+    if (fd !== null) fs.closeSync(fd);
+  }
+
   private flush(): void {
-    if (this.waiting.length > 0) writeAll(this.fd, Buffer.concat(this.waiting));
+    if (this.fd !== null && this.waiting.length > 0) writeAll(this.fd, Buffer.concat(this.waiting));
     this.waiting = [];
     this.waitingBytes = 0;
   }
