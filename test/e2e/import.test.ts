@@ -76,9 +76,12 @@ describe('claw import of Clawdis', () => {
       lastUserAt: T + 20_000,
       updatedAt: T + 60_000,
       channel: 'whatsapp',
-      settings: { thinkingLevel: 'high', verboseLevel: 'on' },
       tokens: { inputTokens: 900, outputTokens: 70, contextTokens: 154_000 },
       lastRoute: { channel: 'whatsapp', to: '+15555550123' },
+    });
+    expect(home.run(['sessions', 'show', 'main', '--json']).json().settings).toMatchObject({
+      thinkingLevel: { value: 'high', source: 'session' },
+      verboseLevel: { value: 'on', source: 'session' },
     });
     expect(record.bytes).toBe(fs.statSync(home.path('agents/main/sessions', `${MAIN}.jsonl`)).size);
     expect(home.run(['config', 'validate']).status).toBe(0);
@@ -86,8 +89,8 @@ describe('claw import of Clawdis', () => {
       home
         .run(['doctor', '--json'])
         .json()
-        .checks.find((check: any) => check.name === 'records').ok,
-    ).toBe(true);
+        .checks.find((check: any) => check.id === 'records').status,
+    ).toBe('ok');
     expect(modes(home.dir).filter(({ mode, isFolder }) => mode !== (isFolder ? '700' : '600'))).toEqual([]);
   });
 
@@ -122,7 +125,7 @@ describe('claw import of Clawdis', () => {
     expect(inbox(home)).toEqual([]);
     for (const file of recordFiles(home)) fs.writeFileSync(file, '');
     expect(home.run(['doctor', '--fix', '--json']).json().checks).toContainEqual(
-      expect.objectContaining({ name: 'records', fixed: true }),
+      expect.objectContaining({ id: 'records', fixed: true }),
     );
     home.run(['tick']);
     expect(inbox(home)).toEqual([]);

@@ -105,7 +105,7 @@ describe('sessions reset', () => {
   it('keeps settings, and takes a model with it', () => {
     cat({ models: { opus: 'anthropic/opus' } });
     ingest('hello');
-    editRecord(recordFile(home), { settings: { thinkingLevel: 'high' } });
+    ingest('/think high');
     json('sessions', 'reset', 'main', '--model', 'opus');
     expect(json('sessions', 'show', 'main').settings).toMatchObject({
       model: { value: 'anthropic/opus', source: 'session' },
@@ -263,7 +263,7 @@ describe('sessions resume', () => {
     json('sessions', 'resume', first.sessionId);
     fs.writeFileSync(recordFile(home), '');
     expect(home.run(['doctor', '--fix', '--json']).json().checks).toContainEqual(
-      expect.objectContaining({ name: 'records', fixed: true }),
+      expect.objectContaining({ id: 'records', fixed: true }),
     );
     expect(current()).toMatchObject({ sessionId: first.sessionId, messageCount: 2 });
     expect(ingest('on')).toMatchObject({ sessionId: first.sessionId });

@@ -3,9 +3,12 @@ import { contextWindow } from '../../core/context/history.ts';
 import { maySee, viewerOf } from '../../core/routing/visibility.ts';
 import { isSelected, newestFirst, type SessionSelection, sessionKind } from '../../core/session/selection.ts';
 import type { SessionRecord } from '../../core/session/session.ts';
+import type { SettingValues } from '../../core/session/settings.ts';
 import type { Desk } from '../../runner/desk.ts';
+import { settingsOf } from '../../runner/judge.ts';
+import { listNames } from '../../store/json-file.ts';
+import { encodeKey, restOfKey } from '../../store/layout.ts';
 import { eachRecord, listAgents, type RecordProblem } from '../../store/sessions.ts';
-import { labelsOf } from '../../store/settings.ts';
 import { isoTime } from '../format.ts';
 
 /** One row of contract §10. Times are epoch ms. */
@@ -29,6 +32,9 @@ export interface SessionRow {
   contextTokens: number;
   percentUsed: number;
   tokensEstimated: boolean;
+  /** its own settings, where it has them */
+  thinkingLevel?: string;
+  label?: string;
   /** name of the group, else of who wrote last */
   displayName: string | null;
 }
@@ -70,8 +76,8 @@ export function sessionRows(
   const scope = desk.config.session ?? {};
   let total = 0;
   for (const agentId of agents) {
-    // Few sessions have settings; their names are looked up only for who searches by name.
-    const labels = filter.search === undefined ? null : labelsOf(desk.layout, agentId);
+    // One look at the folder: few sessions have settings, and only theirs are read.
+    const set = new Set(listNames(desk.layout.settingsFolder(agentId)));
     for (const read of eachRecord(desk.layout, agentId, modifiedSince)) {
       if (read.state === 'unreadable') {
         if (viewer === null) problems.push({ file: read.file, reason: read.reason });
@@ -80,13 +86,35 @@ export function sessionRows(
       const { record } = read;
       if (!maySee(viewer, record, desk.config)) continue;
       total++;
-      const named = labels
-        ? { ...record, label: labels.get(record.key), displayName: displayName(record) ?? undefined }
-        : record;
-      if (isSelected(named, filter, now, scope)) rows.push(rowOf(desk, record, now));
+      const own =
+        set.size > 0 && set.has(`${encodeKey(restOfKey(record.key))}.json`) ? ownSettings(desk, record) : {};
+      const named =
+        filter.search === undefined
+          ? record
+          : { ...record, label: own.label, displayName: displayName(record) ?? undefined };
+      if (isSelected(named, filter, now, scope))
+        rows.push({ ...rowOf(desk, record, now), ...shownSettings(own) });
     }
   }
   return { rows: rows.sort(newestFirst), problems, total };
+}
+
+/** A settings file that cannot be read is the business of `doctor`; it hides no row. */
+function ownSettings(desk: Desk, record: SessionRecord): SettingValues {
+  try {
+    return settingsOf(desk, record);
+  } catch {
+    return {};
+  }
+}
+
+/** What of a session's own settings a listing shows; its model is the one the next turn runs with. */
+function shownSettings({ model, thinkingLevel, label }: SettingValues): Partial<SessionRow> {
+  return {
+    ...(model ? { model } : {}),
+    ...(thinkingLevel ? { thinkingLevel } : {}),
+    ...(label ? { label } : {}),
+  };
 }
 
 function displayName({ lastRoute }: SessionRecord): string | null {
