@@ -118,13 +118,18 @@ function recordFromTranscripts(desk: Desk, agentId: string, encoded: string): Se
   return resumeTranscript(desk, next.header, null, resumed);
 }
 
+/** The end of a transcript that nothing followed. */
+const ENDED: ResetEntry = { type: 'reset', timestamp: 0, reason: 'missing', nextSessionId: '' };
+
 function standingOf(header: HeaderEntry, file: string): Pick<Candidate, 'since' | 'closed'> {
   let since = header.timestamp;
   let closed: ResetEntry | null = null;
   for (const line of readForward(file)) {
     const value = parseLine(line.bytes);
     if (typeof value === 'string') continue;
-    if (isResetEntry(value)) closed = value;
+    // That of an import names no follower; the transcript has ended all the same.
+    if (value.type === 'reset')
+      closed = isResetEntry(value) ? value : { ...ENDED, timestamp: header.timestamp };
     else if (isResumedEntry(value)) {
       closed = null;
       since = Math.max(since, value.timestamp);

@@ -170,10 +170,10 @@ describe('doctor', () => {
   });
 
   it('reports a config that cannot be used, and keys without effect, and who may change it', () => {
-    home = new Home({ session: { sendPolicy: { default: 'deny' } } });
+    home = new Home({ memory: { retrieveCount: 3 } });
     home.run(['tick']);
     expect(checksOf(home.run(['doctor', '--json']), 'config')).toMatchObject([
-      { status: 'warn', what: expect.stringContaining('session.sendPolicy') },
+      { status: 'warn', what: expect.stringContaining('memory') },
     ]);
     fs.chmodSync(home.path('claw.json'), 0o620);
     expect(checksOf(home.run(['doctor', '--json']), 'config')).toContainEqual(
