@@ -22,7 +22,7 @@ declare const CLAW_VERSION: string;
 export async function answerCommand(
   desk: Desk,
   incoming: Incoming,
-  facts: { record: SessionRecord | null; parsed: ParsedText; stopped: boolean | null },
+  facts: { record: SessionRecord | null; parsed: ParsedText; stopped: Situation['stopped'] },
 ): Promise<CommandAnswer> {
   const { answerTo, needsSituation } = await import('../core/session/command.ts');
   const situation = situationOf(desk, incoming, facts.record, needsSituation(facts.parsed));

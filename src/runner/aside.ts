@@ -4,6 +4,7 @@
  */
 
 import { outboxItem } from '../core/delivery/delivery.ts';
+import type { Situation } from '../core/session/command.ts';
 import type { ParsedText } from '../core/session/directive.ts';
 import type { MessageOutcome } from '../core/session/transcript.ts';
 import { commandEntry, type Incoming } from '../core/turn.ts';
@@ -67,12 +68,14 @@ export async function answerAside(desk: Desk, incoming: Incoming, parsed: Parsed
 /**
  * Ends the running turn, if its sender may: an owner, or who asked for that turn.
  *
- * @returns true when it ended, false when it was asked to and has not yet; null when nothing runs, or not for him
+ * @returns true when it ended, false when it was asked to and has not yet, `theirs` when it is not his to end; null when
+ *   nothing runs
  */
-async function stopRunning(desk: Desk, incoming: Incoming): Promise<boolean | null> {
+async function stopRunning(desk: Desk, incoming: Incoming): Promise<Situation['stopped']> {
   const { agentId, key } = incoming;
   const running = runningTurn(desk, agentId, key);
-  if (!running || !mayStop(incoming, running.users)) return null;
+  if (!running) return null;
+  if (!mayStop(incoming, running.users)) return 'theirs';
   const { runId } = running.turn;
   if (!requestStop(desk, { agentId, key }, runId, { kind: 'stop', messageId: incoming.messageId }))
     return null;

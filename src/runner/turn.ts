@@ -60,6 +60,9 @@ import { runTurn } from './run.ts';
 
 const MAX_ATTEMPTS = 2;
 
+/** How often who waits for quiet looks at what has come, ms. */
+const LOOK_EVERY = 100;
+
 /**
  * Works a session until nothing is left that this process should do.
  *
@@ -103,7 +106,8 @@ export async function workSession(
     }
     const rest = quietFor(desk, incoming, queue);
     if (rest > 0 && !hooks.signal?.aborted) {
-      await pause(rest, hooks.signal);
+      // Looks again and again: what arrives meanwhile may fill the queue.
+      await pause(Math.min(rest, LOOK_EVERY), hooks.signal);
       continue;
     }
     const excess = overflowOf(desk.config, incoming, queue);

@@ -75,8 +75,11 @@ export interface Situation {
     count: number;
     last: Pick<TokenCounts, 'inputTokens' | 'outputTokens' | 'estimated'> | null;
   } | null;
-  /** whether `/stop` ended something; null where nobody asked for it */
-  stopped: boolean | null;
+  /**
+   * what `/stop` came to: true = ended, false = asked to end and has not yet, theirs = a turn that is not this person's
+   * to end; null where nothing runs or nobody asked
+   */
+  stopped: boolean | 'theirs' | null;
 }
 
 /** Parts of a situation that cost reading the transcript. */
@@ -245,6 +248,13 @@ function sendingLine({ send, settings }: Situation): string {
   return `Sending: ${send.decision === 'allow' ? 'on' : 'off'} (${oneLine(send.rule)})${own}`;
 }
 
+const STOPPED = {
+  true: 'Stopped.',
+  false: 'The turn was told to stop and has not ended yet.',
+  theirs: 'Only an owner, or who asked for it, can stop the running turn.',
+  null: 'Nothing is running.',
+};
+
 function commandReply(command: NonNullable<ParsedText['command']>, situation: Situation): string {
   switch (command.name) {
     case 'status':
@@ -260,7 +270,7 @@ function commandReply(command: NonNullable<ParsedText['command']>, situation: Si
     case 'usage':
       return usage(situation);
     case 'stop':
-      return situation.stopped ? 'Stopped.' : 'Nothing is running.';
+      return STOPPED[`${situation.stopped}`];
     case 'compact':
       return 'Compaction is not available in this version; /new begins a fresh session.';
   }

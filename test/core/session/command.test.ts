@@ -256,7 +256,9 @@ describe('/context', () => {
 describe('the other commands', () => {
   test('/stop', () => {
     expect(answer('/stop', { stopped: true }).reply).toBe('Stopped.');
-    expect(answer('/stop', { stopped: false }).reply).toBe('Nothing is running.');
+    expect(answer('/stop', { stopped: null }).reply).toBe('Nothing is running.');
+    expect(answer('/stop', { stopped: false }).reply).toMatch(/not ended yet/);
+    expect(answer('/stop', { stopped: 'theirs' }).reply).toMatch(/Only an owner, or who asked/);
   });
 
   test('/usage', () => {
@@ -291,7 +293,7 @@ describe('the other commands', () => {
   });
 
   test('come behind what was set, in one answer', () => {
-    const { reply, change } = answer('/think low /stop', { stopped: false });
+    const { reply, change } = answer('/think low /stop', { stopped: null });
     expect(reply).toBe('Thinking level: low.\nNothing is running.');
     expect(change).toEqual({ thinkingLevel: 'low' });
   });
