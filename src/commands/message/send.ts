@@ -39,22 +39,12 @@ export class MessageSendCommand extends ClawCommand {
       requireOperator(context, 'message send');
       return this.straight(desk, target);
     }
-    const key = this.sessionKey(context, desk);
+    const key = readSessionKey(this.to, desk.config);
     const result = await sendToSession(desk, { agentId: agentOf(key), key }, this.message, {
       ...sendOptions(this.reply, this.wait, 'claw message send'),
       print: done => printSent(done, this.json),
     });
     return sentStatus(result, this.json);
-  }
-
-  /** What is no session key could only be somebody outside, whom no agent may write to. */
-  private sessionKey(context: Context, desk: Desk): string {
-    try {
-      return readSessionKey(this.to, desk.config);
-    } catch (error) {
-      requireOperator(context, 'message send');
-      throw error;
-    }
   }
 
   private async straight(desk: Desk, { channel, to }: { channel: string; to: string }): Promise<number> {
