@@ -259,7 +259,7 @@ describe('an agent', () => {
     expect(run.status).not.toBe(0);
     // 64 where this version has no such command.
     expect([77, 64]).toContain(run.status);
-    if (['sessions', 'message', 'inbox'].includes(args[0]!)) expect(run.status).toBe(77);
+    if (['sessions', 'inbox'].includes(args[0]!)) expect(run.status).toBe(77);
     expect(run.stdout).toBe('');
     expect(snapshot(home.dir, ['cache'])).toEqual(before);
   });
