@@ -105,7 +105,7 @@ describe('sessions reset', () => {
   it('keeps settings, and takes a model with it', () => {
     cat({ models: { opus: 'anthropic/opus' } });
     ingest('hello');
-    editRecord(recordFile(home), { settings: { thinkingLevel: 'high' } });
+    home.run(['ingest', '/think high']);
     json('sessions', 'reset', 'main', '--model', 'opus');
     expect(json('sessions', 'show', 'main').settings).toMatchObject({
       model: { value: 'anthropic/opus', source: 'session' },
