@@ -249,7 +249,7 @@ describe('an agent', () => {
     ['pairing', 'approve', 'CODE'],
     ['cron', 'add', '--exec', 'true'],
   ])('may not call claw %s %s %s', (...args) => {
-    open();
+    open({ channels: { telegram: { send: { command: 'sh', args: ['-c', 'cat > sent'] } } } });
     const { sessionId } = say('hello', OWNER);
     const before = snapshot(home.dir, ['cache']);
     const run = home.run(
@@ -447,3 +447,33 @@ describe.each(['per-peer', 'per-channel-peer', 'per-account-channel-peer'])(
     }, 60_000);
   },
 );
+
+describe('an agent in the conversation with one person', () => {
+  it('is shown nothing of another’s: not in lists, not in histories, not what waits or was not delivered', () => {
+    open({ session: { dmScope: 'per-peer' } });
+    home.run(['ingest', '--no-wait', ...GUEST, 'secret-1']);
+    home.run(['tick']);
+    home.run(['ingest', '--no-wait', ...GUEST, 'secret-2']);
+    expect([...undelivered(home), ...inbox(home)].map(({ text }) => text)).toEqual(['secret-1', 'secret-2']);
+    const shown = (key: string) => {
+      const env = { CLAW_RUN_ID: 'r1', CLAW_AGENT_ID: 'main', CLAW_SESSION_KEY: key };
+      return [
+        ['inbox', 'list'],
+        ['delivery', 'list'],
+        ['status'],
+        ['sessions', 'list'],
+        ['sessions', 'history', 'agent:main:dm:2'],
+        ['sessions', 'show', 'agent:main:dm:2', '--verbose'],
+      ].flatMap(args =>
+        [args, [...args, '--json']].map(each => {
+          const { stdout, stderr } = home.run(each, { env });
+          return stdout + stderr;
+        }),
+      );
+    };
+    expect(shown('agent:main:dm:2').join()).toMatch(/secret-1[\s\S]*secret-2|secret-2[\s\S]*secret-1/);
+    // The lists; the others are given the key and repeat it.
+    for (const text of shown('agent:main:dm:3')) expect(text).not.toContain('secret');
+    for (const text of shown('agent:main:dm:3').slice(0, 8)) expect(text).not.toContain('dm:2');
+  });
+});

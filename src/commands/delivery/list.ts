@@ -1,6 +1,8 @@
 import { Command } from 'clipanion';
 import type { Context } from '../../context.ts';
+import type { OutboxItem } from '../../core/delivery/delivery.ts';
 import { EXIT } from '../../core/errors.ts';
+import { maySee, viewerOf } from '../../core/routing/visibility.ts';
 import { senderOf } from '../../runner/deliver.ts';
 import { listOutbox } from '../../store/outbox.ts';
 import { ClawCommand } from '../base.ts';
@@ -17,9 +19,14 @@ export class DeliveryListCommand extends ClawCommand {
 
   override async run(context: Context): Promise<number> {
     const desk = await openDesk(context, { anyConfig: true });
-    const { items, unreadable } = listOutbox(desk.layout);
+    const listed = listOutbox(desk.layout);
+    // An agent is shown what belongs to sessions it may see.
+    const viewer = viewerOf(context.env);
+    const isSeen = ({ agentId, sessionKey: key }: OutboxItem) =>
+      maySee(viewer, { agentId, key }, desk.config);
+    const unreadable = viewer === null ? listed.unreadable : [];
     const now = context.now();
-    const rows = items.map(item => ({
+    const rows = listed.items.filter(isSeen).map(item => ({
       ...item,
       ageMs: Math.max(0, now - item.createdAt),
       reason: senderOf(desk.config, item.origin)

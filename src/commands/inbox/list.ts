@@ -1,6 +1,7 @@
 import { Command } from 'clipanion';
 import type { Context } from '../../context.ts';
 import { EXIT } from '../../core/errors.ts';
+import { maySee, viewerOf } from '../../core/routing/visibility.ts';
 import type { Incoming } from '../../core/turn.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { planTick } from '../../runner/tick.ts';
@@ -57,7 +58,7 @@ export class InboxListCommand extends ClawCommand {
   }
 }
 
-/** What waits and what has failed, oldest first. Reads only. */
+/** What waits and what has failed, oldest first; for an agent only of sessions it may see. Reads only. */
 export function inboxRows(desk: Desk): { rows: InboxRow[]; problems: { file: string; reason: string }[] } {
   const now = desk.context.now();
   const rows: InboxRow[] = [];
@@ -80,7 +81,9 @@ export function inboxRows(desk: Desk): { rows: InboxRow[]; problems: { file: str
   for (const { agentId, key, evidence } of planTick(desk).sessions) {
     if (evidence === 'turn') rows.push(...turnRows(desk, agentId, key, now));
   }
-  return { rows: rows.sort((a, b) => b.ageMs - a.ageMs), problems };
+  const viewer = viewerOf(desk.context.env);
+  const seen = rows.filter(row => maySee(viewer, { agentId: row.agentId, key: row.sessionKey }, desk.config));
+  return { rows: seen.sort((a, b) => b.ageMs - a.ageMs), problems: viewer === null ? problems : [] };
 }
 
 /** Messages of a turn that was begun and not ended; of those that waited in a file, the file's row is enough. */
