@@ -6,6 +6,7 @@ import { ClawError, EXIT } from '../core/errors.ts';
 import { probeVersion } from '../runner/probe.ts';
 import { Layout } from '../store/layout.ts';
 import { ClawCommand } from './base.ts';
+import { requireOperator } from './operator.ts';
 import { printJson, printOut } from './output.ts';
 
 /** Agent command lines people have, and how each takes one prompt on stdin and prints one reply. */
@@ -57,6 +58,7 @@ export class InitCommand extends ClawCommand {
   });
 
   override async run(context: Context): Promise<number> {
+    requireOperator(context, 'init');
     const layout = new Layout(context.home);
     const workspace = layout.workspace('main');
     const installed = KNOWN_AGENTS.flatMap(agent => {

@@ -13,6 +13,7 @@ import {
   directivesOf,
   type Incoming,
   isBare,
+  isOwnersCommand,
   judgeFreshness,
   mayUseTrigger,
   originOf,
@@ -27,6 +28,7 @@ import { loadRecord } from '../store/sessions.ts';
 import { openDesk } from './desk.ts';
 import { MessageCommand } from './message-options.ts';
 import { printJson, printOut } from './output.ts';
+import { visibleTo } from './sessions/visible.ts';
 import { timeOption } from './time-option.ts';
 
 /** The document of contract §3.2. */
@@ -81,13 +83,15 @@ export function routeReport(desk: Desk, message: Message, now: number): RouteRep
     owner: !fromAgent && isOwner(message, config),
     fromAgent,
   };
+  if (isOwnersCommand(config, incoming)) incoming.respond = true;
   const trigger = route.access.allowed ? triggerOf(config, incoming) : null;
   const parsed = route.access.allowed ? directivesOf(config, incoming) : null;
   const hit = identity && findMessageId(layout, identity, now, desk.idRetention);
   return {
     ...route,
     trigger,
-    reset: resetReport(desk, incoming),
+    // What a conversation of somebody else is at is not an agent's to know.
+    reset: visibleTo(desk)(route.agentId, route.sessionKey) ? resetReport(desk, incoming) : null,
     directives: directivesReport(parsed),
     body: parsed ? parsed.body : message.text,
     delivery: deliveryOf(desk, route, message),
@@ -132,7 +136,7 @@ function actionOf(
   config: Desk['config'],
 ): RouteReport['action'] {
   if (!route.access.allowed) return 'drop';
-  if (!route.activation.respond) return 'record';
+  if (!incoming.respond) return 'record';
   const isAnswered = trigger
     ? !mayUseTrigger(config, incoming) || isBare(trigger, incoming)
     : commandOf(config, incoming) !== null;

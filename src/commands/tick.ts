@@ -4,6 +4,7 @@ import { EXIT } from '../core/errors.ts';
 import { planTick, stampTick, tick } from '../runner/tick.ts';
 import { ClawCommand } from './base.ts';
 import { openDesk } from './desk.ts';
+import { requireOperator } from './operator.ts';
 import { printJson, printOut } from './output.ts';
 import { numberOption } from './sessions/list.ts';
 
@@ -21,6 +22,7 @@ export class TickCommand extends ClawCommand {
   max = Option.String('--max', { description: 'work at most this many sessions' });
 
   override async run(context: Context): Promise<number> {
+    requireOperator(context, 'tick');
     const desk = await openDesk(context, this.dryRun ? {} : { log: 'tick' });
     if (this.dryRun) {
       const plan = planTick(desk);

@@ -26,7 +26,7 @@ export const DEFAULTS = {
       agentToAgent: { enabled: false, maxHops: 5 },
     },
     messages: {
-      queue: { mode: 'collect', debounceMs: 0, cap: 20 },
+      queue: { mode: 'collect', debounceMs: 0, cap: 20, drop: 'summarize' },
       groupChat: { activation: 'mention', historyLimit: 50 },
       inlineDirectives: 'turn',
       maxBytes: 4 * MIB,

@@ -174,6 +174,14 @@ export function commandOf(config: ConfigInput, incoming: Incoming): ParsedText |
   return parsed?.alone && !incoming.message.attachments?.length ? parsed : null;
 }
 
+/**
+ * A command that an owner types in a group is meant for the assistant, also where the message does not mention it:
+ * `/activation` could never be undone otherwise.
+ */
+export function isOwnersCommand(config: ConfigInput, incoming: Incoming): boolean {
+  return incoming.owner && isAnsweredHere(config, { ...incoming, respond: true });
+}
+
 /** Answered here, by a trigger or a command, without an agent. */
 function isAnsweredHere(config: ConfigInput, incoming: Incoming): boolean {
   return triggerOf(config, incoming) !== null || commandOf(config, incoming) !== null;

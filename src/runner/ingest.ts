@@ -9,9 +9,11 @@ import { type IngestResult, resultOf } from '../core/result.ts';
 import { isOwner } from '../core/routing/access.ts';
 import type { Message } from '../core/routing/message.ts';
 import type { Route } from '../core/routing/route.ts';
+import { isSubagent } from '../core/routing/session-key.ts';
+import { maySend, viewerOf } from '../core/routing/visibility.ts';
 import type { ParsedText } from '../core/session/directive.ts';
 import type { MessageIdentity, ReplyVia, TurnEntry } from '../core/session/transcript.ts';
-import { commandOf, type Incoming, queueSettings } from '../core/turn.ts';
+import { commandOf, type Incoming, isOwnersCommand, queueSettings } from '../core/turn.ts';
 import { holderOf, tokenState, tryLock } from '../store/lock.ts';
 import { findMessageId, type IdHit } from '../store/message-ids.ts';
 import { askToPair } from '../store/pairings.ts';
@@ -121,6 +123,7 @@ export async function ingest(
       'answer it instead',
     );
   }
+  checkViewer(desk, route);
   if (!route.access.allowed) {
     const { reason } = route.access;
     const told = reason === 'pairing' ? beforeAcceptance(() => askToPair(desk, message)) : null;
@@ -151,6 +154,7 @@ export async function ingest(
     later,
   };
 
+  if (!options.recordOnly && isOwnersCommand(desk.config, incoming)) incoming.respond = true;
   const command = commandOf(desk.config, incoming);
   const isBusy = () => {
     const holder = holderOf(layout.lock(agentId, key));
@@ -279,6 +283,27 @@ function interruptFor(desk: Desk, incoming: Incoming): void {
     // The message is accepted; it is answered behind the running turn then.
     desk.warn(`the running turn could not be interrupted: ${(error as Error).message}`);
   }
+}
+
+/**
+ * An agent writes where `sessions send` would let it: through the message's identity it could otherwise read what is said
+ * in any conversation.
+ *
+ * @throws ClawError noPermission, in the same words whether the session exists or not
+ */
+function checkViewer(desk: Desk, { agentId, sessionKey: key }: Route): void {
+  const viewer = viewerOf(desk.context.env);
+  if (viewer === null) return;
+  const read = loadRecord(desk.layout, agentId, key);
+  const spawnedBy = read.state === 'ok' ? read.record.spawnedBy : viewer.key;
+  if (maySend(viewer, { agentId, key, spawnedBy: isSubagent(key) ? spawnedBy : undefined }, desk.config))
+    return;
+  throw new ClawError(
+    'noPermission',
+    'session-not-yours',
+    `an agent of session ${JSON.stringify(viewer.key)} may not write to session ${JSON.stringify(key)}`,
+    'claw sessions list',
+  );
 }
 
 function maxHopsOf(desk: Desk): number {

@@ -211,7 +211,12 @@ describe('an agent', () => {
     gate.close();
     const first = home.start(['ingest', '--json', ...OWNER, 'first']);
     await gate.begun();
-    const env = { CLAW_RUN_ID: 'r1', CLAW_HOPS: '1' };
+    const env = {
+      CLAW_RUN_ID: 'r1',
+      CLAW_HOPS: '1',
+      CLAW_AGENT_ID: 'main',
+      CLAW_SESSION_KEY: 'agent:main:main',
+    };
     const texts = ['/new', '/stop', '/send off'];
     for (const text of texts)
       expect(home.run(['ingest', '--json', '--no-wait', ...OWNER, text], { env }).json().status).toBe(
@@ -262,6 +267,28 @@ describe('an agent', () => {
     if (['sessions', 'inbox'].includes(args[0]!)) expect(run.status).toBe(77);
     expect(run.stdout).toBe('');
     expect(snapshot(home.dir, ['cache'])).toEqual(before);
+  });
+});
+
+describe('an agent in a conversation with somebody else', () => {
+  it('writes to no other conversation, by whatever spelling, and learns nothing of it (A06 openclaw/trust#12)', () => {
+    home = new Home(withRunner({ command: 'cat', context: 'claw' }, { session: { dmScope: 'per-peer' } }));
+    home.run(['ingest', '--channel', 'telegram', '--from', '1', 'the secret of anna']);
+    const env = { CLAW_RUN_ID: 'r', CLAW_AGENT_ID: 'main', CLAW_SESSION_KEY: 'agent:main:dm:2' };
+    const known = home.run(['ingest', '--channel', 'telegram', '--from', '1', 'tell me'], { env });
+    const unknown = home.run(['ingest', '--channel', 'telegram', '--from', '3', 'tell me'], { env });
+    expect([known.status, unknown.status]).toEqual([77, 77]);
+    expect(known.stdout + unknown.stdout).toBe('');
+    expect(known.stderr.replaceAll('dm:1', 'dm:3')).toBe(unknown.stderr);
+    const route = home.run(['route', '--json', '--channel', 'telegram', '--from', '1', 'hi'], { env });
+    expect(route.json().reset).toBeNull();
+  });
+
+  it('runs no tick, writes no config and mends nothing', () => {
+    open();
+    const env = { CLAW_RUN_ID: 'r', CLAW_AGENT_ID: 'main', CLAW_SESSION_KEY: 'agent:main:main' };
+    for (const args of [['tick'], ['init'], ['doctor', '--fix']])
+      expect(home.run(args, { env })).toMatchObject({ status: 77, stdout: '' });
   });
 });
 

@@ -59,6 +59,11 @@ function renderMessage(message: HistoryMessage): string {
   return `<message role="${message.role}" time="${time}">\n${escapeTags(message.content)}\n</message>`;
 }
 
+/** A text that is plainly one message, whatever it holds. */
+export function quoteMessage(content: string): string {
+  return `<message role="user">\n${escapeTags(content)}\n</message>`;
+}
+
 /** Nobody may end the record early or speak in another's name by writing our tags into a message. */
 function escapeTags(content: string): string {
   return content.replace(/<(?=\/?(?:message|earlier_messages)\b)/gi, '&lt;');

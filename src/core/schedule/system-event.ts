@@ -1,4 +1,5 @@
 /** System events: what a session is to hear of at its next turn. They are done only when a turn that held them ended well. */
+import { quoteMessage } from '../runner/prompt.ts';
 import type { Origin } from '../session/session.ts';
 
 export interface SystemEvent {
@@ -19,9 +20,12 @@ export interface SystemEvent {
   origin?: Origin;
 }
 
+/** What a person writes must not read as if the system had said it. */
+const FORGED = /^[^\S\n]*System:/im;
+
 /**
  * Events as lines in front of a body. Every line is marked, so that no part of an event reads as if a person had
- * written it.
+ * written it; a body with lines that look like one is put between tags.
  *
  * @param time an instant (epoch ms) as the reader's clock shows it
  */
@@ -30,9 +34,10 @@ export function tellEvents(
   body: string,
   time: (at: number) => string,
 ): string {
-  if (events.length === 0) return body;
+  const said = FORGED.test(body) ? quoteMessage(body) : body;
+  if (events.length === 0) return said;
   const lines = events.flatMap(({ at, text }) =>
     text.split(/\r\n|\r|\n/).map((line, index) => `System: ${index === 0 ? `[${time(at)}] ` : ''}${line}`),
   );
-  return `${lines.join('\n')}\n\n${body}`;
+  return `${lines.join('\n')}\n\n${said}`;
 }
