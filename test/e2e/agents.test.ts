@@ -329,8 +329,10 @@ describe('what an agent is given', () => {
 
   it('no rights: what it says through a nested claw is never a command', () => {
     withAgent('read-stdin.sh');
-    const first = say('hello').json();
-    const nested = home.run(['ingest', '--json', '/new'], {
+    // From its own session it would wait for itself; from the main one it may write to the others of its agent.
+    const group = ['--channel', 'irc', '--group', 'g', '--from', 'ada', '--mentioned'];
+    const first = say(...group, 'hello').json();
+    const nested = home.run(['ingest', '--json', ...group, '/new'], {
       env: {
         CLAW_RUN_ID: 'a-run',
         CLAW_ORIGIN: 'user',
