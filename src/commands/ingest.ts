@@ -59,7 +59,6 @@ export class IngestCommand extends MessageCommand {
       deliver: this.deliver,
       fromAgent: Boolean(context.env.CLAW_RUN_ID),
       hops: context.env.CLAW_RUN_ID ? Number(context.env.CLAW_HOPS ?? 1) || 1 : 0,
-      ownSession: context.env.CLAW_SESSION_KEY,
       signal: control.signal,
       stopped: () => bySignal === 'SIGINT',
     };

@@ -2,7 +2,7 @@ import { Command, Option } from 'clipanion';
 import type { Context } from '../context.ts';
 import { ClawError, EXIT } from '../core/errors.ts';
 import { isOwner } from '../core/routing/access.ts';
-import type { Message } from '../core/routing/message.ts';
+import { identityOf, type Message } from '../core/routing/message.ts';
 import type { Route } from '../core/routing/route.ts';
 import type { ParsedText } from '../core/session/directive.ts';
 import { type ResetReport, reportReset, resetType, resolveResetPolicy } from '../core/session/reset.ts';
@@ -21,7 +21,6 @@ import {
 } from '../core/turn.ts';
 import { senderOf } from '../runner/deliver.ts';
 import type { Desk } from '../runner/desk.ts';
-import { identityOf } from '../runner/ingest.ts';
 import { routeOf, sendVerdict, settingsOf } from '../runner/judge.ts';
 import { findMessageId } from '../store/message-ids.ts';
 import { loadRecord } from '../store/sessions.ts';

@@ -89,6 +89,8 @@ export interface TurnFacts {
   leftOut: string[];
   /** system events that wait for the session */
   events?: SystemEvent[];
+  /** lines of another session that this one begins with */
+  seed?: Entry[];
   /** ids to use, should they be needed */
   newSessionId: string;
   runId: string;
@@ -321,7 +323,7 @@ export function planTurn(facts: TurnFacts): TurnPlan {
   const { reset: told, notices } = first.respond && !first.dropped ? tell(config, next) : NOTHING_TOLD;
   const isNewSession = isNewTranscript && first.respond && !first.dropped;
   const base = { isNewSession, reset: told, notices };
-  const header: Entry[] = isNewTranscript ? [headerOf(next)] : [];
+  const header: Entry[] = isNewTranscript ? [headerOf(next), ...(facts.seed ?? [])] : [];
   const common = { resetEntry: rotation?.entry ?? null, record: next, isNewTranscript, ...base, change };
 
   if (!first.respond || first.dropped) {

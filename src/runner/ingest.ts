@@ -7,12 +7,12 @@ import { runnerName } from '../core/agent.ts';
 import { ClawError } from '../core/errors.ts';
 import { type IngestResult, resultOf } from '../core/result.ts';
 import { isOwner } from '../core/routing/access.ts';
-import type { Message } from '../core/routing/message.ts';
+import { identityOf, type Message } from '../core/routing/message.ts';
 import type { Route } from '../core/routing/route.ts';
 import { isSubagent } from '../core/routing/session-key.ts';
-import { maySend, viewerOf } from '../core/routing/visibility.ts';
+import { chainOf, maySend, viewerOf } from '../core/routing/visibility.ts';
 import type { ParsedText } from '../core/session/directive.ts';
-import type { MessageIdentity, ReplyVia, TurnEntry } from '../core/session/transcript.ts';
+import type { ReplyVia, TurnEntry } from '../core/session/transcript.ts';
 import { commandOf, type Incoming, isOwnersCommand, queueSettings } from '../core/turn.ts';
 import { holderOf, tokenState, tryLock } from '../store/lock.ts';
 import { findMessageId, type IdHit } from '../store/message-ids.ts';
@@ -52,8 +52,6 @@ export interface IngestOptions {
   fromAgent: boolean;
   /** how many agents stand between a person and the message */
   hops: number;
-  /** session of the agent that wrote the message */
-  ownSession?: string | undefined;
   /** how the reply goes back; default: to stdout, and to the sender with `deliver` */
   via?: ReplyVia;
   /** what a session or the operator wrote into another session */
@@ -68,13 +66,6 @@ export interface IngestOptions {
    * it puts the reply into the outbox and gives the item's id, to be settled when it was read.
    */
   print(result: IngestResult, unread: () => string | null): boolean;
-}
-
-/** What makes two deliveries the same message; undefined where the sender gave no id. */
-export function identityOf(message: Message): MessageIdentity | undefined {
-  if (message.id === undefined) return undefined;
-  const chat = message.groupId ?? message.from ?? '';
-  return [message.channel, message.accountId, chat, message.threadId ?? '', message.id];
 }
 
 /**
@@ -166,8 +157,8 @@ export async function ingest(
   const again = hit && options.wait && beforeAcceptance(() => isFailed(desk, hit, messageId));
   if (hit && !again) return hand(await followFirst(line, hit));
   if (command && isBusy()) return answerNow(command);
-  // An agent that writes into its own session would wait for itself.
-  const wait = options.wait && !(options.fromAgent && options.ownSession === key);
+  // An agent that writes into its own session, or into one that waits for its answer, would wait for itself.
+  const wait = options.wait && !(options.fromAgent && chainOf(context.env).includes(key));
   if (!wait && incoming.respond) {
     beforeAcceptance(() => putWaiting(context, layout, queueable(desk, incoming, false)));
     if (isBusy()) interruptFor(desk, incoming);

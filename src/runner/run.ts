@@ -7,6 +7,7 @@ import { agentEntry } from '../core/agent.ts';
 import { historyLimits, selectHistory } from '../core/context/history.ts';
 import { applyResponsePrefix, prefixValues } from '../core/delivery/response-prefix.ts';
 import { ClawError } from '../core/errors.ts';
+import { chainOf } from '../core/routing/visibility.ts';
 import { tellEvents } from '../core/schedule/system-event.ts';
 import type { SessionRecord } from '../core/session/session.ts';
 import {
@@ -148,11 +149,17 @@ function requestOf(desk: Desk, seat: Seat, record: SessionRecord, { turn, users 
     ...(turn.settings ? { settings: turn.settings } : {}),
     runnerName: turn.runner,
     ...(runner ? { runner: { ...runner, ...(timeoutSeconds ? { timeoutSeconds } : {}) } } : {}),
-    env: { ...defaults?.env, ...agent?.env, CLAW_HOPS: String(hopsOf(users) + 1) },
+    env: { ...defaults?.env, ...agent?.env, CLAW_HOPS: String(hopsOf(users) + 1), ...chain() },
     workspace: workspace ? expandWorkspace(desk, workspace) : layout.workspace(seat.agentId),
     transcript,
     leaseFolder: seat.lock.folder,
   };
+
+  /** Who waits for this turn, so that no agent further down waits for one of them. */
+  function chain(): Record<string, string> {
+    const keys = chainOf(desk.context.env);
+    return keys.length > 0 ? { CLAW_CHAIN: JSON.stringify(keys) } : {};
+  }
 
   function events() {
     if (!turn.events?.length) return [];

@@ -66,7 +66,6 @@ export async function sendToSession(
     // Never a command, whoever sends it.
     fromAgent: true,
     hops: viewer ? Number(env.CLAW_HOPS ?? 1) || 1 : 0,
-    ownSession: env.CLAW_SESSION_KEY,
     via: options.policy === 'reply' && waits ? 'stdout' : 'none',
     sent: {
       sentFrom: viewer?.key ?? 'operator',

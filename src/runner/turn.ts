@@ -57,6 +57,7 @@ import { settingsOf } from './judge.ts';
 import { stopOrphans, stopRun } from './orphans.ts';
 import { recover, settleTail, type Unsettled } from './recover.ts';
 import { runTurn } from './run.ts';
+import { threadRoot } from './thread.ts';
 
 const MAX_ATTEMPTS = 2;
 
@@ -344,6 +345,7 @@ async function takeBatch(
     answer,
     leftOut,
     events: eventsFor(desk, seat),
+    seed: state.record ? [] : threadRoot(desk, seat.agentId, batch[0]!.message),
     newSessionId: context.newId(),
     runId: context.newId(),
     now: context.now(),
@@ -358,10 +360,15 @@ async function takeBatch(
     const at = batch[0]!.acceptedAt;
     await changeSettings(context, desk.layout, seat, accepted.record!, settings, { at, untilReset });
   }
-  const users = plan.entries.filter(isUserEntry);
+  const users = plan.entries.filter(isUserEntry).filter(isOwnEntry);
   const turn = plan.entries.find(isTurnEntry);
   if (turn) return runTurn(desk, seat, accepted, { turn, users }, hooks, direct);
   return handBack(desk, seat, accepted, plan, direct, hooks);
+}
+
+/** Not what a thread's session was begun with. */
+function isOwnEntry(entry: UserEntry): boolean {
+  return !('seededFrom' in entry);
 }
 
 /** Hands back what needed no agent: a command's answer, or that a message was kept. */
@@ -373,7 +380,7 @@ async function handBack(
   direct: string | null,
   hooks: Hooks,
 ): Promise<State> {
-  const users = plan.entries.filter(isUserEntry);
+  const users = plan.entries.filter(isUserEntry).filter(isOwnEntry);
   const command = plan.entries.find(isCommandEntry);
   const record = accepted.record!;
   const printed = new Set<string>();

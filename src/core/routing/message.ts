@@ -1,5 +1,7 @@
 /** One inbound message in claw's own words: the envelope of `claw ingest`, normalised. */
+
 import { ClawError } from '../errors.ts';
+import type { MessageIdentity } from '../session/transcript.ts';
 import { type Channels, defaultAccount } from './channel.ts';
 import { isGroupJid } from './session-key.ts';
 import {
@@ -413,4 +415,11 @@ export function isLocalUser(message: Message): boolean {
 /** The ids that a group's settings may stand under: its own, then that of the chat its thread hangs from. */
 export function groupIdsOf(message: Message): string[] {
   return [message.groupId, message.parentId].filter(id => id !== undefined);
+}
+
+/** What makes two deliveries the same message; undefined where the sender gave no id. */
+export function identityOf(message: Message): MessageIdentity | undefined {
+  if (message.id === undefined) return undefined;
+  const chat = message.groupId ?? message.from ?? '';
+  return [message.channel, message.accountId, chat, message.threadId ?? '', message.id];
 }

@@ -54,6 +54,22 @@ export function viewerOf(env: Readonly<Record<string, string | undefined>>): Vie
   return { agentId: env.CLAW_AGENT_ID ?? '', key: env.CLAW_SESSION_KEY ?? '' };
 }
 
+/**
+ * Sessions whose turns wait for this process: the one it was called from, and those that called that one.
+ *
+ * @returns session keys, the outermost first
+ */
+export function chainOf(env: Readonly<Record<string, string | undefined>>): string[] {
+  let chain: unknown;
+  try {
+    chain = JSON.parse(env.CLAW_CHAIN ?? '[]');
+  } catch {
+    // Not ours: somebody's own variable.
+  }
+  const keys = Array.isArray(chain) ? chain.filter(key => typeof key === 'string') : [];
+  return env.CLAW_SESSION_KEY ? [...keys, env.CLAW_SESSION_KEY] : keys;
+}
+
 /** The same words for a session that does not exist and for one that is not the caller's to see. */
 export function unknownSession(key: string): ClawError {
   return new ClawError(
