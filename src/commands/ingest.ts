@@ -3,7 +3,6 @@ import type { Context } from '../context.ts';
 import type { OutboxItem } from '../core/delivery/delivery.ts';
 import { ClawError, EXIT } from '../core/errors.ts';
 import type { IngestResult } from '../core/result.ts';
-import { parseDuration } from '../core/schedule/duration.ts';
 import { deliver } from '../runner/deliver.ts';
 import type { Desk } from '../runner/desk.ts';
 import { type IngestOptions, ingest } from '../runner/ingest.ts';
@@ -14,6 +13,7 @@ import { decodeText, parseJson, type RawMessage, readLines } from './input.ts';
 import { note } from './journal.ts';
 import { MessageCommand } from './message-options.ts';
 import { printError, printJson, printOut } from './output.ts';
+import { waitOption } from './wait-option.ts';
 
 export class IngestCommand extends MessageCommand {
   static override paths = [['ingest']];
@@ -52,9 +52,10 @@ export class IngestCommand extends MessageCommand {
         control.abort();
       });
     }
+    const waitMs = waitOption(this.wait, 'claw ingest');
     const options: Omit<IngestOptions, 'print'> = {
       wait: !this.noWait,
-      ...(this.wait === undefined ? {} : { waitMs: this.waitMs() }),
+      ...(waitMs === undefined ? {} : { waitMs }),
       recordOnly: this.noRun,
       deliver: this.deliver,
       fromAgent: Boolean(context.env.CLAW_RUN_ID),
@@ -64,20 +65,6 @@ export class IngestCommand extends MessageCommand {
     };
     const status = streaming ? await this.lines(desk, options) : await this.whole(desk, options, raws);
     return bySignal === 'SIGINT' ? 130 : status;
-  }
-
-  private waitMs(): number {
-    const seconds = Number(this.wait);
-    if (this.wait !== '' && Number.isFinite(seconds) && seconds >= 0) return seconds * 1000;
-    const parsed = parseDuration(this.wait ?? '');
-    if (parsed === null)
-      throw new ClawError(
-        'usage',
-        'usage',
-        `--wait ${this.wait}: expected seconds or a duration such as 2m`,
-        'claw ingest --help',
-      );
-    return parsed;
   }
 
   /** Everything on stdin, then the answers. */

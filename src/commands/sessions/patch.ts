@@ -10,6 +10,7 @@ import {
   type SettingName,
   type SettingsChange,
 } from '../../core/session/settings.ts';
+import { modelNamed } from '../../core/session/trigger.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { settingsOf } from '../../runner/judge.ts';
 import { changeSettings, labelsOf } from '../../store/settings.ts';
@@ -78,7 +79,7 @@ export async function patchSession(
   const change: Record<string, string | number | null> = {};
   for (const [setting, value] of Object.entries(updates)) {
     if (!isSettingName(setting)) throw unknownSetting(setting);
-    const text = setting === 'model' ? (desk.config.models?.[String(value)] ?? String(value)) : String(value);
+    const text = setting === 'model' ? modelNamed(desk.config, String(value)) : String(value);
     change[setting] = value === null ? null : settingOf(setting, text);
   }
   if (Object.keys(change).length === 0) throw usage('there is nothing to change');

@@ -3,13 +3,13 @@ import type { Context } from '../../context.ts';
 import { EXIT } from '../../core/errors.ts';
 import { readSessionKey } from '../../core/routing/route.ts';
 import { splitKey } from '../../core/routing/session-key.ts';
-import { knownModels } from '../../core/session/trigger.ts';
+import { modelNamed } from '../../core/session/trigger.ts';
 import { resetSession } from '../../runner/rotate.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
 import { requireOperator } from '../operator.ts';
 import { printJson, printOut } from '../output.ts';
-import { numberOption } from './list.ts';
+import { waitOption } from '../wait-option.ts';
 
 export class SessionsResetCommand extends ClawCommand {
   static override paths = [['sessions', 'reset']];
@@ -29,10 +29,10 @@ export class SessionsResetCommand extends ClawCommand {
   override async run(context: Context): Promise<number> {
     requireOperator(context, 'sessions reset');
     const desk = await openDesk(context);
-    const waitMs = 1000 * (numberOption('--wait', this.wait) ?? 0);
+    const waitMs = waitOption(this.wait, 'claw sessions reset') ?? 0;
     const key = readSessionKey(this.name, desk.config);
     const place = { agentId: splitKey(key)?.agentId ?? '', key };
-    const model = this.model === undefined ? undefined : modelNamed(this.model, desk.config);
+    const model = this.model === undefined ? undefined : modelNamed(desk.config, this.model);
     const outcome = await resetSession(desk, place, { waitMs, ...(model === undefined ? {} : { model }) });
     if (this.json) printJson(outcome);
     else if (!outcome.changed)
@@ -49,12 +49,4 @@ export class SessionsResetCommand extends ClawCommand {
       );
     return EXIT.ok;
   }
-}
-
-/** An alias of the config stands for its model; anything else is a model as the runner knows it. */
-function modelNamed(name: string, config: Parameters<typeof knownModels>[0]): string {
-  const { aliases, models } = knownModels(config);
-  const wanted = name.trim().toLowerCase();
-  const alias = Object.entries(aliases).find(([each]) => each.toLowerCase() === wanted)?.[1];
-  return alias ?? models.find(each => each.toLowerCase() === wanted) ?? name.trim();
 }

@@ -3,11 +3,11 @@ import type { Context } from '../../context.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
 import type { IngestResult } from '../../core/result.ts';
 import { readSessionKey } from '../../core/routing/route.ts';
-import { parseDuration } from '../../core/schedule/duration.ts';
 import { agentOf, type ReplyPolicy, type SendOptions, sendToSession } from '../../runner/send.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
 import { printError, printJson, printOut } from '../output.ts';
+import { waitOption } from '../wait-option.ts';
 
 export class SessionsSendCommand extends ClawCommand {
   static override paths = [['sessions', 'send']];
@@ -52,16 +52,7 @@ export function sendOptions(
       `${command} --help`,
     );
   }
-  const seconds =
-    wait === undefined ? undefined : /^\d+(\.\d+)?$/.test(wait) ? Number(wait) * 1000 : parseDuration(wait);
-  if (seconds === null) {
-    throw new ClawError(
-      'usage',
-      'usage',
-      `--wait ${wait}: expected seconds or a duration such as 2m`,
-      `${command} --help`,
-    );
-  }
+  const waitMs = waitOption(wait, command);
   const control = new AbortController();
   let interrupted = false;
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -72,7 +63,7 @@ export function sendOptions(
   }
   return {
     policy: policy as ReplyPolicy,
-    waitMs: seconds,
+    waitMs,
     signal: control.signal,
     stopped: () => interrupted,
   };

@@ -1,10 +1,12 @@
 import { Command, Option } from 'clipanion';
+import type { ConfigInput } from '../../config/schema.ts';
 import type { Context } from '../../context.ts';
 import { ClawError } from '../../core/errors.ts';
 import { defaultAgentId } from '../../core/routing/binding.ts';
 import { configuredAgentId } from '../../core/routing/route.ts';
 import { viewerOf } from '../../core/routing/visibility.ts';
 import { readSetting, type SettingName, type SettingValues } from '../../core/session/settings.ts';
+import { modelNamed } from '../../core/session/trigger.ts';
 import { newSubagentKey, sendToSession } from '../../runner/send.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
@@ -47,16 +49,16 @@ export class SessionsSpawnCommand extends ClawCommand {
     const key = newSubagentKey(desk, agentId);
     const result = await sendToSession(desk, { agentId, key }, this.task, {
       ...sendOptions(policy, this.wait, 'claw sessions spawn'),
-      settings: this.settings(desk.config.models ?? {}),
+      settings: this.settings(desk.config),
       begins: true,
       print: done => printSent(done, this.json),
     });
     return sentStatus(result, this.json);
   }
 
-  private settings(aliases: Record<string, string>): SettingValues {
+  private settings(config: ConfigInput): SettingValues {
     const given: [SettingName, string | undefined][] = [
-      ['model', this.model === undefined ? undefined : (aliases[this.model] ?? this.model)],
+      ['model', this.model === undefined ? undefined : modelNamed(config, this.model)],
       ['thinkingLevel', this.thinking],
       ['label', this.label],
     ];

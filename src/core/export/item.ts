@@ -1,6 +1,8 @@
 /** A transcript as a reader meets it: what was said, what happened, and what stands behind it, line by line. */
+import type { Zone } from '../schedule/zone.ts';
 import { type Saying, sayingOf, timeOf } from '../session/saying.ts';
 import { type Entry, isResetEntry, isTurnEndEntry, roleOf } from '../session/transcript.ts';
+import { dateTimeOf } from './day.ts';
 
 /** Something to show. Times are epoch ms, null where a line tells none. */
 export type Item =
@@ -241,4 +243,19 @@ function beginning(header: Record<string, unknown>): string {
 
 function ended(status: string): string {
   return status === 'failed' ? 'failed' : `was ${status}`;
+}
+
+/** What a head tells of a session, name by name; only what is known. */
+export function factRows(facts: SessionFacts, counts: Counts, zone: Zone): [string, string][] {
+  const rows: [string, string | null][] = [
+    ['Session', facts.sessionId],
+    ['Agent', facts.agentId],
+    ['Channel', facts.channel],
+    ['Model', facts.model],
+    ['State', facts.current ? 'current' : 'archived'],
+    ['Begun', facts.startedAt === null ? null : `${dateTimeOf(zone, facts.startedAt)} (${facts.zone})`],
+    ['Last', counts.last === null ? null : dateTimeOf(zone, counts.last)],
+    ['Holds', countsText(counts)],
+  ];
+  return rows.filter((row): row is [string, string] => row[1] !== null);
 }

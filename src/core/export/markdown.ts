@@ -1,24 +1,12 @@
 /** A session as Markdown, piece by piece: each function gives the text of one part, ready to be appended. */
 import type { Zone } from '../schedule/zone.ts';
-import { clockOf, dateTimeOf, dayName } from './day.ts';
-import { type Counts, countsText, type Item, type SessionFacts, speakerOf } from './item.ts';
+import { clockOf, dayName } from './day.ts';
+import { type Counts, factRows, type Item, type SessionFacts, speakerOf } from './item.ts';
 
 /** Title and facts. */
 export function markdownHead(facts: SessionFacts, counts: Counts, zone: Zone): string {
-  const rows: [string, string | null][] = [
-    ['Session', facts.sessionId],
-    ['Agent', facts.agentId],
-    ['Channel', facts.channel],
-    ['Model', facts.model],
-    ['State', facts.current ? 'current' : 'archived'],
-    ['Begun', facts.startedAt === null ? null : `${dateTimeOf(zone, facts.startedAt)} (${facts.zone})`],
-    ['Last', counts.last === null ? null : dateTimeOf(zone, counts.last)],
-    ['Holds', countsText(counts)],
-  ];
   const title = plain(facts.sessionKey ?? facts.sessionId);
-  const list = rows
-    .filter(([, value]) => value !== null)
-    .map(([name, value]) => `- ${name}: ${plain(value!)}\n`);
+  const list = factRows(facts, counts, zone).map(([name, value]) => `- ${name}: ${plain(value)}\n`);
   return `# ${title}\n\n${list.join('')}`;
 }
 

@@ -3,8 +3,8 @@
  * policy of its own, so that even a mistake in the escaping could not.
  */
 import type { Zone } from '../schedule/zone.ts';
-import { clockOf, dateTimeOf, dayName } from './day.ts';
-import { type Counts, countsText, type Item, type SessionFacts, speakerOf } from './item.ts';
+import { clockOf, dayName } from './day.ts';
+import { type Counts, factRows, type Item, type SessionFacts, speakerOf } from './item.ts';
 import { escapeHtml, richHtml } from './rich-text.ts';
 
 const STYLE = `
@@ -47,19 +47,9 @@ footer{border-top:1px solid var(--line);margin-top:2rem;padding-top:.5rem;font-s
 /** Everything up to the first message. */
 export function pageHead(facts: SessionFacts, counts: Counts, zone: Zone): string {
   const title = escapeHtml(facts.sessionKey ?? facts.sessionId);
-  const rows: [string, string | null][] = [
-    ['Session', facts.sessionId],
-    ['Agent', facts.agentId],
-    ['Channel', facts.channel],
-    ['Model', facts.model],
-    ['State', facts.current ? 'current' : 'archived'],
-    ['Begun', facts.startedAt === null ? null : `${dateTimeOf(zone, facts.startedAt)} (${facts.zone})`],
-    ['Last', counts.last === null ? null : dateTimeOf(zone, counts.last)],
-    ['Holds', countsText(counts)],
-  ];
-  const list = rows
-    .filter(([, value]) => value !== null)
-    .map(([name, value]) => `<dt>${name}</dt><dd><bdi>${escapeHtml(value!)}</bdi></dd>`);
+  const list = factRows(facts, counts, zone).map(
+    ([name, value]) => `<dt>${name}</dt><dd><bdi>${escapeHtml(value)}</bdi></dd>`,
+  );
   return `<!DOCTYPE html>
 <html lang="und">
 <head>

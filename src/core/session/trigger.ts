@@ -136,3 +136,10 @@ function patternOf(trigger: string): RegExp {
 function escapeRegExp(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 }
+
+/** The model that a name given by an operator means: an alias, a known model in any case, else as the runner may know it. */
+export function modelNamed(config: ConfigInput, name: string): string {
+  const { aliases, models } = knownModels(config);
+  const wanted = name.trim();
+  return aliasTarget(wanted, aliases) ?? knownModel(wanted, models) ?? wanted;
+}
