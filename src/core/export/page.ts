@@ -3,7 +3,7 @@
  * policy of its own, so that even a mistake in the escaping could not.
  */
 import type { Zone } from '../schedule/zone.ts';
-import { clockOf, dayName } from './day.ts';
+import { clockOf, dateTimeOf, dayName } from './day.ts';
 import { type Counts, factRows, type Item, type SessionFacts, speakerOf } from './item.ts';
 import { escapeHtml, richHtml } from './rich-text.ts';
 
