@@ -2,7 +2,6 @@
  * Sends what the outbox holds. A reply stands there before its sender is started, and is called sent only when the
  * sender exited 0; exit 75 means "later", anything else keeps the item for a person to look at.
  */
-import path from 'node:path';
 import type { ConfigInput, SenderConfig } from '../config/schema.ts';
 import type { OutboxItem } from '../core/delivery/delivery.ts';
 import type { Origin } from '../core/session/session.ts';
@@ -67,7 +66,7 @@ async function attempt(
   report: DeliveryReport,
 ): Promise<void> {
   const { context, layout } = desk;
-  const lock = tryLock(context, path.join(layout.home, 'locks', '.outbox', item.id), item.sessionKey);
+  const lock = tryLock(context, layout.outboxLock(item.id), item.sessionKey);
   if (!lock) return;
   try {
     // A dead owner's sender may still be at it.

@@ -58,6 +58,8 @@ export interface Hooks {
   /** The agent of the direct message is about to be started. */
   onStart?(turn: TurnEntry): void;
   onDelta?: ((text: string) => void) | undefined;
+  /** True when the caller has to leave at once, to hand over what it holds without the session. */
+  leaves?(): boolean;
   /** True when the caller has what it came for; then messages whose own process is alive are left to that process. */
   enough(): boolean;
   /** The direct message may ask to end what runs: a turn that a dead owner left is then ended, not started again. */

@@ -12,10 +12,11 @@ import type { Route } from '../core/routing/route.ts';
 import { isSubagent } from '../core/routing/session-key.ts';
 import { chainOf, maySend, viewerOf } from '../core/routing/visibility.ts';
 import type { ParsedText } from '../core/session/directive.ts';
-import type { ReplyVia, TurnEntry } from '../core/session/transcript.ts';
+import type { MessageOutcome, ReplyVia, TurnEntry } from '../core/session/transcript.ts';
 import { commandOf, type Incoming, isOwnersCommand, queueSettings } from '../core/turn.ts';
 import { holderOf, tokenState, tryLock } from '../store/lock.ts';
 import { findMessageId, type IdHit } from '../store/message-ids.ts';
+import { settleOutbox } from '../store/outbox.ts';
 import { askToPair } from '../store/pairings.ts';
 import { isWaiting, putWaiting } from '../store/pending.ts';
 import { loadRecord } from '../store/sessions.ts';
@@ -36,6 +37,9 @@ import {
   standInLine,
   whyLater,
 } from './wait.ts';
+
+/** Bytes that go into a pipe nobody reads: 64 KiB where pipes are as long as usual, less what stands around a reply. */
+const PIPE_HOLDS = 48 * 1024;
 
 /** Agents that may pass a message on before it is refused: two that answer each other must come to an end. */
 const MAX_HOPS = 5;
@@ -183,6 +187,8 @@ export async function ingest(
     first?: IdHit;
     stem?: string;
     ended?: boolean;
+    /** prints a long reply once the session is free */
+    handOver?: () => void;
   } = {};
   try {
     await workSession(desk, { agentId, key, lock }, incoming, {
@@ -191,6 +197,8 @@ export async function ingest(
       },
       onAnswered: async (outcome, sessionId) => {
         seen.result = describe(outcome, sessionId);
+        seen.handOver = handOverLater(seen.result, outcome, sessionId);
+        if (seen.handOver) return false;
         return options.print(seen.result, () => putUnread(desk, { agentId, key, sessionId }, outcome));
       },
       onDuplicate: first => {
@@ -209,6 +217,7 @@ export async function ingest(
             hasEndedTurn: () => seen.ended === true,
           }
         : {}),
+      leaves: () => seen.handOver !== undefined,
       enough: () =>
         Boolean(seen.result ?? seen.first) ||
         (seen.stem !== undefined && !isWaiting(layout, agentId, key, seen.stem)),
@@ -227,11 +236,34 @@ export async function ingest(
     } else throw ioFailure(error, 'the message was not accepted');
   } finally {
     lock.release();
+    seen.handOver?.();
   }
   if (seen.first) return hand(await followFirst(line, seen.first));
   if (!seen.result && seen.stem !== undefined) return hand(await standInLine(line, incoming, seen.stem));
   await answerLateArrivals(desk, agentId, key, options.signal);
   return seen.result ?? hand(later('accepted'));
+
+  /**
+   * A reply longer than a pipe holds is printed when the session is free: whoever reads it may take his time. Until then
+   * it stands in the outbox, held by this process, so that nobody else sends it.
+   *
+   * @returns undefined where the reply is short, or has another way to go
+   */
+  function handOverLater(
+    result: IngestResult,
+    outcome: MessageOutcome,
+    sessionId: string,
+  ): (() => void) | undefined {
+    const length = Buffer.byteLength(result.reply?.text ?? '');
+    if (length <= PIPE_HOLDS || incoming.via !== 'stdout') return undefined;
+    const item = putUnread(desk, { agentId, key, sessionId }, outcome);
+    const held = item === null ? null : tryLock(context, layout.outboxLock(item), key);
+    if (item === null || held === null) return undefined;
+    return () => {
+      if (options.print(result, () => item)) settleOutbox(layout, item);
+      held.release();
+    };
+  }
 
   /** A command of a busy session does not wait for its turn. */
   async function answerNow(parsed: ParsedText): Promise<IngestResult> {

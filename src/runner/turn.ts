@@ -93,7 +93,7 @@ export async function workSession(
       state = await takeBatch(desk, seat, state, [direct], hooks);
     }
   }
-  for (;;) {
+  while (!hooks.leaves?.()) {
     const waiting = stillWaiting(desk, seat, state);
     if (waiting.length === 0 || (hooks.enough() && waiting.some(item => waiterLives(desk, item.incoming))))
       break;

@@ -115,6 +115,9 @@ export class Layout {
   ids(): string {
     return path.join(this.home, 'ids');
   }
+  outboxLock(id: string): string {
+    return path.join(this.home, 'locks', '.outbox', id);
+  }
   outbox(): string {
     return path.join(this.home, 'outbox');
   }

@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Home, withRunner } from './claw.ts';
+import { BIN, Home, withRunner } from './claw.ts';
 import { gated, inbox, lives, program, undelivered, until } from './support.ts';
 
 let home: Home;
@@ -149,6 +151,23 @@ describe('an agent that takes too long', () => {
 });
 
 describe('what an agent prints', () => {
+  it('that nobody reads yet holds up no other message of its session, and is whole when it is read', async () => {
+    withAgent('print-bytes.mjs', ['2000000']);
+    const slow = spawn(process.execPath, [BIN, 'ingest', 'one'], {
+      env: home.env(),
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await until('the first reply', () => home.replies().length === 1);
+    const second = home.run(['ingest', '--wait', '20', '--json', 'two']);
+    expect(second.json()).toMatchObject({ status: 'replied' });
+    expect(slow.exitCode).toBeNull();
+    const pieces: Buffer[] = [];
+    slow.stdout.on('data', piece => pieces.push(piece));
+    await once(slow, 'close');
+    expect(Buffer.concat(pieces).toString().trim()).toBe(second.json().reply.text);
+    expect(undelivered(home)).toEqual([]);
+  });
+
   it('5 MB arrive whole, and the next message is answered', () => {
     withAgent('print-bytes.mjs', [String(5 * 1024 * 1024)], { context: 'claw' });
     const run = say('much, please');
