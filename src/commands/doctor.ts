@@ -37,7 +37,7 @@ export class DoctorCommand extends ClawCommand {
   });
 
   override async run(context: Context): Promise<number> {
-    if (this.fix) requireOperator(context, 'doctor --fix');
+    requireOperator(context, 'doctor');
     const desk = await openDesk(context, { anyConfig: true, quiet: true });
     const checks = [...(await checkConfig(context)), ...checkAll(desk, this.fix)];
     const ok = checks.every(check => check.status === 'ok');

@@ -198,9 +198,9 @@ function raise(error: Error): never {
 function statusOf(result: IngestResult, json: boolean): number {
   if (result.status !== 'failed') return EXIT.ok;
   const error = result.error!;
-  note('error', error.message, result.sessionKey);
+  note('error', `message ${result.messageId}: ${error.message}`, result.sessionKey);
   if (json) printError(`${JSON.stringify({ error })}\n`);
-  else printError(`claw: ${error.message}\n  try: ${error.hint ?? 'send the message again'}\n`);
+  else printError(`claw: ${error.message}\n  try: ${`claw inbox retry ${result.messageId}`}\n`);
   return EXIT.unavailable;
 }
 
@@ -215,11 +215,10 @@ function textOf(result: IngestResult): string {
   const lines = result.notices.map(notice => `(${notice})`);
   if (result.reply) lines.push(result.reply.text);
   else if (result.status === 'queued')
-    lines.push(`(Your message is kept; the answer follows: ${result.reason ?? 'the session is busy'}.)`);
+    lines.push(`(Kept, not answered yet: ${result.reason ?? 'the session is busy'}.)`);
   else if (result.status === 'recorded' && result.reason) lines.push(`(Not answered: ${result.reason}.)`);
-  else if (result.error?.code === 'aborted') lines.push('(Stopped.)');
-  else if (result.status === 'failed')
-    lines.push('(The agent failed. Your message is kept; send it again to try once more.)');
+  else if (result.reason === 'stopped') lines.push('(Stopped.)');
+  else if (result.status === 'failed') lines.push('(The agent failed. Your message is kept.)');
   return lines.length > 0 ? `${lines.join('\n')}\n` : '';
 }
 

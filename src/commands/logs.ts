@@ -12,6 +12,7 @@ import { ClawCommand } from './base.ts';
 import { openDesk } from './desk.ts';
 import { type Paint, painter, printable, printableLines, type Style } from './format.ts';
 import { logFile } from './journal.ts';
+import { requireOperator } from './operator.ts';
 import { printJson, printOut } from './output.ts';
 import { findSession } from './sessions/find.ts';
 import { numberOption } from './sessions/list.ts';
@@ -39,6 +40,8 @@ export class LogsCommand extends ClawCommand {
   });
 
   override async run(context: Context): Promise<number> {
+    // A session's own is shown to whom the session is; claw's is about everybody.
+    if (this.session === undefined) requireOperator(context, 'logs');
     const desk = await openDesk(context, { anyConfig: true });
     const limit = numberOption('--limit', this.limit) ?? DEFAULT_LIMIT;
     const paint = painter(context.env);

@@ -167,6 +167,15 @@ function resetReport(desk: Desk, incoming: Incoming): ResetReport | null {
   );
 }
 
+function describeDirectives({ settings = {}, command, refused = [] }: DirectivesReport): string[] {
+  const parts = [
+    ...Object.entries(settings).map(([name, value]) => `${name} ${value ?? 'taken back'}`),
+    ...(command ? [`/${command}`] : []),
+    ...refused.map(name => `/${name} (not for this sender)`),
+  ];
+  return parts.length > 0 ? [`directives ${parts.join(', ')}`] : [];
+}
+
 function describe(report: RouteReport): string {
   const lines = [
     `agent     ${report.agentId} (${report.matchedBy})`,
@@ -174,6 +183,7 @@ function describe(report: RouteReport): string {
     `access    ${report.access.allowed ? 'allowed' : 'denied'} (${report.access.reason})${report.access.reason === 'pairing' ? ': a stranger; ingest would answer with a code' : ''}`,
     `respond   ${report.activation.respond ? 'yes' : 'no'} (${report.activation.mode})`,
     `action    ${report.action}${report.trigger ? ` (${report.trigger.trigger})` : ''}`,
+    ...describeDirectives(report.directives),
     `delivery  ${report.delivery.decision} (${report.delivery.rule})`,
   ];
   if (report.reset)

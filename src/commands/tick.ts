@@ -49,9 +49,12 @@ export class TickCommand extends ClawCommand {
     }
     if (this.json) printJson(report);
     else {
-      for (const key of report.worked) printOut(`${key}  done\n`);
+      const failed = new Set(report.failed.map(({ sessionKey }) => sessionKey));
+      for (const key of report.worked) printOut(`${key}  ${failed.has(key) ? 'failed' : 'done'}\n`);
       for (const id of report.delivery.sent) printOut(`delivery ${id}  sent\n`);
     }
+    for (const { sessionKey, reason } of report.failed)
+      this.warn(`${sessionKey}: ${reason}; the message is kept (claw inbox list)`);
     for (const { sessionKey, reason } of report.problems) this.warn(`${sessionKey}: ${reason}`);
     return report.problems.length > 0 ? EXIT.data : EXIT.ok;
   }

@@ -69,6 +69,8 @@ export function resultOf(base: IngestResult, outcome: MessageOutcome): IngestRes
   if (end.status === 'replied')
     return { ...run, status: 'replied', reply: { text: reply ? replyText(reply) : '' } };
   if (end.status === 'silent') return { ...run, status: 'silent' };
+  // Ended by a person: no failure, and nothing to be tried again.
+  if (end.status === 'stopped') return { ...run, status: 'silent', reason: 'stopped' };
   return {
     ...run,
     status: 'failed',

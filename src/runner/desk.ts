@@ -3,7 +3,13 @@ import type { ConfigInput } from '../config/schema.ts';
 import type { Context } from '../context.ts';
 import type { Zone } from '../core/schedule/zone.ts';
 import type { SessionRecord } from '../core/session/session.ts';
-import type { Entry, MessageOutcome, TurnEntry, UserEntry } from '../core/session/transcript.ts';
+import type {
+  Entry,
+  MessageOutcome,
+  TurnEndEntry,
+  TurnEntry,
+  UserEntry,
+} from '../core/session/transcript.ts';
 import type { TranscriptState } from '../core/turn.ts';
 import type { Layout } from '../store/layout.ts';
 import type { Lock } from '../store/lock.ts';
@@ -58,6 +64,8 @@ export interface Hooks {
   /** The agent of the direct message is about to be started. */
   onStart?(turn: TurnEntry): void;
   onDelta?: ((text: string) => void) | undefined;
+  /** A turn has ended, whoever asked for it. */
+  onEnd?(end: TurnEndEntry): void;
   /** True when the caller has to leave at once, to hand over what it holds without the session. */
   leaves?(): boolean;
   /** True when the caller has what it came for; then messages whose own process is alive are left to that process. */

@@ -336,7 +336,7 @@ function maxHopsOf(desk: Desk): number {
 /** Did it end in a failure, so that the same message coming again is tried again? */
 function isFailed(desk: Desk, hit: IdHit, messageId: string): boolean {
   const outcome = outcomeOf(desk, hit, messageId);
-  return outcome?.state === 'ended' && ['failed', 'interrupted', 'stopped'].includes(outcome.end.status);
+  return outcome?.state === 'ended' && ['failed', 'interrupted'].includes(outcome.end.status);
 }
 
 function waitOf(desk: Desk, agentId: string): number {

@@ -101,6 +101,7 @@ export async function runTurn(
   );
   if (delivery.decision === 'deny') end.delivery = delivery;
   const next = append(desk, state, reply ? [reply, end] : [end]).state;
+  hooks.onEnd?.(end);
   const printed = new Set<string>();
   if (own && (await hooks.onAnswered?.({ state: 'ended', user: own, turn, end, reply }, record.sessionId)))
     printed.add(own.id);

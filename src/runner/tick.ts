@@ -31,6 +31,8 @@ export interface PendingSession {
 export interface TickReport {
   /** sessions worked to the end */
   worked: string[];
+  /** turns whose agent failed meanwhile; their messages stand in the inbox */
+  failed: { sessionKey: string; reason: string }[];
   /** sessions somebody living holds */
   busy: string[];
   /** sessions that could not be worked, and why */
@@ -79,6 +81,7 @@ function keyOf(desk: Desk, agentId: string, encoded: string): string | null {
 export async function tick(desk: Desk, options: { signal?: AbortSignal; max?: number }): Promise<TickReport> {
   const report: TickReport = {
     worked: [],
+    failed: [],
     busy: [],
     problems: [],
     delivery: { sent: [], waiting: [] },
@@ -146,6 +149,9 @@ async function work(
   try {
     await workSession(desk, { agentId, key, lock }, null, {
       enough: () => true,
+      onEnd: ({ status, error }) => {
+        if (status === 'failed') report.failed.push({ sessionKey: key, reason: error?.message ?? status });
+      },
       ...(signal ? { signal } : {}),
     });
     report.worked.push(key);

@@ -408,7 +408,8 @@ function failureOf(desk: Desk, direct: Incoming, hit: IdHit): UserEntry | null {
   const file = desk.layout.transcript(hit.agentId, hit.sessionId);
   const outcome = messageOutcome(file, hit.at, direct.messageId);
   if (outcome?.state !== 'ended' || outcome.end.timestamp >= direct.acceptedAt) return null;
-  return ['failed', 'interrupted', 'stopped'].includes(outcome.end.status) ? outcome.user : null;
+  // What a person has stopped stays so.
+  return ['failed', 'interrupted'].includes(outcome.end.status) ? outcome.user : null;
 }
 
 /**

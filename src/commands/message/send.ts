@@ -1,10 +1,13 @@
 import { Command, Option } from 'clipanion';
 import type { Context } from '../../context.ts';
 import type { OutboxItem } from '../../core/delivery/delivery.ts';
+import { decideSending } from '../../core/delivery/send-policy.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
 import { defaultAgentId } from '../../core/routing/binding.ts';
+import { accountConfig, defaultAccount } from '../../core/routing/channel.ts';
 import { readSessionKey } from '../../core/routing/route.ts';
-import { mainSessionKey } from '../../core/routing/session-key.ts';
+import { isGroupJid, mainSessionKey } from '../../core/routing/session-key.ts';
+import type { Origin } from '../../core/session/session.ts';
 import { deliver, senderOf } from '../../runner/deliver.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { agentOf, sendToSession } from '../../runner/send.ts';
@@ -29,6 +32,8 @@ export class MessageSendCommand extends ClawCommand {
   to = Option.String('--to', { required: true, description: 'session key, or channel:target' });
   message = Option.String('--message', { required: true, description: 'the text' });
   account = Option.String('--account', { description: 'account of the channel' });
+  chat = Option.String('--chat', { description: 'dm or group; default: group where the channel lists it' });
+  thread = Option.String('--thread', { description: 'thread or topic' });
   reply = Option.String('--reply', 'reply', { description: 'into a session: reply, announce or skip' });
   wait = Option.String('--wait', { description: 'into a session: seconds to wait for the answer' });
 
@@ -40,11 +45,41 @@ export class MessageSendCommand extends ClawCommand {
       return this.straight(desk, target);
     }
     const key = readSessionKey(this.to, desk.config);
-    const result = await sendToSession(desk, { agentId: agentOf(key), key }, this.message, {
+    const sending = sendToSession(desk, { agentId: agentOf(key), key }, this.message, {
       ...sendOptions(this.reply, this.wait, 'claw message send'),
       print: done => printSent(done, this.json),
     });
+    const result = await sending.catch(error => {
+      throw error instanceof ClawError && error.code === 'session-unknown' ? this.neither(error) : error;
+    });
     return sentStatus(result, this.json);
+  }
+
+  /** What is no session may have been meant for a channel that nothing is configured for. */
+  private neither(error: ClawError): ClawError {
+    const [, channel] = /^([A-Za-z][\w-]*):[^:]+$/.exec(this.to) ?? [];
+    if (channel === undefined) return error;
+    const hint = `claw config set channels.${channel}.send '{command: "…"}'`;
+    return new ClawError(
+      'usage',
+      error.code,
+      `${error.message}, and no channel ${channel} with a sender`,
+      hint,
+    );
+  }
+
+  private originOf(desk: Desk, channel: string, to: string): Origin {
+    const accountId = this.account ?? defaultAccount(desk.config.channels, channel);
+    const groups = accountConfig(desk.config.channels, channel, accountId).groups ?? {};
+    const isGroup =
+      this.chat === undefined ? Object.hasOwn(groups, to) || isGroupJid(to) : this.chat !== 'dm';
+    return {
+      channel,
+      accountId,
+      to,
+      ...(isGroup ? { chatType: 'group' as const, groupId: to } : { chatType: 'dm' as const, from: to }),
+      ...(this.thread === undefined ? {} : { threadId: this.thread }),
+    };
   }
 
   private async straight(desk: Desk, { channel, to }: { channel: string; to: string }): Promise<number> {
@@ -56,7 +91,7 @@ export class MessageSendCommand extends ClawCommand {
       sessionKey: mainSessionKey(agentId, config.session),
       sessionId: '',
       messageId: '',
-      origin: { channel, accountId: this.account ?? 'default', chatType: 'dm', from: to, to },
+      origin: this.originOf(desk, channel, to),
       text: this.message,
       state: 'waiting',
       reason: 'not sent yet',
@@ -70,6 +105,15 @@ export class MessageSendCommand extends ClawCommand {
         'no-sender',
         `channel ${channel} has no sender (channels.${channel}.send)`,
         `claw config set channels.${channel}.send '{command: "…"}'`,
+      );
+    }
+    const verdict = decideSending({ config, channel, chatType: item.origin.chatType });
+    if (verdict.decision === 'deny') {
+      throw new ClawError(
+        'noPermission',
+        'sending-denied',
+        `${verdict.rule} holds back what goes to ${channel} ${item.origin.chatType} chats`,
+        'claw config get session.sendPolicy',
       );
     }
     putOutbox(context, layout, item);

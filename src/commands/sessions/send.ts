@@ -15,7 +15,7 @@ export class SessionsSendCommand extends ClawCommand {
     description: 'Write a message into a session. Its text is for the agent, never a command.',
     examples: [
       ['Ask and wait for the answer', 'claw sessions send agent:work:main "Is the report done?"'],
-      ['Leave a message for its next turn', 'claw sessions send main "The build is green." --reply skip'],
+      ['Let the agent know, without waiting', 'claw sessions send main "The build is green." --reply skip'],
     ],
   });
 
@@ -23,7 +23,7 @@ export class SessionsSendCommand extends ClawCommand {
   message = Option.String({ name: 'message' });
   reply = Option.String('--reply', 'reply', {
     description:
-      'reply: print the answer (default); announce: tell the calling session of it; skip: ask for none',
+      'reply: print the answer (default); announce: tell the calling session of it; skip: nobody is told',
   });
   wait = Option.String('--wait', { description: 'seconds to wait for the answer; 0: do not wait' });
 

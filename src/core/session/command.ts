@@ -127,14 +127,8 @@ export function refusal(
 ): string {
   if (refused.length === 0) return '';
   const names = refused.map(name => `/${name}`).join(', ');
-  const remedy =
-    from === null ? '.' : `; the operator can add you with: ${ownersCommand(`${channel}:${from}`)}`;
-  return `Only an owner can use ${names}${remedy}`;
-}
-
-/** A command line for a shell, whatever the id is made of. */
-function ownersCommand(id: string): string {
-  return `claw config set owners '${JSON.stringify([oneLine(id)]).replaceAll("'", String.raw`'\''`)}'`;
+  const whom = from === null ? '' : ` (the operator can name ${oneLine(`${channel}:${from}`)} one)`;
+  return `Only an owner can use ${names}${whom}.`;
 }
 
 const TITLES: Readonly<Partial<Record<SettingName, string>>> = {

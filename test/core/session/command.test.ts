@@ -119,9 +119,9 @@ describe('a question changes nothing', () => {
 });
 
 describe('a refusal', () => {
-  test('names what was refused and the command that helps', () => {
+  test('names what was refused, and who the operator could name an owner', () => {
     expect(answer('/model opus /think low', { owner: false, channel: 'telegram', from: '111' })).toEqual({
-      reply: `Only an owner can use /model, /think; the operator can add you with: claw config set owners '["telegram:111"]'`,
+      reply: 'Only an owner can use /model, /think (the operator can name telegram:111 one).',
       change: null,
     });
     expect(answer('/compact', { owner: false })).toEqual({
@@ -131,11 +131,9 @@ describe('a refusal', () => {
     expect(refusal([], situation())).toBe('');
   });
 
-  test('holds a command that is safe to copy, whatever the id', () => {
-    const { reply } = answer('/model opus', { owner: false, channel: 'x', from: `a'; rm -rf "$HOME"\n` });
-    expect(reply.split('with: ')[1]).toBe(
-      String.raw`claw config set owners '["x:a'\''; rm -rf \"$HOME\" "]'`,
-    );
+  test('shows an id on one line, whatever it holds', () => {
+    const { reply } = answer('/model opus', { owner: false, channel: 'x', from: 'a\nb' });
+    expect(reply.split('\n')).toHaveLength(1);
   });
 });
 
