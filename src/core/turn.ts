@@ -234,7 +234,7 @@ export function newPersonNotice(
 
 /**
  * How many of the waiting messages one turn takes: a command goes alone; `collect` takes the messages behind the
- * first that share its origin, sender and way back, up to the next command; `followup` takes one.
+ * first that share its origin, sender and way back (to a session too), up to the next command; `followup` takes one.
  */
 export function batchSize(config: ConfigInput, waiting: Incoming[], mode: 'collect' | 'followup'): number {
   const first = waiting[0];
@@ -249,9 +249,10 @@ export function batchSize(config: ConfigInput, waiting: Incoming[], mode: 'colle
   return size;
 }
 
-function originKey({ message, via }: Incoming): string {
+function originKey({ message, via, sentFrom, announceTo }: Incoming): string {
   const { channel, accountId, chatType, from, groupId, threadId, to } = message;
-  return JSON.stringify([channel, accountId, chatType, from, groupId, threadId, to, via]);
+  const session = [sentFrom, announceTo?.agentId, announceTo?.key];
+  return JSON.stringify([channel, accountId, chatType, from, groupId, threadId, to, via, ...session]);
 }
 
 /** Where a message came from, as kept in transcript and record. */
