@@ -140,9 +140,10 @@ function quietFor(desk: Desk, incoming: Incoming[], queue: ReturnType<typeof que
   const isLoad = first.respond && !triggerOf(desk.config, first) && !commandOf(desk.config, first);
   if (queue.debounceMs === 0 || queue.mode === 'followup' || !isLoad || incoming.length >= queue.cap)
     return 0;
-  const newest = Math.max(...incoming.map(each => each.acceptedAt));
+  const now = desk.context.now();
   // One from the future, from before the clock was set back, is not waited for.
-  return Math.min(queue.debounceMs, newest + queue.debounceMs - desk.context.now());
+  const newest = Math.max(...incoming.map(each => (each.acceptedAt > now ? 0 : each.acceptedAt)));
+  return newest + queue.debounceMs - now;
 }
 
 function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {

@@ -1,3 +1,4 @@
+import fs from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Home, list, type Outcome } from './claw.ts';
 import { type Gate, gated, inbox, lives, undelivered, until } from './support.ts';
@@ -300,6 +301,18 @@ describe('debounce', { timeout: PATIENT }, () => {
     const turn = entries().find(entry => entry.type === 'turn');
     expect(turn.timestamp - user.timestamp).toBeGreaterThanOrEqual(700);
   });
+
+  it('does not wait for what came before the clock was set back', () => {
+    home = new Home();
+    gate = gated(home, { messages: { queue: { debounceMs: 2000 } } });
+    home.run(['ingest', '--no-wait', ...ANNA, 'hello']);
+    const [file] = list(home.path('pending', 'main')).filter(name => name.endsWith('.json'));
+    const place = home.path('pending', 'main', file!);
+    const message = JSON.parse(fs.readFileSync(place, 'utf8'));
+    fs.writeFileSync(place, JSON.stringify({ ...message, acceptedAt: message.acceptedAt + 3_600_000 }));
+    home.run(['tick']);
+    expect(gate.prompts()).toEqual(['hello']);
+  }, 20_000);
 
   it('collects what comes meanwhile, and does not wait for more than the cap', async () => {
     // Long enough that only the cap can end it within this test.
