@@ -206,6 +206,16 @@ describe('commands while a turn runs', { timeout: PATIENT }, () => {
     expect(undelivered(home)).toMatchObject([{ text: 'Thinking level: high.' }]);
   });
 
+  it('do not come back when they were taken back before their line was written', async () => {
+    open();
+    const first = await busy();
+    run('/think high');
+    expect(home.run(['sessions', 'patch', 'main', '--unset', 'thinkingLevel']).status).toBe(0);
+    await finish(first.done);
+    expect(commands()).toHaveLength(1);
+    expect(setting('thinkingLevel')).toMatchObject({ value: null, source: 'default' });
+  });
+
   it('whose process was killed: done once, and told once', async () => {
     open();
     const first = await busy();
