@@ -86,7 +86,7 @@ export async function workSession(
       else if (hit.sessionId !== state.record?.sessionId)
         state = await takeBatch(desk, seat, state, [direct], hooks);
       else state = await retry(desk, seat, state, failure, hooks);
-    } else if (olderWaits(desk, seat, direct) || mayGrow(desk, state, direct)) {
+    } else if (mustWait(desk, seat, direct) || mayGrow(desk, state, direct)) {
       hooks.onQueued?.(putWaiting(desk.context, desk.layout, queueable(desk, direct, true)));
     } else {
       state = await takeBatch(desk, seat, state, [direct], hooks);
@@ -173,8 +173,12 @@ export function queueable(desk: Desk, incoming: Incoming, waits: boolean): Incom
   };
 }
 
-/** Does a message wait that came before this one? It then goes first; one that came later must not overtake. */
-function olderWaits(desk: Desk, seat: Seat, direct: Incoming): boolean {
+/**
+ * Does a message wait that came before this one? It then goes first; one that came later must not overtake. A command
+ * waits for no turn, be it one that runs or one that is to come.
+ */
+function mustWait(desk: Desk, seat: Seat, direct: Incoming): boolean {
+  if (commandOf(desk.config, direct)) return false;
   const { waiting } = listWaiting(desk.layout, seat.agentId, seat.key);
   // One from the future was accepted before the clock was set back.
   const later = desk.context.now() + 60_000;

@@ -139,6 +139,20 @@ describe('/stop', { timeout: PATIENT }, () => {
     expect(undelivered(home)).toMatchObject([{ text: 'first' }]);
   });
 
+  it('waits for nobody: with a dead claw and messages in line it is answered before them', async () => {
+    open();
+    const first = await busy();
+    home.run(['ingest', '--no-wait', ...ANNA, 'second']);
+    process.kill(first.pid, 'SIGKILL');
+    await first.done;
+    const stop = home.start(['ingest', '--json', ...ANNA, '/stop']);
+    // It is in the transcript while the turn of the other waits for the gate.
+    await gate.begun(2);
+    expect(commands()).toMatchObject([{ text: '/stop', reply: 'Stopped.' }]);
+    await finish(stop.done);
+    expect(gate.prompts()).toEqual(['first', 'second']);
+  });
+
   it('with nothing running says so', () => {
     open();
     expect(run('/stop').reply.text).toBe('Nothing is running.');
