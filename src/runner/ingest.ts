@@ -266,9 +266,13 @@ export async function ingest(
   }
 }
 
-/** Where the queue says so, a new message ends the turn that runs; its own turn answers both. */
+/**
+ * Where the queue says so, a new message ends the turn that runs; its own turn answers both. Not so what an agent writes:
+ * it may not use `/stop` either, and in its own session it would end itself.
+ */
 function interruptFor(desk: Desk, incoming: Incoming): void {
   const { agentId, key, messageId } = incoming;
+  if (incoming.fromAgent) return;
   try {
     const read = loadRecord(desk.layout, agentId, key);
     const own = settingsOf(desk, read.state === 'ok' ? read.record : null);

@@ -295,6 +295,19 @@ describe('queue mode interrupt', { timeout: PATIENT }, () => {
     expect(gate.overlaps()).toEqual([]);
   });
 
+  it('does not let an agent end a turn, its own or another', async () => {
+    open({ messages: { queue: { mode: 'interrupt' } } });
+    const first = await busy();
+    for (const key of ['agent:main:main', 'agent:main:cron:nightly']) {
+      const env = { CLAW_RUN_ID: 'r1', CLAW_AGENT_ID: 'main', CLAW_SESSION_KEY: key, CLAW_HOPS: '1' };
+      home.run(['ingest', '--no-wait', 'a note'], { env });
+      home.run(['sessions', 'send', 'main', 'a note', '--reply', 'skip'], { env });
+    }
+    await finish(first.done);
+    expect(ends().map(({ status }) => status)).not.toContain('stopped');
+    expect((await first.done).json()).toMatchObject({ status: 'replied', reply: { text: 'first' } });
+  });
+
   it('does not let group chatter that is not answered interrupt', async () => {
     open({ messages: { queue: { mode: 'interrupt' } } });
     const first = await busy(...inGroup('1'), 'first');
