@@ -68,6 +68,8 @@ export interface Incoming {
 export interface CommandAnswer {
   reply: string;
   change: SettingsChange | null;
+  /** of an answer given while the session was busy: the id of its line, and of its delivery */
+  runId?: string;
 }
 
 export type QueueDrop = NonNullable<SettingValues['queueDrop']>;
@@ -333,7 +335,8 @@ export function planTurn(facts: TurnFacts): TurnPlan {
       : mayReset
         ? greeting(next, told, trigger?.model)
         : 'Only an owner can start a new session here.';
-    const entry = commandEntry(first, { reply, change: change?.settings ?? null }, facts.runId, base);
+    const runId = facts.answer?.runId ?? facts.runId;
+    const entry = commandEntry(first, { reply, change: change?.settings ?? null }, runId, base);
     return { ...common, action: 'command', entries: [...header, entry], body: '', reply };
   }
   const own = { ...ownSettings(config, facts.stored, next), ...change?.settings } as SettingValues;

@@ -5,7 +5,7 @@
 import { DEFAULTS } from '../config/defaults.ts';
 import { runnerName } from '../core/agent.ts';
 import { ClawError } from '../core/errors.ts';
-import { type IngestResult, resultOf } from '../core/result.ts';
+import { asDuplicate, type IngestResult, resultOf } from '../core/result.ts';
 import { isOwner } from '../core/routing/access.ts';
 import type { Message } from '../core/routing/message.ts';
 import type { Route } from '../core/routing/route.ts';
@@ -18,7 +18,7 @@ import { askToPair } from '../store/pairings.ts';
 import { isWaiting, putWaiting } from '../store/pending.ts';
 import { loadRecord } from '../store/sessions.ts';
 import { ioFailure } from './accept.ts';
-import { answerAside, mayStop } from './aside.ts';
+import { answerAside, answeredBefore, mayStop } from './aside.ts';
 import type { Desk } from './desk.ts';
 import { settingsOf } from './judge.ts';
 import { requestStop, runningTurn } from './stop.ts';
@@ -240,6 +240,8 @@ export async function ingest(
 
   /** A command of a busy session does not wait for its turn. */
   async function answerNow(parsed: ParsedText): Promise<IngestResult> {
+    const first = beforeAcceptance(() => answeredBefore(desk, incoming));
+    if (first) return hand({ result: asDuplicate(describe(first, '')) });
     const aside = await answerAside(desk, incoming, parsed).catch(error => {
       throw ioFailure(error, 'the command was not carried out');
     });

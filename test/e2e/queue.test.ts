@@ -259,6 +259,22 @@ describe('commands while a turn runs', { timeout: PATIENT }, () => {
   });
 });
 
+describe('the same command again in a busy session', { timeout: PATIENT }, () => {
+  it('is the same command: one answer, one line, and one delivery', async () => {
+    const send = { command: '/bin/sh', args: ['-c', 'echo "$(cat)" >> "$HOME/sent"'] };
+    open({ channels: { telegram: { send } } });
+    const first = await busy();
+    const again = () =>
+      home.run(['ingest', '--json', '--deliver', ...ANNA, '--id', 'c1', '/think high']).json();
+    expect(again()).toMatchObject({ status: 'command', reply: { text: 'Thinking level: high.' } });
+    expect(again()).toMatchObject({ status: 'duplicate', reply: { text: 'Thinking level: high.' } });
+    await finish(first.done);
+    expect(again().status).toBe('duplicate');
+    expect(fs.readFileSync(`${home.folder}/sent`, 'utf8')).toBe('Thinking level: high.\n');
+    expect(commands()).toHaveLength(1);
+  });
+});
+
 describe('queue mode interrupt', { timeout: PATIENT }, () => {
   it('ends the running turn; the next one knows of both, and never runs beside it', async () => {
     open({ messages: { queue: { mode: 'interrupt' } } }, { context: 'claw' });
