@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import { DEFAULTS } from '../config/defaults.ts';
 import { ClawError } from '../core/errors.ts';
-import { type IngestResult, resultOf } from '../core/result.ts';
+import { asDuplicate, type IngestResult, resultOf } from '../core/result.ts';
 import type { MessageOutcome } from '../core/session/transcript.ts';
 import { readJson } from '../store/json-file.ts';
 import { tokenState } from '../store/lock.ts';
@@ -16,7 +16,7 @@ import {
 import type { Desk } from './desk.ts';
 import { holdSession } from './hold.ts';
 import { workAgain } from './turn.ts';
-import { putUnread } from './wait.ts';
+import { outcomeOf, putUnread } from './wait.ts';
 
 /** A failed or dropped message with its file. */
 export interface FoundFailure {
@@ -38,16 +38,27 @@ export function findFailures(desk: Desk, id: string): FoundFailure[] {
     .sort((a, b) => a.failed.failedAt - b.failed.failedAt);
 }
 
+export interface RetryOptions {
+  signal?: AbortSignal;
+  stopped?(): boolean;
+  /**
+   * Prints the result; false when nobody reads it. Who prints later calls `unread` first, which puts the reply into the
+   * outbox and gives the item's id, to be settled when it was read.
+   */
+  print(result: IngestResult, unread: () => string | null): boolean;
+}
+
 /**
- * Tries one failed message again and hands its result to `print`.
+ * Tries one failed message again and hands its result to `print`: that of another process, where one was faster.
  *
+ * @returns null where it is in the inbox no more, and nothing tells what became of it
  * @throws ClawError tempfail `session-busy`, data `state-unreadable`
  */
 export async function retryFailure(
   desk: Desk,
   { failed, file }: FoundFailure,
-  options: { signal?: AbortSignal; stopped?(): boolean; print(result: IngestResult): boolean },
-): Promise<IngestResult> {
+  options: RetryOptions,
+): Promise<IngestResult | null> {
   const { context } = desk;
   const { agentId, key } = failed;
   if (!Array.isArray(failed.users) || failed.users.length === 0) {
@@ -59,24 +70,34 @@ export async function retryFailure(
     );
   }
   const begun = context.now();
+  const messageId = failed.messageIds.at(-1)!;
+  const describe = (outcome: MessageOutcome, sessionId: string) => {
+    const blank = { isNewSession: false, reset: null, notices: [], reply: null, usage: null };
+    const base = { ...blank, status: 'queued' as const, messageId, agentId, sessionKey: key, sessionId };
+    return resultOf({ ...base, durationMs: context.now() - begun }, outcome);
+  };
   let result: IngestResult | null = null;
   const patience = DEFAULTS.runner.timeoutSeconds * 1000;
   await holdSession(desk, { agentId, key }, patience, seat =>
     workAgain(desk, seat, failed, {
       onAnswered: async (outcome: MessageOutcome, sessionId) => {
-        const blank = { isNewSession: false, reset: null, notices: [], reply: null, usage: null };
-        const messageId = failed.messageIds.at(-1)!;
-        const base = { ...blank, status: 'queued' as const, messageId, agentId, sessionKey: key, sessionId };
-        result = resultOf({ ...base, durationMs: context.now() - begun }, outcome);
-        if (!options.print(result)) putUnread(desk, { agentId, key, sessionId }, outcome);
+        result = describe(outcome, sessionId);
+        const unread = () => putUnread(desk, { agentId, key, sessionId }, outcome);
+        if (!options.print(result, unread)) unread();
         return true;
+      },
+      onDuplicate: hit => {
+        const outcome = outcomeOf(desk, hit, messageId);
+        if (!outcome) return;
+        result = asDuplicate(describe(outcome, hit.sessionId));
+        options.print(result, () => null);
       },
       enough: () => result !== null,
       ...(options.signal ? { signal: options.signal } : {}),
       ...(options.stopped ? { stopped: options.stopped } : {}),
     }),
   );
-  return result!;
+  return result;
 }
 
 export interface Dropped {

@@ -35,11 +35,12 @@ import {
   triggerOf,
 } from '../core/turn.ts';
 import { newToken } from '../store/lock.ts';
-import type { IdHit } from '../store/message-ids.ts';
+import { findMessageId, type IdHit } from '../store/message-ids.ts';
 import {
   clearTurn,
   dropWaiting,
   type FailedMessage,
+  isFailureKept,
   listWaiting,
   markTurn,
   offerReply,
@@ -411,12 +412,19 @@ function failureOf(desk: Desk, direct: Incoming, hit: IdHit): UserEntry | null {
 
 /**
  * Tries failed messages again, or answers ones that were dropped: where they stand in the session that runs now, without
- * a second line; else as new messages of it.
+ * a second line; else as new messages of it. What another process did with them meanwhile is not done again.
  */
 export async function workAgain(desk: Desk, seat: Seat, failed: FailedMessage, hooks: Hooks): Promise<void> {
   const state = await finishOpen(desk, seat, await settleTail(desk, seat, recover(desk, seat)), hooks);
   const users = failed.users.map(({ queuedAs: _queuedAs, ...user }) => user);
   const last = users.at(-1)!;
+  if (!isFailureKept(desk.layout, failed)) {
+    // Answered, failed again or dropped while this process waited for the session, or by what it finished just now.
+    const hit =
+      last.identity && findMessageId(desk.layout, last.identity, desk.context.now(), desk.idRetention);
+    if (hit) hooks.onDuplicate?.(hit);
+    return clearTurn(desk.layout, seat.agentId, seat.key);
+  }
   if (failed.status !== 'dropped' && failed.sessionId === state.record?.sessionId) {
     markTurn(desk.layout, seat.agentId, seat.key);
     await startAnew(desk, seat, state, users, last.id, hooks);
