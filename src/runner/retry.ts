@@ -15,6 +15,7 @@ import {
 } from '../store/pending.ts';
 import type { Desk } from './desk.ts';
 import { holdSession } from './hold.ts';
+import { runningTurn } from './stop.ts';
 import { workAgain } from './turn.ts';
 import { outcomeOf, putUnread } from './wait.ts';
 
@@ -109,11 +110,16 @@ export interface Dropped {
 
 /**
  * Removes messages from the inbox; what they said is in the result, and of failed ones in their transcript. A message
- * whose sender still waits stays.
+ * whose sender still waits stays, and so does one that is being answered.
+ *
+ * @returns kept: with the reason
  */
-export function dropMessages(desk: Desk, id: string): { dropped: Dropped[]; kept: string[] } {
+export function dropMessages(
+  desk: Desk,
+  id: string,
+): { dropped: Dropped[]; kept: { messageId: string; reason: string }[] } {
   const dropped: Dropped[] = [];
-  const kept: string[] = [];
+  const kept: { messageId: string; reason: string }[] = [];
   for (const { file, failed } of findFailures(desk, id)) {
     fs.rmSync(file, { force: true });
     const { status, key, messageIds, text } = failed;
@@ -124,7 +130,11 @@ export function dropMessages(desk: Desk, id: string): { dropped: Dropped[]; kept
       const read = readWaiting(file);
       if (read.state !== 'ok' || (id !== 'all' && read.value.messageId !== id)) continue;
       const { waiter, key, messageId, message } = read.value;
-      if (waiter && tokenState(desk.context, waiter) === 'alive') kept.push(messageId);
+      const running = runningTurn(desk, agentId, key)?.users.map(user => user.queuedAs) ?? [];
+      if (waiter && tokenState(desk.context, waiter) === 'alive')
+        kept.push({ messageId, reason: 'the process that brought it still waits for it' });
+      else if (running.some(stem => stem !== undefined && file.endsWith(`.${stem}.json`)))
+        kept.push({ messageId, reason: 'it is being answered' });
       else {
         fs.rmSync(file, { force: true });
         dropped.push({ state: 'waiting', sessionKey: key, messageId, text: message.text });

@@ -119,3 +119,21 @@ describe('inbox retry', { timeout: PATIENT }, () => {
     expect(sent()).toEqual(['hello|']);
   });
 });
+
+describe('inbox drop', { timeout: PATIENT }, () => {
+  it('leaves a message that is being answered, and says so; its reply is not lost', async () => {
+    home = new Home();
+    const gate = gated(home);
+    gate.close();
+    home.run(['ingest', '--no-wait', ...ANNA, '--id', 'm1', 'hello']);
+    const tick = home.start(['tick']);
+    await gate.begun();
+    const drop = home.run(['inbox', 'drop', 'm1', '--json']);
+    expect(drop.status).toBe(75);
+    expect(drop.json()).toEqual({ count: 0, dropped: [], kept: ['m1'] });
+    expect(drop.stderr).toContain('message m1 is left: it is being answered');
+    gate.open();
+    await tick.done;
+    expect(undelivered(home)).toMatchObject([{ text: 'hello' }]);
+  });
+});
