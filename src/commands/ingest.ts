@@ -3,12 +3,17 @@ import type { Context } from '../context.ts';
 import type { OutboxItem } from '../core/delivery/delivery.ts';
 import { ClawError, EXIT } from '../core/errors.ts';
 import type { IngestResult } from '../core/result.ts';
+import type { Message } from '../core/routing/message.ts';
+import type { Route } from '../core/routing/route.ts';
+import { isSubagent } from '../core/routing/session-key.ts';
+import { maySend, viewerOf } from '../core/routing/visibility.ts';
 import { parseDuration } from '../core/schedule/duration.ts';
 import { deliver } from '../runner/deliver.ts';
 import type { Desk } from '../runner/desk.ts';
 import { type IngestOptions, ingest } from '../runner/ingest.ts';
 import { routeOf } from '../runner/judge.ts';
 import { settleOutbox } from '../store/outbox.ts';
+import { loadRecord } from '../store/sessions.ts';
 import { openDesk } from './desk.ts';
 import { decodeText, parseJson, type RawMessage, readLines } from './input.ts';
 import { note } from './journal.ts';
@@ -95,7 +100,7 @@ export class IngestCommand extends MessageCommand {
       );
     const message = this.messageOf(raws[0]!(), desk.config);
     const printer = this.stream ? new StreamPrinter(this.json) : null;
-    const result = await ingest(desk, routeOf(desk, message), message, {
+    const result = await ingest(desk, this.routeFor(desk, message), message, {
       ...options,
       ...(printer ? { onStart: turn => printer.start(turn), onDelta: text => printer.delta(text) } : {}),
       print: done => (printer ? printer.result(done) : this.json ? printJson(done) : printText(done)),
@@ -158,7 +163,7 @@ export class IngestCommand extends MessageCommand {
     try {
       const message = this.messageOf(raw(), desk.config);
       let held: string | null = null;
-      const result = await ingest(desk, routeOf(desk, message), message, {
+      const result = await ingest(desk, this.routeFor(desk, message), message, {
         ...options,
         print: (_result, unread) => {
           held = unread();
@@ -174,6 +179,21 @@ export class IngestCommand extends MessageCommand {
       const { exit, code, message, hint } = asClawError(error);
       return { document: { error: { code, message, ...(hint ? { hint } : {}) }, line }, status: EXIT[exit] };
     }
+  }
+
+  /** Where it goes. An agent is answered only from sessions it may write to; the answer tells what was said there. */
+  private routeFor(desk: Desk, message: Message): Route {
+    const route = routeOf(desk, message);
+    const { agentId, sessionKey: key } = route;
+    const read = isSubagent(key) ? loadRecord(desk.layout, agentId, key) : null;
+    const spawnedBy = read?.state === 'ok' ? read.record.spawnedBy : undefined;
+    if (maySend(viewerOf(desk.context.env), { agentId, key, spawnedBy }, desk.config)) return route;
+    throw new ClawError(
+      'noPermission',
+      'other-session',
+      `an agent cannot write into session ${key} from its own`,
+      'ask the user to send it',
+    );
   }
 
   private async send(desk: Desk, result: IngestResult): Promise<void> {

@@ -12,6 +12,7 @@ import { ClawCommand } from './base.ts';
 import { openDesk } from './desk.ts';
 import { type Paint, painter, printable, printableLines, type Style } from './format.ts';
 import { logFile } from './journal.ts';
+import { requireOperator } from './operator.ts';
 import { printJson, printOut } from './output.ts';
 import { findSession } from './sessions/find.ts';
 import { numberOption } from './sessions/list.ts';
@@ -40,6 +41,8 @@ export class LogsCommand extends ClawCommand {
 
   override async run(context: Context): Promise<number> {
     const desk = await openDesk(context, { anyConfig: true });
+    // What claw had to warn of concerns all sessions.
+    if (this.session === undefined) requireOperator(context, 'logs');
     const limit = numberOption('--limit', this.limit) ?? DEFAULT_LIMIT;
     const paint = painter(context.env);
     return this.session === undefined

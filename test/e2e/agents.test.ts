@@ -331,7 +331,12 @@ describe('what an agent is given', () => {
     withAgent('read-stdin.sh');
     const first = say('hello').json();
     const nested = home.run(['ingest', '--json', '/new'], {
-      env: { CLAW_RUN_ID: 'a-run', CLAW_ORIGIN: 'user' },
+      env: {
+        CLAW_RUN_ID: 'a-run',
+        CLAW_AGENT_ID: 'main',
+        CLAW_SESSION_KEY: 'agent:main:cron:nightly',
+        CLAW_ORIGIN: 'user',
+      },
     });
     expect(nested.json()).toMatchObject({
       status: 'replied',

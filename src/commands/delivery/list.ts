@@ -1,12 +1,14 @@
 import { Command } from 'clipanion';
 import type { Context } from '../../context.ts';
 import { EXIT } from '../../core/errors.ts';
+import { viewerOf } from '../../core/routing/visibility.ts';
 import { senderOf } from '../../runner/deliver.ts';
 import { listOutbox } from '../../store/outbox.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
 import { age, table } from '../format.ts';
 import { printJson, printOut } from '../output.ts';
+import { visibleTo } from '../sessions/visible.ts';
 
 export class DeliveryListCommand extends ClawCommand {
   static override paths = [['delivery', 'list']];
@@ -17,7 +19,11 @@ export class DeliveryListCommand extends ClawCommand {
 
   override async run(context: Context): Promise<number> {
     const desk = await openDesk(context, { anyConfig: true });
-    const { items, unreadable } = listOutbox(desk.layout);
+    const outbox = listOutbox(desk.layout);
+    const maySee = visibleTo(desk);
+    // What does not say whose it is, an agent does not hear of.
+    const unreadable = viewerOf(context.env) === null ? outbox.unreadable : [];
+    const items = outbox.items.filter(item => maySee(item.agentId, item.sessionKey));
     const now = context.now();
     const rows = items.map(item => ({
       ...item,

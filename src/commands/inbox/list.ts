@@ -1,6 +1,7 @@
 import { Command } from 'clipanion';
 import type { Context } from '../../context.ts';
 import { EXIT } from '../../core/errors.ts';
+import { viewerOf } from '../../core/routing/visibility.ts';
 import type { Incoming } from '../../core/turn.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { planTick } from '../../runner/tick.ts';
@@ -19,6 +20,7 @@ import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
 import { age, table } from '../format.ts';
 import { printJson, printOut } from '../output.ts';
+import { visibleTo } from '../sessions/visible.ts';
 
 /** A message that waits for its turn, or whose agent failed. */
 export interface InboxRow {
@@ -42,7 +44,7 @@ export class InboxListCommand extends ClawCommand {
 
   override async run(context: Context): Promise<number> {
     const desk = await openDesk(context, { anyConfig: true });
-    const { rows, problems } = inboxRows(desk);
+    const { rows, problems } = visibleRows(desk);
     if (this.json) printJson({ count: rows.length, messages: rows });
     else if (rows.length === 0) printOut('The inbox is empty.\n');
     else
@@ -55,6 +57,16 @@ export class InboxListCommand extends ClawCommand {
     for (const { file, reason } of problems) this.warn(`${file}: ${reason}; it is left in place`);
     return problems.length > 0 ? EXIT.data : EXIT.ok;
   }
+}
+
+/** What the caller may see: an agent nothing of other sessions, nor files that do not say whose they are. */
+function visibleRows(desk: Desk): ReturnType<typeof inboxRows> {
+  const { rows, problems } = inboxRows(desk);
+  const maySee = visibleTo(desk);
+  return {
+    rows: rows.filter(row => maySee(row.agentId, row.sessionKey)),
+    problems: viewerOf(desk.context.env) === null ? problems : [],
+  };
 }
 
 /** What waits and what has failed, oldest first. Reads only. */

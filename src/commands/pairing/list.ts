@@ -6,6 +6,7 @@ import { listPairings, type PairingRow } from '../../store/pairings.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
 import { table } from '../format.ts';
+import { requireOperator } from '../operator.ts';
 import { printJson, printOut } from '../output.ts';
 
 export class PairingListCommand extends ClawCommand {
@@ -23,6 +24,8 @@ export class PairingListCommand extends ClawCommand {
   channel = Option.String('--channel', { description: 'only this channel' });
 
   override async run(context: Context): Promise<number> {
+    // Codes, and what strangers wrote: they belong to no session yet.
+    requireOperator(context, 'pairing list');
     const desk = await openDesk(context, { anyConfig: true });
     const now = context.now();
     const { rows, problems } = listPairings(desk.layout, now);
