@@ -68,6 +68,8 @@ export interface Incoming {
 export interface CommandAnswer {
   reply: string;
   change: SettingsChange | null;
+  /** of an answer given while the session was busy: the id of its line, and of its delivery */
+  runId?: string;
 }
 
 export type QueueDrop = NonNullable<SettingValues['queueDrop']>;
@@ -244,7 +246,7 @@ export function newPersonNotice(
 
 /**
  * How many of the waiting messages one turn takes: a command goes alone; `collect` takes the messages behind the
- * first that share its origin, sender and way back, up to the next command; `followup` takes one.
+ * first that share its origin, sender and way back (to a session too), up to the next command; `followup` takes one.
  */
 export function batchSize(config: ConfigInput, waiting: Incoming[], mode: 'collect' | 'followup'): number {
   const first = waiting[0];
@@ -259,9 +261,10 @@ export function batchSize(config: ConfigInput, waiting: Incoming[], mode: 'colle
   return size;
 }
 
-function originKey({ message, via }: Incoming): string {
+function originKey({ message, via, sentFrom, announceTo }: Incoming): string {
   const { channel, accountId, chatType, from, groupId, threadId, to } = message;
-  return JSON.stringify([channel, accountId, chatType, from, groupId, threadId, to, via]);
+  const session = [sentFrom, announceTo?.agentId, announceTo?.key];
+  return JSON.stringify([channel, accountId, chatType, from, groupId, threadId, to, via, ...session]);
 }
 
 /** Where a message came from, as kept in transcript and record. */
@@ -342,7 +345,8 @@ export function planTurn(facts: TurnFacts): TurnPlan {
       : mayReset
         ? greeting(next, told, trigger?.model)
         : 'Only an owner can start a new session here.';
-    const entry = commandEntry(first, { reply, change: change?.settings ?? null }, facts.runId, base);
+    const runId = facts.answer?.runId ?? facts.runId;
+    const entry = commandEntry(first, { reply, change: change?.settings ?? null }, runId, base);
     return { ...common, action: 'command', entries: [...header, entry], body: '', reply };
   }
   const own = { ...ownSettings(config, facts.stored, next), ...change?.settings } as SettingValues;

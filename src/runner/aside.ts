@@ -7,9 +7,9 @@ import { outboxItem } from '../core/delivery/delivery.ts';
 import type { Situation } from '../core/session/command.ts';
 import type { ParsedText } from '../core/session/directive.ts';
 import type { MessageOutcome } from '../core/session/transcript.ts';
-import { commandEntry, type Incoming } from '../core/turn.ts';
+import { type CommandAnswer, commandEntry, type Incoming } from '../core/turn.ts';
 import { putOutbox } from '../store/outbox.ts';
-import { claimReply, isWaiting, putWaiting, replaceWaiting } from '../store/pending.ts';
+import { claimReply, isWaiting, listWaiting, putWaiting, replaceWaiting } from '../store/pending.ts';
 import { loadRecord } from '../store/sessions.ts';
 import { changeSettings } from '../store/settings.ts';
 import { answerCommand } from './answer.ts';
@@ -27,6 +27,23 @@ export interface AsideAnswer {
   settle(printed: boolean): void;
 }
 
+/**
+ * What this command was answered when it came before, while its line in the transcript still has to be written; null
+ * when it did not. Reads only.
+ */
+export function answeredBefore(desk: Desk, incoming: Incoming): AsideAnswer['outcome'] | null {
+  if (!incoming.identity) return null;
+  const wanted = JSON.stringify(incoming.identity);
+  const { waiting } = listWaiting(desk.layout, incoming.agentId, incoming.key);
+  const first = waiting.find(({ incoming: each }) => JSON.stringify(each.identity) === wanted)?.incoming;
+  return first?.answered ? outcomeOf(first, first.answered) : null;
+}
+
+function outcomeOf(incoming: Incoming, answer: CommandAnswer): AsideAnswer['outcome'] {
+  const told = { isNewSession: false, reset: null, notices: [] };
+  return { state: 'command', command: commandEntry(incoming, answer, answer.runId ?? '', told) };
+}
+
 /** Answers a command of a busy session and queues its line. Durable before it returns. */
 export async function answerAside(desk: Desk, incoming: Incoming, parsed: ParsedText): Promise<AsideAnswer> {
   const { context, layout } = desk;
@@ -39,11 +56,10 @@ export async function answerAside(desk: Desk, incoming: Incoming, parsed: Parsed
     const options = { at: incoming.acceptedAt };
     await changeSettings(context, layout, { agentId, key }, record, answer.change, options);
   }
-  const queued = { ...queueable(desk, incoming, true), answered: answer };
+  const runId = context.newId();
+  const queued = { ...queueable(desk, incoming, true), answered: { ...answer, runId } };
   const stem = putWaiting(context, layout, queued);
-  const told = { isNewSession: false, reset: null, notices: [] };
-  const command = commandEntry(incoming, answer, context.newId(), told);
-  const outcome = { state: 'command' as const, command };
+  const outcome = outcomeOf(incoming, queued.answered);
   const place = { agentId, key, sessionId: record?.sessionId ?? '' };
   return {
     outcome,

@@ -5,7 +5,7 @@
 import { DEFAULTS } from '../config/defaults.ts';
 import { runnerName } from '../core/agent.ts';
 import { ClawError } from '../core/errors.ts';
-import { type IngestResult, resultOf } from '../core/result.ts';
+import { asDuplicate, type IngestResult, resultOf } from '../core/result.ts';
 import { isOwner } from '../core/routing/access.ts';
 import { identityOf, type Message } from '../core/routing/message.ts';
 import type { Route } from '../core/routing/route.ts';
@@ -21,7 +21,7 @@ import { askToPair } from '../store/pairings.ts';
 import { isWaiting, putWaiting } from '../store/pending.ts';
 import { loadRecord } from '../store/sessions.ts';
 import { ioFailure } from './accept.ts';
-import { answerAside, mayStop } from './aside.ts';
+import { answerAside, answeredBefore, mayStop } from './aside.ts';
 import type { Desk } from './desk.ts';
 import { settingsOf } from './judge.ts';
 import { requestStop, runningTurn } from './stop.ts';
@@ -267,6 +267,8 @@ export async function ingest(
 
   /** A command of a busy session does not wait for its turn. */
   async function answerNow(parsed: ParsedText): Promise<IngestResult> {
+    const first = beforeAcceptance(() => answeredBefore(desk, incoming));
+    if (first) return hand({ result: asDuplicate(describe(first, '')) });
     const aside = await answerAside(desk, incoming, parsed).catch(error => {
       throw ioFailure(error, 'the command was not carried out');
     });
@@ -293,9 +295,13 @@ export async function ingest(
   }
 }
 
-/** Where the queue says so, a new message ends the turn that runs; its own turn answers both. */
+/**
+ * Where the queue says so, a new message ends the turn that runs; its own turn answers both. Not so what an agent writes:
+ * it may not use `/stop` either, and in its own session it would end itself.
+ */
 function interruptFor(desk: Desk, incoming: Incoming): void {
   const { agentId, key, messageId } = incoming;
+  if (incoming.fromAgent) return;
   try {
     const read = loadRecord(desk.layout, agentId, key);
     const own = settingsOf(desk, read.state === 'ok' ? read.record : null);
@@ -323,7 +329,7 @@ function checkViewer(desk: Desk, { agentId, sessionKey: key }: Route): void {
     return;
   throw new ClawError(
     'noPermission',
-    'session-not-yours',
+    'other-session',
     `an agent of session ${JSON.stringify(viewer.key)} may not write to session ${JSON.stringify(key)}`,
     'claw sessions list',
   );

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import { DEFAULTS } from '../config/defaults.ts';
 import { ClawError } from '../core/errors.ts';
-import { type IngestResult, resultOf } from '../core/result.ts';
+import { asDuplicate, type IngestResult, resultOf } from '../core/result.ts';
 import type { MessageOutcome } from '../core/session/transcript.ts';
 import { readJson } from '../store/json-file.ts';
 import { tokenState } from '../store/lock.ts';
@@ -15,8 +15,9 @@ import {
 } from '../store/pending.ts';
 import type { Desk } from './desk.ts';
 import { holdSession } from './hold.ts';
+import { runningTurn } from './stop.ts';
 import { workAgain } from './turn.ts';
-import { putUnread } from './wait.ts';
+import { outcomeOf, putUnread } from './wait.ts';
 
 /** A failed or dropped message with its file. */
 export interface FoundFailure {
@@ -38,16 +39,27 @@ export function findFailures(desk: Desk, id: string): FoundFailure[] {
     .sort((a, b) => a.failed.failedAt - b.failed.failedAt);
 }
 
+export interface RetryOptions {
+  signal?: AbortSignal;
+  stopped?(): boolean;
+  /**
+   * Prints the result; false when nobody reads it. Who prints later calls `unread` first, which puts the reply into the
+   * outbox and gives the item's id, to be settled when it was read.
+   */
+  print(result: IngestResult, unread: () => string | null): boolean;
+}
+
 /**
- * Tries one failed message again and hands its result to `print`.
+ * Tries one failed message again and hands its result to `print`: that of another process, where one was faster.
  *
+ * @returns null where it is in the inbox no more, and nothing tells what became of it
  * @throws ClawError tempfail `session-busy`, data `state-unreadable`
  */
 export async function retryFailure(
   desk: Desk,
   { failed, file }: FoundFailure,
-  options: { signal?: AbortSignal; stopped?(): boolean; print(result: IngestResult): boolean },
-): Promise<IngestResult> {
+  options: RetryOptions,
+): Promise<IngestResult | null> {
   const { context } = desk;
   const { agentId, key } = failed;
   if (!Array.isArray(failed.users) || failed.users.length === 0) {
@@ -59,24 +71,34 @@ export async function retryFailure(
     );
   }
   const begun = context.now();
+  const messageId = failed.messageIds.at(-1)!;
+  const describe = (outcome: MessageOutcome, sessionId: string) => {
+    const blank = { isNewSession: false, reset: null, notices: [], reply: null, usage: null };
+    const base = { ...blank, status: 'queued' as const, messageId, agentId, sessionKey: key, sessionId };
+    return resultOf({ ...base, durationMs: context.now() - begun }, outcome);
+  };
   let result: IngestResult | null = null;
   const patience = DEFAULTS.runner.timeoutSeconds * 1000;
   await holdSession(desk, { agentId, key }, patience, seat =>
     workAgain(desk, seat, failed, {
       onAnswered: async (outcome: MessageOutcome, sessionId) => {
-        const blank = { isNewSession: false, reset: null, notices: [], reply: null, usage: null };
-        const messageId = failed.messageIds.at(-1)!;
-        const base = { ...blank, status: 'queued' as const, messageId, agentId, sessionKey: key, sessionId };
-        result = resultOf({ ...base, durationMs: context.now() - begun }, outcome);
-        if (!options.print(result)) putUnread(desk, { agentId, key, sessionId }, outcome);
+        result = describe(outcome, sessionId);
+        const unread = () => putUnread(desk, { agentId, key, sessionId }, outcome);
+        if (!options.print(result, unread)) unread();
         return true;
+      },
+      onDuplicate: hit => {
+        const outcome = outcomeOf(desk, hit, messageId);
+        if (!outcome) return;
+        result = asDuplicate(describe(outcome, hit.sessionId));
+        options.print(result, () => null);
       },
       enough: () => result !== null,
       ...(options.signal ? { signal: options.signal } : {}),
       ...(options.stopped ? { stopped: options.stopped } : {}),
     }),
   );
-  return result!;
+  return result;
 }
 
 export interface Dropped {
@@ -88,11 +110,16 @@ export interface Dropped {
 
 /**
  * Removes messages from the inbox; what they said is in the result, and of failed ones in their transcript. A message
- * whose sender still waits stays.
+ * whose sender still waits stays, and so does one that is being answered.
+ *
+ * @returns kept: with the reason
  */
-export function dropMessages(desk: Desk, id: string): { dropped: Dropped[]; kept: string[] } {
+export function dropMessages(
+  desk: Desk,
+  id: string,
+): { dropped: Dropped[]; kept: { messageId: string; reason: string }[] } {
   const dropped: Dropped[] = [];
-  const kept: string[] = [];
+  const kept: { messageId: string; reason: string }[] = [];
   for (const { file, failed } of findFailures(desk, id)) {
     fs.rmSync(file, { force: true });
     const { status, key, messageIds, text } = failed;
@@ -103,7 +130,11 @@ export function dropMessages(desk: Desk, id: string): { dropped: Dropped[]; kept
       const read = readWaiting(file);
       if (read.state !== 'ok' || (id !== 'all' && read.value.messageId !== id)) continue;
       const { waiter, key, messageId, message } = read.value;
-      if (waiter && tokenState(desk.context, waiter) === 'alive') kept.push(messageId);
+      const running = runningTurn(desk, agentId, key)?.users.map(user => user.queuedAs) ?? [];
+      if (waiter && tokenState(desk.context, waiter) === 'alive')
+        kept.push({ messageId, reason: 'the process that brought it still waits for it' });
+      else if (running.some(stem => stem !== undefined && file.endsWith(`.${stem}.json`)))
+        kept.push({ messageId, reason: 'it is being answered' });
       else {
         fs.rmSync(file, { force: true });
         dropped.push({ state: 'waiting', sessionKey: key, messageId, text: message.text });

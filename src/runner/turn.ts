@@ -35,11 +35,12 @@ import {
   triggerOf,
 } from '../core/turn.ts';
 import { newToken } from '../store/lock.ts';
-import type { IdHit } from '../store/message-ids.ts';
+import { findMessageId, type IdHit } from '../store/message-ids.ts';
 import {
   clearTurn,
   dropWaiting,
   type FailedMessage,
+  isFailureKept,
   listWaiting,
   markTurn,
   offerReply,
@@ -87,7 +88,7 @@ export async function workSession(
       else if (hit.sessionId !== state.record?.sessionId)
         state = await takeBatch(desk, seat, state, [direct], hooks);
       else state = await retry(desk, seat, state, failure, hooks);
-    } else if (olderWaits(desk, seat, direct) || mayGrow(desk, state, direct)) {
+    } else if (mustWait(desk, seat, direct) || mayGrow(desk, state, direct)) {
       hooks.onQueued?.(putWaiting(desk.context, desk.layout, queueable(desk, direct, true)));
     } else {
       state = await takeBatch(desk, seat, state, [direct], hooks);
@@ -141,9 +142,10 @@ function quietFor(desk: Desk, incoming: Incoming[], queue: ReturnType<typeof que
   const isLoad = first.respond && !triggerOf(desk.config, first) && !commandOf(desk.config, first);
   if (queue.debounceMs === 0 || queue.mode === 'followup' || !isLoad || incoming.length >= queue.cap)
     return 0;
-  const newest = Math.max(...incoming.map(each => each.acceptedAt));
+  const now = desk.context.now();
   // One from the future, from before the clock was set back, is not waited for.
-  return Math.min(queue.debounceMs, newest + queue.debounceMs - desk.context.now());
+  const newest = Math.max(...incoming.map(each => (each.acceptedAt > now ? 0 : each.acceptedAt)));
+  return newest + queue.debounceMs - now;
 }
 
 function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
@@ -173,8 +175,12 @@ export function queueable(desk: Desk, incoming: Incoming, waits: boolean): Incom
   };
 }
 
-/** Does a message wait that came before this one? It then goes first; one that came later must not overtake. */
-function olderWaits(desk: Desk, seat: Seat, direct: Incoming): boolean {
+/**
+ * Does a message wait that came before this one? It then goes first; one that came later must not overtake. A command
+ * waits for no turn, be it one that runs or one that is to come.
+ */
+function mustWait(desk: Desk, seat: Seat, direct: Incoming): boolean {
+  if (commandOf(desk.config, direct)) return false;
   const { waiting } = listWaiting(desk.layout, seat.agentId, seat.key);
   // One from the future was accepted before the clock was set back.
   const later = desk.context.now() + 60_000;
@@ -414,12 +420,19 @@ function failureOf(desk: Desk, direct: Incoming, hit: IdHit): UserEntry | null {
 
 /**
  * Tries failed messages again, or answers ones that were dropped: where they stand in the session that runs now, without
- * a second line; else as new messages of it.
+ * a second line; else as new messages of it. What another process did with them meanwhile is not done again.
  */
 export async function workAgain(desk: Desk, seat: Seat, failed: FailedMessage, hooks: Hooks): Promise<void> {
   const state = await finishOpen(desk, seat, await settleTail(desk, seat, recover(desk, seat)), hooks);
   const users = failed.users.map(({ queuedAs: _queuedAs, ...user }) => user);
   const last = users.at(-1)!;
+  if (!isFailureKept(desk.layout, failed)) {
+    // Answered, failed again or dropped while this process waited for the session, or by what it finished just now.
+    const hit =
+      last.identity && findMessageId(desk.layout, last.identity, desk.context.now(), desk.idRetention);
+    if (hit) hooks.onDuplicate?.(hit);
+    return clearTurn(desk.layout, seat.agentId, seat.key);
+  }
   if (failed.status !== 'dropped' && failed.sessionId === state.record?.sessionId) {
     markTurn(desk.layout, seat.agentId, seat.key);
     await startAnew(desk, seat, state, users, last.id, hooks);

@@ -198,14 +198,18 @@ export async function answerLateArrivals(
 }
 
 /**
- * A reply that nobody read: it waits where `delivery list` shows it, or for the channel's sender.
+ * A reply that nobody read: it waits where `delivery list` shows it, or for the channel's sender, who sends it also when
+ * it was read after all where its message asked for that.
  *
  * @returns the item's id; null when there is no reply to keep
  */
 export function putUnread(desk: Desk, place: Place, outcome: MessageOutcome): string | null {
+  if (outcome.state === 'open') return null;
+  const { via } = outcome.state === 'command' ? outcome.command : outcome.user;
+  const toSender = via === 'sender' || via === 'both';
   const why = {
-    reason: 'nobody read it: the pipe was closed',
-    callerGone: true,
+    reason: toSender ? 'not sent yet' : 'nobody read it: the pipe was closed',
+    callerGone: !toSender,
     createdAt: desk.context.now(),
   };
   const item = outboxItem(place, outcome, why);

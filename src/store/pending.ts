@@ -192,6 +192,13 @@ export function putFailed(context: Context, layout: Layout, failed: FailedMessag
   putJson(file, failed, newToken(context), { folder: true });
 }
 
+/** Does this run's failure still stand in the inbox? */
+export function isFailureKept(layout: Layout, { agentId, key, runId }: FailedMessage): boolean {
+  return fs.existsSync(
+    path.join(layout.pending(agentId), `${encodedKey(layout, agentId, key)}.${runId}.failed`),
+  );
+}
+
 /**
  * Forgets the failures of these messages: one of them was answered, or has failed again.
  *

@@ -73,7 +73,7 @@ export async function changeSettings(
     if (lock) {
       try {
         const before = loadSettings(layout, agentId, key);
-        const after = applyChange(before, key, holder, change, options.at, options.untilReset);
+        const after = applyChange(before, key, holder, change, options.at, options.untilReset, context.now());
         // An update that changes nothing leaves the file as it is.
         if (JSON.stringify(after) !== JSON.stringify(before)) {
           const file = layout.settings(agentId, key);

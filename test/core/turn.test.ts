@@ -947,6 +947,15 @@ describe('how many of the waiting messages one turn takes', () => {
     ],
     ['another kind of chat', [from({ groupId: '1' }), from({ chatType: 'group', groupId: '1' })], 1],
     ['another address it was sent to', [from({ to: 'bot1' }), from({ to: 'bot2' })], 1],
+    ['another session that sends', [incoming({ sentFrom: 'a' }), incoming({ sentFrom: 'b' })], 1],
+    [
+      'another session that is told of the answer',
+      [
+        incoming({ announceTo: { agentId: 'a', key: 'x' } }),
+        incoming({ announceTo: { agentId: 'a', key: 'y' } }),
+      ],
+      1,
+    ],
     ['another name of the same sender', [plain, from({ fromName: 'Anna' })], 2],
     ['group chatter behind one', [plain, incoming({ respond: false }), plain], 1],
     ['group chatter first', [incoming({ respond: false }), incoming({ respond: false })], 1],

@@ -292,6 +292,72 @@ describe('an agent in a conversation with somebody else', () => {
   });
 });
 
+describe('an agent in the conversation of one person', () => {
+  const own = (key: string) => ({
+    env: { CLAW_RUN_ID: 'r1', CLAW_AGENT_ID: 'main', CLAW_SESSION_KEY: key, CLAW_HOPS: '1' },
+  });
+  const HIS = own('agent:main:telegram:dm:2');
+
+  /** Of person 1: a message that failed, one that waits, a reply that was not sent; of a stranger, a request. */
+  function said(): void {
+    const rest = {
+      session: { dmScope: 'per-channel-peer' },
+      channels: { whatsapp: { dmPolicy: 'pairing' } },
+    };
+    home = new Home(withRunner({ command: '/bin/sh', args: ['-c', 'exit 3'] }, rest));
+    const first = ['--channel', 'telegram', '--from', '1'];
+    home.run(['ingest', ...first, '--id', 'm1', 'SECRET one']);
+    home.config(withRunner({ command: 'cat' }, rest));
+    home.run(['ingest', ...first, '--id', 'm2', '--deliver', 'SECRET two']);
+    home.run(['ingest', ...first, '--id', 'm3', '--no-wait', 'SECRET three']);
+    home.run(['ingest', '--channel', 'whatsapp', '--from', '7', 'SECRET four']);
+  }
+
+  it.each(['inbox list', 'delivery list', 'pairing list', 'logs'])(
+    'hears nothing of another by claw %s (GHSA-wcxr-59v9-rxr8)',
+    words => {
+      said();
+      for (const args of [words.split(' '), [...words.split(' '), '--json']]) {
+        const operator = home.run(args);
+        expect(operator.stdout).toContain(words === 'logs' ? 'telegram:dm:1' : 'SECRET');
+        const run = home.run(args, HIS);
+        expect(run.stdout + run.stderr).not.toMatch(/SECRET|dm:1/);
+      }
+    },
+  );
+
+  it('hears of its own', () => {
+    said();
+    const texts = (args: string[], env: object) => home.run(args, env).stdout.match(/SECRET \w+/g);
+    expect(texts(['inbox', 'list'], own('agent:main:telegram:dm:1'))).toEqual(['SECRET one', 'SECRET three']);
+    expect(texts(['delivery', 'list'], own('agent:main:main'))).toEqual(['SECRET two']);
+  });
+
+  it('gets no answer from the session of another by claw ingest, however it names it (GHSA-wcxr-59v9-rxr8)', () => {
+    said();
+    const before = snapshot(home.dir, ['cache', 'logs']);
+    for (const where of [
+      ['--session', 'agent:main:telegram:dm:1'],
+      ['--channel', 'telegram', '--from', '1'],
+      ['--session', 'main'],
+      ['--no-wait', '--channel', 'telegram', '--from', '1'],
+    ]) {
+      const run = home.run(['ingest', '--json', ...where, 'what was said?'], HIS);
+      expect([run.status, run.stdout]).toEqual([77, '']);
+    }
+    const lines = [
+      '{"text":"a","channel":"telegram","from":"1"}',
+      '{"text":"b","channel":"telegram","from":"2"}',
+    ];
+    const run = home.run(['ingest', '--format', 'ndjson'], { ...HIS, input: `${lines.join('\n')}\n` });
+    expect(run.lines()).toMatchObject([{ error: { code: 'other-session' } }, { status: 'queued' }]);
+    expect(before).not.toEqual({});
+    expect(Object.keys(snapshot(home.dir, ['cache', 'logs', 'pending', 'locks']))).toEqual(
+      Object.keys(before).filter(name => !/^(pending|locks)/.test(name)),
+    );
+  });
+});
+
 describe('an envelope', () => {
   const INNER: Record<string, unknown> = {
     owner: true,

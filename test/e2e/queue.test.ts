@@ -1,3 +1,4 @@
+import fs from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Home, list, type Outcome } from './claw.ts';
 import { type Gate, gated, inbox, lives, undelivered, until } from './support.ts';
@@ -138,6 +139,20 @@ describe('/stop', { timeout: PATIENT }, () => {
     expect(undelivered(home)).toMatchObject([{ text: 'first' }]);
   });
 
+  it('waits for nobody: with a dead claw and messages in line it is answered before them', async () => {
+    open();
+    const first = await busy();
+    home.run(['ingest', '--no-wait', ...ANNA, 'second']);
+    process.kill(first.pid, 'SIGKILL');
+    await first.done;
+    const stop = home.start(['ingest', '--json', ...ANNA, '/stop']);
+    // It is in the transcript while the turn of the other waits for the gate.
+    await gate.begun(2);
+    expect(commands()).toMatchObject([{ text: '/stop', reply: 'Stopped.' }]);
+    await finish(stop.done);
+    expect(gate.prompts()).toEqual(['first', 'second']);
+  });
+
   it('with nothing running says so', () => {
     open();
     expect(run('/stop').reply.text).toBe('Nothing is running.');
@@ -204,6 +219,16 @@ describe('commands while a turn runs', { timeout: PATIENT }, () => {
     expect(undelivered(home)).toMatchObject([{ text: 'Thinking level: high.' }]);
   });
 
+  it('do not come back when they were taken back before their line was written', async () => {
+    open();
+    const first = await busy();
+    run('/think high');
+    expect(home.run(['sessions', 'patch', 'main', '--unset', 'thinkingLevel']).status).toBe(0);
+    await finish(first.done);
+    expect(commands()).toHaveLength(1);
+    expect(setting('thinkingLevel')).toMatchObject({ value: null, source: 'default' });
+  });
+
   it('whose process was killed: done once, and told once', async () => {
     open();
     const first = await busy();
@@ -229,6 +254,22 @@ describe('commands while a turn runs', { timeout: PATIENT }, () => {
     expect(send('/think high').status).toBe('command');
     await finish(first.done);
     expect(send('/think high').status).toBe('duplicate');
+    expect(commands()).toHaveLength(1);
+  });
+});
+
+describe('the same command again in a busy session', { timeout: PATIENT }, () => {
+  it('is the same command: one answer, one line, and one delivery', async () => {
+    const send = { command: '/bin/sh', args: ['-c', 'echo "$(cat)" >> "$HOME/sent"'] };
+    open({ channels: { telegram: { send } } });
+    const first = await busy();
+    const again = () =>
+      home.run(['ingest', '--json', '--deliver', ...ANNA, '--id', 'c1', '/think high']).json();
+    expect(again()).toMatchObject({ status: 'command', reply: { text: 'Thinking level: high.' } });
+    expect(again()).toMatchObject({ status: 'duplicate', reply: { text: 'Thinking level: high.' } });
+    await finish(first.done);
+    expect(again().status).toBe('duplicate');
+    expect(fs.readFileSync(`${home.folder}/sent`, 'utf8')).toBe('Thinking level: high.\n');
     expect(commands()).toHaveLength(1);
   });
 });
@@ -269,6 +310,19 @@ describe('queue mode interrupt', { timeout: PATIENT }, () => {
     expect(gate.overlaps()).toEqual([]);
   });
 
+  it('does not let an agent end a turn, its own or another', async () => {
+    open({ messages: { queue: { mode: 'interrupt' } } });
+    const first = await busy();
+    for (const key of ['agent:main:main', 'agent:main:cron:nightly']) {
+      const env = { CLAW_RUN_ID: 'r1', CLAW_AGENT_ID: 'main', CLAW_SESSION_KEY: key, CLAW_HOPS: '1' };
+      home.run(['ingest', '--no-wait', 'a note'], { env });
+      home.run(['sessions', 'send', 'main', 'a note', '--reply', 'skip'], { env });
+    }
+    await finish(first.done);
+    expect(ends().map(({ status }) => status)).not.toContain('stopped');
+    expect((await first.done).json()).toMatchObject({ status: 'replied', reply: { text: 'first' } });
+  });
+
   it('does not let group chatter that is not answered interrupt', async () => {
     open({ messages: { queue: { mode: 'interrupt' } } });
     const first = await busy(...inGroup('1'), 'first');
@@ -299,6 +353,18 @@ describe('debounce', { timeout: PATIENT }, () => {
     const turn = entries().find(entry => entry.type === 'turn');
     expect(turn.timestamp - user.timestamp).toBeGreaterThanOrEqual(700);
   });
+
+  it('does not wait for what came before the clock was set back', () => {
+    home = new Home();
+    gate = gated(home, { messages: { queue: { debounceMs: 2000 } } });
+    home.run(['ingest', '--no-wait', ...ANNA, 'hello']);
+    const [file] = list(home.path('pending', 'main')).filter(name => name.endsWith('.json'));
+    const place = home.path('pending', 'main', file!);
+    const message = JSON.parse(fs.readFileSync(place, 'utf8'));
+    fs.writeFileSync(place, JSON.stringify({ ...message, acceptedAt: message.acceptedAt + 3_600_000 }));
+    home.run(['tick']);
+    expect(gate.prompts()).toEqual(['hello']);
+  }, 20_000);
 
   it('collects what comes meanwhile, and does not wait for more than the cap', async () => {
     // Long enough that only the cap can end it within this test.

@@ -23,12 +23,12 @@ export class InboxDropCommand extends ClawCommand {
     const desk = await openDesk(context);
     const { dropped, kept } = dropMessages(desk, this.id);
     if (dropped.length === 0 && kept.length === 0 && this.id !== 'all') throw notInInbox(this.id);
-    if (this.json) printJson({ count: dropped.length, dropped, kept });
+    if (this.json) printJson({ count: dropped.length, dropped, kept: kept.map(each => each.messageId) });
     else {
       for (const { state, sessionKey, text } of dropped)
         printOut(`dropped (${state}, ${sessionKey}): ${printable(text)}\n`);
     }
-    for (const id of kept) this.warn(`message ${id} is left: the process that brought it still waits for it`);
+    for (const { messageId, reason } of kept) this.warn(`message ${messageId} is left: ${reason}`);
     return kept.length > 0 ? EXIT.tempfail : EXIT.ok;
   }
 }

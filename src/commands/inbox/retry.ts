@@ -3,6 +3,7 @@ import type { Context } from '../../context.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
 import type { IngestResult } from '../../core/result.ts';
 import { findFailures, retryFailure } from '../../runner/retry.ts';
+import { settleOutbox } from '../../store/outbox.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
 import { requireOperator } from '../operator.ts';
@@ -28,18 +29,28 @@ export class InboxRetryCommand extends ClawCommand {
     if (found.length === 0 && this.id !== 'all') throw notInInbox(this.id);
     const { signal, stopped } = sendOptions('reply', undefined, 'claw inbox retry');
     const results: IngestResult[] = [];
+    const held: string[] = [];
     let status: number = EXIT.ok;
     for (const each of found) {
       const result = await retryFailure(desk, each, {
         ...(signal ? { signal } : {}),
         ...(stopped ? { stopped } : {}),
-        print: done => (this.json ? true : printSent(done, false)),
+        print: (done, unread) => {
+          if (!this.json) return printSent(done, false);
+          // One document at the end: until then the reply stands in the outbox.
+          const id = unread();
+          if (id !== null) held.push(id);
+          return true;
+        },
       });
+      if (result === null && this.id !== 'all') throw notInInbox(this.id);
+      if (result === null) continue;
       results.push(result);
       status = Math.max(status, sentStatus(result, this.json));
       if (signal?.aborted) break;
     }
-    if (this.json) printJson({ count: results.length, results });
+    if (this.json && printJson({ count: results.length, results }))
+      for (const id of held) settleOutbox(desk.layout, id);
     return status;
   }
 }

@@ -26,7 +26,13 @@ export interface LoggedEvent {
 export function eventOf(entry: Entry): LoggedEvent {
   const { timestamp } = entry as { timestamp?: unknown };
   const at = typeof timestamp === 'number' && Number.isFinite(timestamp) ? timestamp : null;
-  return { at, failed: false, ...tell(entry) };
+  try {
+    return { at, failed: false, ...tell(entry) };
+  } catch {
+    // A field that is of another kind than it should be, and cannot even become a text.
+    const { type, timestamp: _, ...rest } = entry as Record<string, unknown>;
+    return { at, failed: false, what: 'entry', text: `${JSON.stringify(type)} ${JSON.stringify(rest)}` };
+  }
 }
 
 type Told = Pick<LoggedEvent, 'what' | 'text'> & { failed?: boolean };

@@ -39,7 +39,8 @@ export type SettingsChange = { [Name in SettingName]?: SettingValues[Name] | nul
 
 /** One setting with where it comes from. */
 export interface StoredSetting {
-  value: string | number;
+  /** null: taken back; kept so that a change from before, redone later, does not bring it back */
+  value: string | number | null;
   /** epoch ms */
   at: number;
   /** session it was given in */
@@ -129,9 +130,10 @@ export function cleanSettings(value: unknown): StoredSettings['settings'] {
     const { value: held, at, sessionId, untilReset } = stored as Partial<StoredSetting>;
     if (typeof at !== 'number' || typeof sessionId !== 'string') continue;
     // An object may not even become a text.
-    if (typeof held !== 'string' && typeof held !== 'number') continue;
-    const read = readSetting(name, String(held));
-    if (read.ok)
+    if (typeof held !== 'string' && typeof held !== 'number' && held !== null) continue;
+    const read = held === null ? null : readSetting(name, String(held));
+    if (read === null) clean[name] = { value: null, at, sessionId };
+    else if (read.ok)
       clean[name] = { value: read.value, at, sessionId, ...(untilReset ? { untilReset: true } : {}) };
   }
   return clean;
@@ -149,16 +151,18 @@ export function settingsInForce(
 ): SettingValues {
   if (!stored || stored.createdAt !== holder.createdAt) return {};
   const held = Object.entries(stored.settings).filter(
-    ([, setting]) => (preserve && !setting.untilReset) || setting.sessionId === holder.sessionId,
+    ([, setting]) =>
+      setting.value !== null && ((preserve && !setting.untilReset) || setting.sessionId === holder.sessionId),
   );
   return Object.fromEntries(held.map(([name, setting]) => [name, setting.value])) as SettingValues;
 }
 
 /**
  * The stored settings after a change. A setting that was changed later than `at` stays: redoing a change after a crash
- * must not undo what came behind it.
+ * must not undo what came behind it. One that claims to be of the future is older: the clock was set back since.
  *
  * @param at when the change was accepted, epoch ms
+ * @param now epoch ms
  */
 export function applyChange(
   stored: StoredSettings | null,
@@ -167,14 +171,18 @@ export function applyChange(
   change: SettingsChange,
   at: number,
   untilReset = false,
+  now = Number.POSITIVE_INFINITY,
 ): StoredSettings {
   const kept = stored?.createdAt === holder.createdAt ? stored.settings : {};
   const settings: Record<string, StoredSetting> = { ...kept };
   for (const [name, value] of Object.entries(change)) {
     const before = settings[name];
-    if (before && before.at > at) continue;
-    if (value === null || value === undefined) delete settings[name];
-    else settings[name] = { value, at, sessionId: holder.sessionId, ...(untilReset ? { untilReset } : {}) };
+    const isOlder = before !== undefined && before.at > now && at <= now;
+    if (before && before.at > at && !isOlder) continue;
+    const isBack = value === null || value === undefined;
+    if (isBack && before) settings[name] = { value: null, at, sessionId: holder.sessionId };
+    if (!isBack)
+      settings[name] = { value, at, sessionId: holder.sessionId, ...(untilReset ? { untilReset } : {}) };
   }
   return { version: 1, key, createdAt: holder.createdAt, settings };
 }

@@ -135,6 +135,16 @@ describe('a transcript line in words', () => {
     expect(eventOf(entry)).toEqual({ at: timestamp, what, text, failed });
   });
 
+  test('tells as it stands what cannot become a text', () => {
+    const entry = JSON.parse('{"type":"session","id":{"toString":1}}');
+    expect(eventOf(entry)).toEqual({
+      at: null,
+      failed: false,
+      what: 'entry',
+      text: '"session" {"id":{"toString":1}}',
+    });
+  });
+
   test('never fails, whatever another tool wrote', () => {
     const types = fc.constantFrom(
       'session',

@@ -139,10 +139,11 @@ describe('a file of settings is believed only as far as it holds some', () => {
         const clean = cleanSettings(value);
         for (const [key, setting] of Object.entries(clean)) {
           expect(isSettingName(key)).toBe(true);
-          expect(readSetting(key as SettingName, String(setting.value))).toEqual({
-            ok: true,
-            value: setting.value,
-          });
+          if (setting.value !== null)
+            expect(readSetting(key as SettingName, String(setting.value))).toEqual({
+              ok: true,
+              value: setting.value,
+            });
           expect([typeof setting.at, typeof setting.sessionId]).toEqual(['number', 'string']);
         }
         expect(cleanSettings(clean)).toEqual(clean);
@@ -195,6 +196,23 @@ describe('a change', () => {
     const late: [SettingsChange, number] = [{ thinkingLevel: 'high' }, 2];
     expect(inForce(stored(early, late, early))).toEqual({ thinkingLevel: 'high' });
     expect(inForce(stored(late, early))).toEqual({ thinkingLevel: 'high' });
+  });
+
+  test('that takes back is not undone by an earlier one redone behind it', () => {
+    const high: [SettingsChange, number] = [{ thinkingLevel: 'high' }, 1];
+    const back: [SettingsChange, number] = [{ thinkingLevel: null }, 2];
+    expect(inForce(stored(high, back, high))).toEqual({});
+    expect(inForce(stored(high, back, [{ thinkingLevel: 'low' }, 3]))).toEqual({ thinkingLevel: 'low' });
+    expect(cleanSettings(stored(high, back)!.settings)).toEqual(stored(high, back)!.settings);
+  });
+
+  test('behind a clock that was set back is the later one all the same', () => {
+    const future = stored([{ thinkingLevel: 'high', model: 'a/b' }, 5000]);
+    const after = applyChange(future, KEY, holder(), { thinkingLevel: 'low', model: null }, 100, false, 100);
+    expect(inForce(after)).toEqual({ thinkingLevel: 'low' });
+    // What was accepted before the clock was set back is still ordered by its own times.
+    const redone = applyChange(future, KEY, holder(), { thinkingLevel: 'low' }, 4000, false, 100);
+    expect(inForce(redone)).toEqual({ thinkingLevel: 'high', model: 'a/b' });
   });
 
   test('of the same moment as another: who comes last wins', () => {
