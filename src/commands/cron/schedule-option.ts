@@ -71,12 +71,12 @@ function spelled(name: string): string {
   return zoneNames().find(each => each.toLowerCase() === name.toLowerCase()) ?? name;
 }
 
-/** The closest name, or the zone of a city that was given alone. */
+/** The closest name; people also give a city alone. */
 function nearestZone(name: string): string | undefined {
   const names = zoneNames();
-  const asCity = name.toLowerCase().replace(/\s+/g, '_');
-  const city = names.find(each => each.split('/').at(-1)!.toLowerCase() === asCity);
-  return city ?? nearest(name, names);
+  const cities = names.map(each => each.slice(each.lastIndexOf('/') + 1));
+  const city = nearest(name.replace(/\s+/g, '_'), cities);
+  return nearest(name, names) ?? (city === undefined ? undefined : names[cities.indexOf(city)]);
 }
 
 function zoneNames(): string[] {

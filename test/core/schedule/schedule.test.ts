@@ -135,6 +135,12 @@ describe('where clocks change', () => {
     ['30 2 * * *', 'Europe/Stockholm', '2026-03-28T12:00:00Z', ['2026-03-29T01:30Z', '2026-03-30T00:30Z']],
     ['15 2 * * *', 'Australia/Lord_Howe', '2026-10-03T13:00:00Z', ['2026-10-03T15:45Z', '2026-10-04T15:15Z']],
     ['0 0 * * *', 'Africa/Cairo', '2026-04-23T12:00:00Z', ['2026-04-23T22:00Z', '2026-04-24T21:00Z']],
+    [
+      '30 2,4 * * *',
+      'America/New_York',
+      '2026-03-08T05:00:00Z',
+      ['2026-03-08T07:30Z', '2026-03-08T08:30Z', '2026-03-09T06:30Z'],
+    ],
     // fixed hours: the first pass only
     ['0,30 1 * * *', 'America/New_York', '2026-11-01T05:00:00Z', ['2026-11-01T05:30Z', '2026-11-02T06:00Z']],
     ['45 1 * * *', 'Australia/Lord_Howe', '2026-04-04T13:00:00Z', ['2026-04-04T14:45Z', '2026-04-05T15:15Z']],
@@ -491,9 +497,9 @@ describe('of any expression in any zone', () => {
         const found = instantsBetween(cron(expr.text, name), from, to, Number.POSITIVE_INFINITY, UTC);
         expect(found.map(iso)).toEqual(expectedBetween(expr, zone, from, to).map(iso));
       }),
-      { numRuns: 250 },
+      { numRuns: 150 },
     );
-    expect(odd).toBeGreaterThan(50);
+    expect(odd).toBeGreaterThan(30);
   }, 60_000);
 
   test('the next instant is later, and nothing lies between', () => {
