@@ -110,6 +110,11 @@ export const COMMANDS: CommandEntry[] = [
     load: async () => [(await import('./call.ts')).CallCommand],
   },
   {
+    path: 'cron next',
+    summary: 'when a schedule is due, without a job',
+    load: async () => [(await import('./cron/next.ts')).CronNextCommand],
+  },
+  {
     path: 'pairing list',
     summary: 'strangers who wait to be let in, with their codes',
     load: async () => [(await import('./pairing/list.ts')).PairingListCommand],

@@ -1,18 +1,29 @@
-/** `--at TIME` of the commands that only read. */
+/** `--at TIME` of the commands that only read, and other options that are a `WHEN`. */
 import { ClawError } from '../core/errors.ts';
 import { parseWhen } from '../core/schedule/duration.ts';
+import type { Zone } from '../core/schedule/zone.ts';
 import type { Desk } from '../runner/desk.ts';
 
 /** Epoch ms of an `--at` value; now when it was not given. @throws ClawError usage */
 export function timeOption(at: string | undefined, desk: Desk): number {
   const now = desk.context.now();
-  if (at === undefined) return now;
-  const when = parseWhen(at, { now, zone: desk.zone });
+  return at === undefined ? now : whenOption('--at', at, { now, zone: desk.zone });
+}
+
+/**
+ * Epoch ms of an option that is a `WHEN`.
+ *
+ * @param now epoch ms, the start of durations
+ * @param zone where times without an offset are
+ * @throws ClawError usage
+ */
+export function whenOption(name: string, value: string, { now, zone }: { now: number; zone: Zone }): number {
+  const when = parseWhen(value, { now, zone });
   if (!when.ok)
     throw new ClawError(
       'usage',
       'usage',
-      `--at ${at}: ${when.problem}`,
+      `${name} ${value}: ${when.problem}`,
       'use ISO 8601, such as 2026-11-21T04:00, or a duration, such as +20m',
     );
   return when.at;

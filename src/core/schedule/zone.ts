@@ -103,6 +103,25 @@ export function localTimeAt(zone: Zone, instant: number): LocalTime {
   };
 }
 
+const WEEKDAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
+
+/**
+ * An instant as people read it who must not mistake it: `Sun 2026-03-08 03:30 -04:00`, with the offset because a time can
+ * come twice; seconds where they are not zero.
+ */
+export function tellLocalTime(zone: Zone, instant: number): string {
+  const offset = offsetAt(zone, instant);
+  const shown = new Date(instant + offset);
+  const minutes = Math.round(Math.abs(offset) / MINUTE);
+  const two = (value: number) => String(value).padStart(2, '0');
+  const time = shown
+    .toISOString()
+    .replace(/(:00)?\.\d+Z$/, '')
+    .replace('T', ' ');
+  const ahead = `${offset < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
+  return `${WEEKDAYS[shown.getUTCDay()]} ${time} ${ahead}`;
+}
+
 /**
  * The instant of a local time. Fields beyond their range roll over (day 0 is the last of the month before), so that
  * "yesterday, 02:00" is calendar arithmetic and never "minus 24 hours".
@@ -124,6 +143,23 @@ export function instantOf(zone: Zone, local: LocalTime): LocalInstant {
   if (earlyHolds) return { kind: 'once', instant: early };
   if (lateHolds) return { kind: 'once', instant: late };
   return { kind: 'gap', instant: changeBetween(zone, late, early), shifted: early };
+}
+
+/** Offsets (ms ahead of UTC) of a stretch of time: from `at` (epoch ms) on it is `after`. `at` is Infinity where it stays. */
+export interface OffsetChange {
+  at: number;
+  before: number;
+  after: number;
+}
+
+/**
+ * The change of clocks between two instants. For spans of a few days: the shortest time between two changes that is still
+ * to come is some four weeks (Morocco in Ramadan).
+ */
+export function offsetChange(zone: Zone, from: number, to: number): OffsetChange {
+  const before = offsetAt(zone, from);
+  const after = offsetAt(zone, to);
+  return { at: before === after ? Number.POSITIVE_INFINITY : changeBetween(zone, from, to), before, after };
 }
 
 /** First instant after `from` (up to `to`) at which the offset is no longer that of `from`. One change lies between. */
