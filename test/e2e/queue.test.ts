@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Home, list, type Outcome } from './claw.ts';
+import { Home, list, type Outcome, withRunner } from './claw.ts';
 import { type Gate, gated, inbox, lives, undelivered, until } from './support.ts';
 
 /** Several starts of claw each, on a machine that may be busy. */
@@ -93,6 +93,18 @@ describe('/stop', { timeout: PATIENT }, () => {
     expect((await first.done).json().status).toBe('failed');
     await finish();
     expect(gate.runs()).toHaveLength(1);
+  });
+
+  it('of who asked for the turn ends it too when his message is tried again', async () => {
+    const dora = inGroup('4');
+    home = new Home(withRunner({ command: '/bin/sh', args: ['-c', 'exit 3'] }));
+    expect(home.run(['ingest', ...dora, '--id', 'm1', 'hello']).status).toBe(69);
+    gate = gated(home);
+    gate.close();
+    const again = home.start(['ingest', '--json', ...dora, '--id', 'm1', 'hello']);
+    await gate.begun();
+    expect(run('/stop', dora).reply.text).toBe('Stopped.');
+    expect((await again.done).json()).toMatchObject({ status: 'failed', error: { code: 'aborted' } });
   });
 
   it('of an owner ends the turn of another', async () => {
