@@ -448,6 +448,25 @@ describe('a full queue', { timeout: PATIENT }, () => {
     },
   );
 
+  it('a session that is to be told of the answer is told that there is none', async () => {
+    open({ messages: { queue: { cap: 1, drop: 'new' } } });
+    const first = await busy();
+    for (const name of ['a', 'b', 'c']) {
+      const key = `agent:main:cron:${name}`;
+      const env = { CLAW_RUN_ID: 'r1', CLAW_AGENT_ID: 'main', CLAW_SESSION_KEY: key, CLAW_HOPS: '1' };
+      home.run(['sessions', 'send', 'main', `from ${name}`, '--reply', 'announce'], { env });
+    }
+    await finish(first.done);
+    const events = list(home.path('events', 'main')).map(name =>
+      JSON.parse(fs.readFileSync(home.path('events', 'main', name), 'utf8')),
+    );
+    expect(Object.fromEntries(events.map(({ key, text }) => [key, text]))).toEqual({
+      'agent:main:cron:a': 'Session agent:main:main answered: from a',
+      'agent:main:cron:b': expect.stringContaining('did not answer: too many messages were waiting'),
+      'agent:main:cron:c': expect.stringContaining('did not answer: too many messages were waiting'),
+    });
+  });
+
   it('in text mode the caller reads that his message was not answered', async () => {
     full('new');
     const first = await busy();
