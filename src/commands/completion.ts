@@ -1,6 +1,7 @@
 import { Cli, Command, type CommandClass, Option } from 'clipanion';
 import type { Context } from '../context.ts';
 import { ClawError, EXIT } from '../core/errors.ts';
+import { viewerOf } from '../core/routing/visibility.ts';
 import { listNames } from '../store/json-file.ts';
 import { decodeKey, Layout } from '../store/layout.ts';
 import { listAgents } from '../store/sessions.ts';
@@ -30,7 +31,8 @@ export class CompletionCommand extends ClawCommand {
   override async run(context: Context): Promise<number> {
     // Asked by the scripts themselves, at each TAB where a session is named.
     if (this.shell === 'keys') {
-      const keys = sessionKeys(new Layout(context.home));
+      // It opens no record, so it cannot tell which are an agent's own; no agent completes words.
+      const keys = viewerOf(context.env) === null ? sessionKeys(new Layout(context.home)) : [];
       if (this.json) printJson({ count: keys.length, keys });
       else printOut(keys.map(key => `${key}\n`).join(''));
       return EXIT.ok;

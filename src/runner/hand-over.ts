@@ -72,8 +72,7 @@ export function keepDropped(desk: Desk, seat: Seat, record: SessionRecord, user:
     agentId: seat.agentId,
     key: seat.key,
     sessionId: record.sessionId,
-    // One record per message however often it is redone: named after the message, not after a new id.
-    runId: (user.queuedAs ?? '').padStart(36, '0').slice(-36),
+    runId: droppedId(user),
     at: hit?.at ?? -1,
     messageIds: [user.id],
     users: [user],
@@ -109,6 +108,8 @@ export function handOver(
 
   if (outcome.state === 'ended' && outcome.user.announceTo)
     announce(desk, seat, outcome, outcome.user.announceTo);
+  if (outcome.state === 'recorded' && outcome.user.dropped && outcome.user.announceTo)
+    announceDropped(desk, seat, outcome.user, outcome.user.announceTo);
   const toSender = message.via === 'sender' || message.via === 'both';
   if (message.via !== 'none' && (toSender || callerGone)) {
     const reason = toSender ? 'not sent yet' : 'its caller was gone before it could be handed over';
@@ -146,6 +147,22 @@ function announce(
     from: seat.key,
   } as const;
   putSystemEvent(desk.context, desk.layout, event, turn.runId);
+}
+
+function announceDropped(
+  desk: Desk,
+  { key }: Seat,
+  user: UserEntry,
+  to: { agentId: string; key: string },
+): void {
+  const source = isSubagent(key) ? 'subagent' : 'session';
+  const event = { ...to, text: `Session ${key} did not answer: ${DROPPED}`, source, from: key } as const;
+  putSystemEvent(desk.context, desk.layout, event, droppedId(user));
+}
+
+/** The same however often it is redone: named after the message, not after a new id. */
+function droppedId({ queuedAs = '' }: UserEntry): string {
+  return queuedAs.padStart(36, '0').slice(-36);
 }
 
 const NOTHING_WAITS: ReturnType<typeof listWaiting> = { waiting: [], unreadable: [] };

@@ -22,7 +22,7 @@ import { lineNumber, mendTail, readTail } from '../store/jsonl-file.ts';
 import { newToken } from '../store/lock.ts';
 import { loadRecord, saveRecord } from '../store/sessions.ts';
 import { changeSettings } from '../store/settings.ts';
-import { newestFirst, transcriptState } from '../store/transcripts.ts';
+import { earlierUsers, transcriptState } from '../store/transcripts.ts';
 import { remember } from './accept.ts';
 import type { Desk, OpenTurn, Seat, State } from './desk.ts';
 import { handOver, keepDropped, settleTurn, syncAndSave } from './hand-over.ts';
@@ -117,20 +117,6 @@ function readMendedTail(desk: Desk, record: SessionRecord): State['tail'] {
   return tail.lines.map(line => ({ offset: line.offset, end: line.end, entry: line.value }));
 }
 
-/** The messages of a turn that tried again what stands before the record's `bytes`; those that are gone are left out. */
-function earlierUsers(desk: Desk, record: SessionRecord, turn: TurnEntry): UserEntry[] {
-  const left = new Set(turn.messageIds);
-  const found: UserEntry[] = [];
-  for (const entry of newestFirst(desk.layout.transcript(record.agentId, record.sessionId), () => {})) {
-    if (left.size === 0) break;
-    if (!isUserEntry(entry) || !left.delete(entry.id)) continue;
-    // Who waited for it in line got the failure; nobody waits for this turn but the one who asked for it.
-    const { queuedAs: _queuedAs, ...user } = entry;
-    found.unshift(user);
-  }
-  return found;
-}
-
 /** What the lines behind a record's `bytes` leave to do. */
 export interface Unsettled {
   state: State;
@@ -170,7 +156,9 @@ export async function settleTail(desk: Desk, seat: Seat, state: State): Promise<
   const endOf = (turn: TurnEntry) => entries.filter(isTurnEndEntry).find(end => end.runId === turn.runId);
   const usersOf = (turn: TurnEntry) => {
     const own = users.filter(user => turn.messageIds.includes(user.id));
-    return own.length < turn.messageIds.length ? earlierUsers(desk, known.record, turn) : own;
+    return own.length < turn.messageIds.length
+      ? earlierUsers(desk.layout.transcript(seat.agentId, known.record.sessionId), turn)
+      : own;
   };
   for (const turn of turns) {
     const end = endOf(turn);

@@ -13,11 +13,11 @@ import {
   pendingOverview,
   readWaiting,
 } from '../store/pending.ts';
-import type { Desk } from './desk.ts';
+import { type Desk, TurnInterrupted } from './desk.ts';
 import { holdSession } from './hold.ts';
 import { runningTurn } from './stop.ts';
 import { workAgain } from './turn.ts';
-import { outcomeOf, putUnread } from './wait.ts';
+import { outcomeOf, putUnread, whyLater } from './wait.ts';
 
 /** A failed or dropped message with its file. */
 export interface FoundFailure {
@@ -79,7 +79,7 @@ export async function retryFailure(
   };
   let result: IngestResult | null = null;
   const patience = DEFAULTS.runner.timeoutSeconds * 1000;
-  await holdSession(desk, { agentId, key }, patience, seat =>
+  const retrying = holdSession(desk, { agentId, key }, patience, seat =>
     workAgain(desk, seat, failed, {
       onAnswered: async (outcome: MessageOutcome, sessionId) => {
         result = describe(outcome, sessionId);
@@ -98,6 +98,14 @@ export async function retryFailure(
       ...(options.stopped ? { stopped: options.stopped } : {}),
     }),
   );
+  try {
+    await retrying;
+  } catch (error) {
+    if (!(error instanceof TurnInterrupted)) throw error;
+    // Told to end while its agent ran.
+    result = { ...describe({ state: 'open' }, failed.sessionId), reason: whyLater(error) };
+    options.print(result, () => null);
+  }
   return result;
 }
 

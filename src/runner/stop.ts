@@ -14,6 +14,7 @@ import {
 import { readTail } from '../store/jsonl-file.ts';
 import { holderOf, type Lock, tokenState } from '../store/lock.ts';
 import { loadRecord } from '../store/sessions.ts';
+import { earlierUsers } from '../store/transcripts.ts';
 import type { Desk } from './desk.ts';
 
 /** Why a running turn is to end. */
@@ -43,11 +44,9 @@ export function runningTurn(desk: Desk, agentId: string, key: string): RunningTu
   const ended = new Set(entries.filter(isTurnEndEntry).map(end => end.runId));
   const turn = entries.filter(isTurnEntry).findLast(each => !ended.has(each.runId));
   if (!turn) return null;
-  return {
-    turn,
-    users: entries.filter(isUserEntry).filter(user => turn.messageIds.includes(user.id)),
-    sessionId,
-  };
+  const users = entries.filter(isUserEntry).filter(user => turn.messageIds.includes(user.id));
+  const isAgain = users.length < turn.messageIds.length;
+  return { turn, users: isAgain ? earlierUsers(file, turn) : users, sessionId };
 }
 
 /**

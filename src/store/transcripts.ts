@@ -128,6 +128,23 @@ export function* newestFirst(
 }
 
 /**
+ * The messages of a turn that tried again what stands before it, maybe long before, as that turn has them; those that
+ * are gone are left out.
+ */
+export function earlierUsers(file: string, turn: TurnEntry): UserEntry[] {
+  const left = new Set(turn.messageIds);
+  const found: UserEntry[] = [];
+  for (const entry of newestFirst(file, () => {})) {
+    if (left.size === 0) break;
+    if (!isUserEntry(entry) || !left.delete(entry.id)) continue;
+    // Who waited for it in line got the failure; nobody waits for this turn but the one who asked for it.
+    const { queuedAs: _queuedAs, ...user } = entry;
+    found.unshift(user);
+  }
+  return found;
+}
+
+/**
  * What became of a message, reading from its own line on; the newest start counts. Null when the transcript or the
  * line is gone.
  */

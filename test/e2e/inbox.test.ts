@@ -99,6 +99,19 @@ describe('inbox retry', { timeout: PATIENT }, () => {
     expect(inbox(home)).toEqual([]);
   });
 
+  it('told to end while its agent runs: queued, exit 0, and the next tick answers it', async () => {
+    const gate = failedOnce();
+    const { child, done } = home.start(['inbox', 'retry', 'm1', '--json']);
+    await gate.begun();
+    child.kill('SIGTERM');
+    const ended = await done;
+    expect(ended).toMatchObject({ status: 0, stderr: '' });
+    expect(ended.json()).toMatchObject({ count: 1, results: [{ status: 'queued', messageId: 'm1' }] });
+    gate.open();
+    home.run(['tick']);
+    expect(undelivered(home)).toMatchObject([{ text: 'hello' }]);
+  });
+
   it('--json into a pipe that was closed: the reply waits in delivery list', () => {
     const gate = failedOnce();
     gate.open();

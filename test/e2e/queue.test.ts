@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Home, list, type Outcome } from './claw.ts';
+import { Home, list, type Outcome, withRunner } from './claw.ts';
 import { type Gate, gated, inbox, lives, undelivered, until } from './support.ts';
 
 /** Several starts of claw each, on a machine that may be busy. */
@@ -93,6 +93,18 @@ describe('/stop', { timeout: PATIENT }, () => {
     expect((await first.done).json()).toMatchObject({ status: 'silent', reason: 'stopped' });
     await finish();
     expect(gate.runs()).toHaveLength(1);
+  });
+
+  it('of who asked for the turn ends it too when his message is tried again', async () => {
+    const dora = inGroup('4');
+    home = new Home(withRunner({ command: '/bin/sh', args: ['-c', 'exit 3'] }));
+    expect(home.run(['ingest', ...dora, '--id', 'm1', 'hello']).status).toBe(69);
+    gate = gated(home);
+    gate.close();
+    const again = home.start(['ingest', '--json', ...dora, '--id', 'm1', 'hello']);
+    await gate.begun();
+    expect(run('/stop', dora).reply.text).toBe('Stopped.');
+    expect((await again.done).json()).toMatchObject({ status: 'failed', error: { code: 'aborted' } });
   });
 
   it('of an owner ends the turn of another', async () => {
@@ -434,6 +446,25 @@ describe('a full queue', { timeout: PATIENT }, () => {
       expect(undelivered(home)).toEqual([]);
     },
   );
+
+  it('a session that is to be told of the answer is told that there is none', async () => {
+    open({ messages: { queue: { cap: 1, drop: 'new' } } });
+    const first = await busy();
+    for (const name of ['a', 'b', 'c']) {
+      const key = `agent:main:cron:${name}`;
+      const env = { CLAW_RUN_ID: 'r1', CLAW_AGENT_ID: 'main', CLAW_SESSION_KEY: key, CLAW_HOPS: '1' };
+      home.run(['sessions', 'send', 'main', `from ${name}`, '--reply', 'announce'], { env });
+    }
+    await finish(first.done);
+    const events = list(home.path('events', 'main')).map(name =>
+      JSON.parse(fs.readFileSync(home.path('events', 'main', name), 'utf8')),
+    );
+    expect(Object.fromEntries(events.map(({ key, text }) => [key, text]))).toEqual({
+      'agent:main:cron:a': 'Session agent:main:main answered: from a',
+      'agent:main:cron:b': expect.stringContaining('did not answer: too many messages were waiting'),
+      'agent:main:cron:c': expect.stringContaining('did not answer: too many messages were waiting'),
+    });
+  });
 
   it('in text mode the caller reads that his message was not answered', async () => {
     full('new');
