@@ -54,6 +54,20 @@ describe('sessions search', () => {
     expect(home.run(['sessions', 'search', 'zurich', 'again']).stdout).toMatch(/zurich again/);
   });
 
+  it('knows letters and quotes beyond ASCII in the built files too, which are read as latin1', () => {
+    home = new Home({});
+    transcript(`${ID}1`, [said('user', 'Øl in der Straße, pâté', T)]);
+    for (const query of ['strasse', 'STRASSE', 'ol', '“der straße”', 'pâté'])
+      expect(texts(query), query).toHaveLength(1);
+    expect(search('“straße der”').json()).toMatchObject({ terms: ['strasse der'], count: 0 });
+    const dist = path.join(path.dirname(BIN), '../dist');
+    for (const name of fs.readdirSync(dist, { recursive: true, encoding: 'utf8' }))
+      if (name.endsWith('.js')) {
+        const beyond = fs.readFileSync(path.join(dist, name)).some(byte => byte > 0x7f);
+        expect(beyond, name).toBe(false);
+      }
+  });
+
   it('holds to its filters', () => {
     home = new Home({});
     transcript(`${ID}1`, [
