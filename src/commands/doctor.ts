@@ -21,6 +21,7 @@ import {
 import { checkTick, lookAtWork } from './checks/work.ts';
 import { openDesk } from './desk.ts';
 import { type Paint, painter, printableLines, type Style } from './format.ts';
+import { requireOperator } from './operator.ts';
 import { printJson, printOut } from './output.ts';
 
 export class DoctorCommand extends ClawCommand {
@@ -36,6 +37,7 @@ export class DoctorCommand extends ClawCommand {
   });
 
   override async run(context: Context): Promise<number> {
+    requireOperator(context, 'doctor');
     const desk = await openDesk(context, { anyConfig: true, quiet: true });
     const checks = [...(await checkConfig(context)), ...checkAll(desk, this.fix)];
     const ok = checks.every(check => check.status === 'ok');

@@ -27,6 +27,7 @@ import { loadRecord } from '../store/sessions.ts';
 import { openDesk } from './desk.ts';
 import { MessageCommand } from './message-options.ts';
 import { printJson, printOut } from './output.ts';
+import { visibleTo } from './sessions/visible.ts';
 import { timeOption } from './time-option.ts';
 
 /** The document of contract §3.2. */
@@ -83,16 +84,18 @@ export function routeReport(desk: Desk, message: Message, now: number): RouteRep
   };
   const trigger = route.access.allowed ? triggerOf(config, incoming) : null;
   const parsed = route.access.allowed ? directivesOf(config, incoming) : null;
+  // Whether somebody else's session exists, and what came to it, is not for the agent of another.
+  const isSeen = visibleTo(desk)(route.agentId, route.sessionKey);
   const hit = identity && findMessageId(layout, identity, now, desk.idRetention);
   return {
     ...route,
     trigger,
-    reset: resetReport(desk, incoming),
+    reset: isSeen ? resetReport(desk, incoming) : null,
     directives: directivesReport(parsed),
     body: parsed ? parsed.body : message.text,
     delivery: deliveryOf(desk, route, message),
     action: actionOf(route, incoming, trigger, config),
-    duplicateOf: hit ? { sessionId: hit.sessionId, at: new Date(hit.time).toISOString() } : null,
+    duplicateOf: hit && isSeen ? { sessionId: hit.sessionId, at: new Date(hit.time).toISOString() } : null,
   };
 }
 

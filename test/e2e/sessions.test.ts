@@ -402,6 +402,47 @@ describe('an agent', () => {
     expect(run.stderr).toContain(`sessions ${args[0]}`);
     expect(snapshot(home.dir)).toEqual(before);
   });
+
+  it('learns nothing of another person from inbox, delivery, logs, status, route, doctor or pairing', () => {
+    home = new Home(
+      withRunner(
+        { command: 'false' },
+        { session: { dmScope: 'per-peer' }, channels: { sig: { dmPolicy: 'pairing' } } },
+      ),
+    );
+    const from = (peer: string, ...args: string[]) =>
+      home.run(['ingest', '--channel', 'telegram', '--from', peer, '--id', '1', ...args]);
+    from('Anna', 'the code is 4711');
+    from('Bert', 'hello');
+    home.run(['ingest', '--channel', 'sig', '--from', 'Carl', 'let me in']);
+    const env = { CLAW_RUN_ID: 'r1', CLAW_AGENT_ID: 'main', CLAW_SESSION_KEY: 'agent:main:dm:Bert' };
+    const asBert = (...args: string[]) => home.run(args, { env });
+
+    // The operator sees them.
+    expect(home.run(['inbox', 'list']).stdout).toContain('4711');
+    expect(home.run(['logs']).stdout).toContain('Anna');
+    for (const json of [[], ['--json']]) {
+      for (const command of [
+        ['inbox', 'list'],
+        ['delivery', 'list'],
+        ['logs'],
+        ['status'],
+        ['doctor'],
+        ['pairing', 'list'],
+      ]) {
+        const { stdout, stderr } = asBert(...command, ...json);
+        expect(stdout + stderr, command.join(' ')).not.toMatch(/Anna|4711|Carl/);
+      }
+    }
+    expect(asBert('inbox', 'list', '--json').json()).toMatchObject({ count: 1 });
+    expect(asBert('status', '--json').json().pending).toMatchObject({ failed: 1, pairing: 0 });
+    for (const command of [['doctor'], ['doctor', '--fix'], ['pairing', 'list']])
+      expect(asBert(...command), command.join(' ')).toMatchObject({ status: 77, stdout: '' });
+    const route = (peer: string) =>
+      asBert('route', '--channel', 'telegram', '--from', peer, '--id', '1', '--json', 'hi').json();
+    expect(route('Anna')).toMatchObject({ reset: null, duplicateOf: null });
+    expect(route('Bert').reset).not.toBeNull();
+  });
 });
 
 describe('sessions cleanup', () => {

@@ -18,7 +18,9 @@ import { unansweredUsers } from '../../store/transcripts.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
 import { age, table } from '../format.ts';
+import { isOperator } from '../operator.ts';
 import { printJson, printOut } from '../output.ts';
+import { visibleTo } from '../sessions/visible.ts';
 
 /** A message that waits for its turn, or whose agent failed. */
 export interface InboxRow {
@@ -57,7 +59,7 @@ export class InboxListCommand extends ClawCommand {
   }
 }
 
-/** What waits and what has failed, oldest first. Reads only. */
+/** What waits and what has failed, oldest first, as far as the caller may see it. Reads only. */
 export function inboxRows(desk: Desk): { rows: InboxRow[]; problems: { file: string; reason: string }[] } {
   const now = desk.context.now();
   const rows: InboxRow[] = [];
@@ -80,7 +82,11 @@ export function inboxRows(desk: Desk): { rows: InboxRow[]; problems: { file: str
   for (const { agentId, key, evidence } of planTick(desk).sessions) {
     if (evidence === 'turn') rows.push(...turnRows(desk, agentId, key, now));
   }
-  return { rows: rows.sort((a, b) => b.ageMs - a.ageMs), problems };
+  const maySee = visibleTo(desk);
+  return {
+    rows: rows.filter(row => maySee(row.agentId, row.sessionKey)).sort((a, b) => b.ageMs - a.ageMs),
+    problems: isOperator(desk.context) ? problems : [],
+  };
 }
 
 /** Messages of a turn that was begun and not ended; of those that waited in a file, the file's row is enough. */

@@ -7,6 +7,7 @@ import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
 import { table } from '../format.ts';
 import { printJson, printOut } from '../output.ts';
+import { refuseAgents } from './find.ts';
 
 export class PairingListCommand extends ClawCommand {
   static override paths = [['pairing', 'list']];
@@ -24,6 +25,7 @@ export class PairingListCommand extends ClawCommand {
 
   override async run(context: Context): Promise<number> {
     const desk = await openDesk(context, { anyConfig: true });
+    refuseAgents(desk);
     const now = context.now();
     const { rows, problems } = listPairings(desk.layout, now);
     const channel = this.channel?.trim().toLowerCase();

@@ -44,6 +44,8 @@ function findAny(desk: Desk, name: string, agentId?: string): FoundSession {
   const key = readSessionKey(name, desk.config, agentId);
   const owner = splitKey(key)?.agentId ?? '';
   const read = loadRecord(desk.layout, owner, key);
+  const isSeen = maySee(viewerOf(desk.context.env), { agentId: owner, key }, desk.config);
+  if (read.state === 'unreadable' && !isSeen) throw unknownSession(key);
   if (read.state === 'unreadable')
     throw new ClawError('data', 'state-unreadable', `${read.file}: ${read.reason}`, 'claw doctor --fix');
   if (read.state === 'missing') {
