@@ -130,7 +130,7 @@ const WHY: Record<ArchiveReason, string> = {
  */
 export async function importStore(desk: Desk, folder: string, options: ImportOptions): Promise<ImportReport> {
   const store = openForeignStore(folder);
-  const home = fs.existsSync(desk.layout.home) ? fs.realpathSync(desk.layout.home) : desk.layout.home;
+  const home = realPlace(desk.layout.home);
   if (
     store.root === home ||
     store.root.startsWith(home + path.sep) ||
@@ -147,6 +147,12 @@ export async function importStore(desk: Desk, folder: string, options: ImportOpt
     const text = `the import stopped: ${message}; what came until then is whole`;
     throw new ClawError('io', 'import-stopped', text, `claw import ${store.root} goes on from there`);
   }
+}
+
+/** Where a path leads, also where its last parts are still to be made. */
+function realPlace(place: string): string {
+  if (fs.existsSync(place) || path.dirname(place) === place) return fs.realpathSync(place);
+  return path.join(realPlace(path.dirname(place)), path.basename(place));
 }
 
 /** A transcript (or several parts of one) that waits for the end of its round. */

@@ -479,6 +479,18 @@ describe('claw import of a store that means harm', () => {
     expect(kept.find(entry => entry.type === 'imported_unreadable').text).toBe(deep);
   });
 
+  it('is not written into, by whatever links the home leads there', () => {
+    const home = newHome();
+    const source = oneSession(home.folder, [said('hi')]);
+    fs.symlinkSync(source, path.join(home.folder, 'link'));
+    const before = snapshot(source);
+    const run = home.run(['import', source], {
+      env: { CLAW_HOME: path.join(home.folder, 'link/to/be/made') },
+    });
+    expect(run).toMatchObject({ status: 64, stdout: '' });
+    expect(snapshot(source)).toEqual(before);
+  });
+
   it('is not for an agent: what it brings would be sessions, jobs and a configuration of its choice', () => {
     const home = newHome();
     const source = oneSession(home.folder, [said('hi')]);
