@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -445,9 +446,38 @@ describe('an agent', () => {
   });
 });
 
+describe('a session named by an empty variable', () => {
+  it.each([['show'], ['delete'], ['reset'], ['history'], ['export']])(
+    'is not the main session: sessions %s ""',
+    verb => {
+      cat();
+      ingest('hello');
+      const before = snapshot(home.dir);
+      for (const name of ['', ' ']) {
+        const run = home.run(['sessions', verb, name]);
+        expect(run).toMatchObject({ status: 64, stdout: '' });
+      }
+      expect(snapshot(home.dir)).toEqual(before);
+    },
+  );
+});
+
 describe('sessions cleanup', () => {
   const withRetention = (retention: object) => cat({ session: { reset: { mode: 'off' }, retention } });
   const names = (files: any[]) => files.map(({ file }) => path.basename(file, '.jsonl')).toSorted();
+
+  it('passes over a folder and a pipe that are named like transcripts', () => {
+    withRetention({ keep: 1 });
+    ingest('hello');
+    const folder = home.path('agents', 'main', 'sessions');
+    fs.mkdirSync(path.join(folder, 'folder.jsonl'));
+    execFileSync('mkfifo', [path.join(folder, 'pipe.jsonl')]);
+    for (const args of [['cleanup'], ['cleanup', '--dry-run'], ['list', '--archived']])
+      expect(home.run(['sessions', ...args]).status, args.join(' ')).toBe(0);
+    for (const name of ['folder', 'pipe'])
+      for (const verb of ['show', 'history', 'export', 'delete'])
+        expect(home.run(['sessions', verb, name]).status, `${verb} ${name}`).toBe(64);
+  });
 
   it('removes exactly what the dry run listed, with reason, bytes and age (S08 #83124, S06 #44820)', () => {
     withRetention({ archived: '30d' });

@@ -61,7 +61,7 @@ function byTranscript(desk: Desk, sessionId: string): FoundSession | null {
   if (!SAFE_SESSION_ID.test(sessionId)) return null;
   for (const agentId of listAgents(desk.layout)) {
     const file = desk.layout.transcript(agentId, sessionId);
-    if (!fs.existsSync(file)) continue;
+    if (!fs.statSync(file, { throwIfNoEntry: false })?.isFile()) continue;
     const header = headerOf(file);
     const key = header?.id === sessionId && header.agentId === agentId ? header.sessionKey : null;
     if (key === null) return { agentId, sessionId, key, record: null, ...byRecord(desk, sessionId) };

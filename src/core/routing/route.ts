@@ -112,11 +112,15 @@ export function configuredAgentId(id: string, config: Pick<ConfigInput, 'agents'
  * @throws ClawError `session-key-invalid`
  */
 export function readSessionKey(input: string, config: ConfigInput, agentId?: string): string {
-  const key = canonicaliseKey(input, {
-    agentId: agentId ?? defaultAgentId(config),
-    session: config.session,
-    hasAccount: (channel, account) => hasAccount(config.channels, channel, account),
-  });
+  // An empty variable of a script must not mean the main session.
+  const key =
+    input.trim() === ''
+      ? null
+      : canonicaliseKey(input, {
+          agentId: agentId ?? defaultAgentId(config),
+          session: config.session,
+          hasAccount: (channel, account) => hasAccount(config.channels, channel, account),
+        });
   if (key !== null) return key;
   throw new ClawError(
     'usage',
