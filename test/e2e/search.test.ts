@@ -277,6 +277,23 @@ describe('sessions export', () => {
     expect(fs.readdirSync(home.folder).filter(name => name.startsWith('.tmp'))).toEqual([]);
   });
 
+  it('--output is no part of the store, and takes no pipe or device from others, with --force or without', () => {
+    home = new Home(withRunner({ command: 'cat' }));
+    home.run(['ingest', 'hello']);
+    const pipe = path.join(home.folder, 'pipe');
+    spawnSync('mkfifo', [pipe]);
+    fs.symlinkSync('pipe', path.join(home.folder, 'link'));
+    const before = snapshot(home.dir, ['cache']);
+    const output = (file: string) =>
+      home.run(['sessions', 'export', 'main', '--output', file, '--force']).status;
+    expect(output(recordFile(home))).toBe(64);
+    expect(output(home.path('agents', 'main', 'sessions', 'new.jsonl'))).toBe(64);
+    expect(output(pipe)).toBe(73);
+    expect(output(path.join(home.folder, 'link'))).toBe(73);
+    expect(snapshot(home.dir, ['cache'])).toEqual(before);
+    expect(fs.statSync(pipe).isFIFO()).toBe(true);
+  });
+
   it('--store is the map other tools know', () => {
     home = new Home(withRunner({ command: 'cat' }));
     const { sessionId } = home.run(['ingest', '--json', 'hello']).json();
