@@ -3,7 +3,7 @@ import type { Context } from '../../context.ts';
 import type { OutboxItem } from '../../core/delivery/delivery.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
 import { defaultAgentId } from '../../core/routing/binding.ts';
-import { readSessionKey } from '../../core/routing/route.ts';
+import { readNamedKey } from '../../core/routing/route.ts';
 import { mainSessionKey } from '../../core/routing/session-key.ts';
 import { deliver, senderOf } from '../../runner/deliver.ts';
 import type { Desk } from '../../runner/desk.ts';
@@ -50,7 +50,7 @@ export class MessageSendCommand extends ClawCommand {
   /** What is no session key could only be somebody outside, whom no agent may write to. */
   private sessionKey(context: Context, desk: Desk): string {
     try {
-      return readSessionKey(this.to, desk.config);
+      return readNamedKey(this.to, desk.config);
     } catch (error) {
       requireOperator(context, 'message send');
       throw error;
