@@ -97,6 +97,19 @@ await Promise.all([
   ),
 ]);
 
+// The loader reads its files byte by byte, as latin1. esbuild escapes what is not ASCII in strings, but leaves it in
+// regular expressions; there an escape of each UTF-16 unit means the same, with the u flag and without.
+for (const name of fs.readdirSync(dist, { recursive: true })) {
+  const file = path.join(dist, name);
+  if (!name.endsWith('.js') || !fs.statSync(file).isFile()) continue;
+  const text = fs.readFileSync(file, 'utf8');
+  const ascii = text.replace(
+    /[^\x00-\x7f]/g,
+    unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  if (ascii !== text) fs.writeFileSync(file, ascii);
+}
+
 // Real turns in a home of their own, so that the caches hold the functions that a message needs: the first run checks
 // the config too, the second is the everyday one.
 const home = fs.mkdtempSync(path.join(os.tmpdir(), 'claw-build-'));

@@ -60,9 +60,11 @@ function fill(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - displayWidth(text)));
 }
 
-/** Text from outside, fit for a terminal: no escape sequences, one line. */
+/** Text from outside, fit for a terminal: no escape sequences, no change of direction (CVE-2021-42574), one line. */
 export function printable(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ');
+  return text
+    .replace(/[\u202a-\u202e\u2066-\u2069]/g, '')
+    .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ');
 }
 
 /** The same for a text of several lines, which stay lines. */

@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import { Command, Option } from 'clipanion';
 import type { Context } from '../context.ts';
 import { EXIT } from '../core/errors.ts';
+import { splitKey } from '../core/routing/session-key.ts';
 import { eventOf, type LoggedEvent } from '../core/session/log-line.ts';
 import { type Entry, isResetEntry } from '../core/session/transcript.ts';
 import type { Desk } from '../runner/desk.ts';
@@ -12,10 +13,11 @@ import { ClawCommand } from './base.ts';
 import { openDesk } from './desk.ts';
 import { type Paint, painter, printable, printableLines, type Style } from './format.ts';
 import { logFile } from './journal.ts';
-import { requireOperator } from './operator.ts';
+import { isOperator } from './operator.ts';
 import { printJson, printOut } from './output.ts';
 import { findSession } from './sessions/find.ts';
 import { numberOption } from './sessions/list.ts';
+import { visibleTo } from './sessions/visible.ts';
 
 const DEFAULT_LIMIT = 50;
 /** Of a text at most so many characters and lines; `sessions history` has them all. */
@@ -40,8 +42,6 @@ export class LogsCommand extends ClawCommand {
   });
 
   override async run(context: Context): Promise<number> {
-    // A session's own is shown to whom the session is; claw's is about everybody.
-    if (this.session === undefined) requireOperator(context, 'logs');
     const desk = await openDesk(context, { anyConfig: true });
     const limit = numberOption('--limit', this.limit) ?? DEFAULT_LIMIT;
     const paint = painter(context.env);
@@ -53,7 +53,8 @@ export class LogsCommand extends ClawCommand {
   private async ownLog(desk: Desk, limit: number, paint: Paint): Promise<number> {
     const file = logFile(desk.layout.home, desk.config);
     const size = sizeOf(file);
-    const lines = lastLogLines(file, limit);
+    const isShown = shownTo(desk);
+    const lines = lastLogLines(file, limit, isShown);
     if (!this.follow) {
       if (this.json) printJson({ file, count: lines.length, lines });
       else printOut(lines.map(line => logText(line, paint)).join('') || 'Nothing was logged.\n');
@@ -68,7 +69,7 @@ export class LogsCommand extends ClawCommand {
         signal,
         onLine: bytes => {
           const line = readLogLine(bytes);
-          return line === null || show(line) ? undefined : 'stop';
+          return line === null || !isShown(line) || show(line) ? undefined : 'stop';
         },
       }),
     );
@@ -116,6 +117,13 @@ export class LogsCommand extends ClawCommand {
       }),
     );
   }
+}
+
+/** An agent sees what was logged of the sessions it may see; what names no session is the operator's. */
+function shownTo(desk: Desk): (line: LogLine) => boolean {
+  if (isOperator(desk.context)) return () => true;
+  const maySee = visibleTo(desk);
+  return ({ sessionKey: key }) => key !== undefined && maySee(splitKey(key)?.agentId ?? '', key);
 }
 
 /** Ctrl-C ends with 130, as a shell says it of any program; SIGTERM and a closed terminal end it as usual. */

@@ -2,6 +2,11 @@
 import type { Context } from '../context.ts';
 import { ClawError } from '../core/errors.ts';
 
+/** A person at a shell, or a timer: not what an agent calls from inside its run. */
+export function isOperator(context: Context): boolean {
+  return !context.env.CLAW_RUN_ID;
+}
+
 /**
  * Refuses whatever an agent calls from inside its run, which `CLAW_RUN_ID` gives away.
  *
@@ -9,7 +14,7 @@ import { ClawError } from '../core/errors.ts';
  * @throws ClawError noPermission
  */
 export function requireOperator(context: Context, what: string): void {
-  if (!context.env.CLAW_RUN_ID) return;
+  if (isOperator(context)) return;
   throw new ClawError(
     'noPermission',
     'agent-not-permitted',

@@ -19,9 +19,16 @@ export class Outlet {
     return new Outlet(null);
   }
 
-  /** @throws ClawError cannotCreate: `output-exists`, `output-failed` */
+  /** @throws ClawError usage `output-own`; cannotCreate: `output-exists`, `output-failed` */
   static file(name: string, context: Context, force: boolean): Outlet {
     const file = path.resolve(name);
+    if (isWithin(path.dirname(file), context.home))
+      throw new ClawError(
+        'usage',
+        'output-own',
+        `${file} lies in claw's own state`,
+        'choose a file outside $CLAW_HOME',
+      );
     try {
       return new Outlet(new WrittenFile(file, context.newId(), force));
     } catch (error) {
@@ -85,6 +92,17 @@ export class Outlet {
         { cause: error },
       );
     }
+  }
+}
+
+/** Whether a folder is another one or lies in it, wherever links lead. */
+function isWithin(folder: string, other: string): boolean {
+  try {
+    const [inner, outer] = [fs.realpathSync(folder), fs.realpathSync(other)];
+    return inner === outer || inner.startsWith(outer + path.sep);
+  } catch {
+    // One of them is not there.
+    return false;
   }
 }
 

@@ -10,9 +10,18 @@ export function printOut(text: string): boolean {
   return writeTo(1, text);
 }
 
-/** Writes to stderr. */
+/**
+ * Writes to stderr. Names and pieces of broken lines stand in errors: no escape sequence and no change of direction
+ * (CVE-2021-42574) reaches the terminal.
+ */
 export function printError(text: string): void {
-  writeTo(2, text);
+  writeTo(
+    2,
+    text.replace(
+      /(?!^)\r|[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
+      ' ',
+    ),
+  );
 }
 
 function writeTo(fd: number, text: string): boolean {

@@ -85,6 +85,8 @@ export function routeReport(desk: Desk, message: Message, now: number): RouteRep
   if (isOwnersCommand(config, incoming)) incoming.respond = true;
   const trigger = route.access.allowed ? triggerOf(config, incoming) : null;
   const parsed = route.access.allowed ? directivesOf(config, incoming) : null;
+  // Whether somebody else's session exists, and what came to it, is not for the agent of another.
+  const isSeen = visibleTo(desk)(route.agentId, route.sessionKey);
   const hit = identity && findMessageId(layout, identity, now, desk.idRetention);
   return {
     ...route,
@@ -95,7 +97,7 @@ export function routeReport(desk: Desk, message: Message, now: number): RouteRep
     body: parsed ? parsed.body : message.text,
     delivery: deliveryOf(desk, route, message),
     action: actionOf(route, incoming, trigger, config),
-    duplicateOf: hit ? { sessionId: hit.sessionId, at: new Date(hit.time).toISOString() } : null,
+    duplicateOf: hit && isSeen ? { sessionId: hit.sessionId, at: new Date(hit.time).toISOString() } : null,
   };
 }
 

@@ -13,6 +13,7 @@ import { openDesk } from './desk.ts';
 import { type Paint, painter, printable, printableLines, table, tokens } from './format.ts';
 import { printJson, printOut } from './output.ts';
 import { type SessionRow, sessionRows } from './sessions/rows.ts';
+import { visibleTo } from './sessions/visible.ts';
 
 const RECENT = 5;
 
@@ -37,6 +38,7 @@ export class StatusCommand extends ClawCommand {
 function statusOf(desk: Desk) {
   const { rows, problems, total } = sessionRows(desk, {}, desk.context.now());
   const work = lookAtWork(desk);
+  const maySee = visibleTo(desk);
   const last = tickAge(desk);
   const unreadable = [...problems, ...work.problems];
   const attention = [
@@ -63,7 +65,7 @@ function statusOf(desk: Desk) {
     })),
     lastTick: last ? { at: new Date(last.at).toISOString(), ageMs: last.ageMs, late: last.late } : null,
     pending: {
-      sessions: planTick(desk).sessions.length,
+      sessions: planTick(desk).sessions.filter(({ agentId, key }) => maySee(agentId, key)).length,
       waiting: work.waiting.length,
       failed: work.failed.length,
       deliveries: work.undelivered,

@@ -71,18 +71,19 @@ export function adoptConfig(text: string): Adoption {
     adoption.leftOut.push({ path: name, reason: 'claw has nothing that this configures' });
   }
   keepAllowList(raw);
-  takeCommands(raw, adoption);
   const translation = translateDialects(raw);
   adoption.notes.push(...translation.notes);
   for (const { path, message } of translation.problems)
     adoption.leftOut.push({ path: formatPath(path), reason: message });
   const { config } = translation;
   if (!isRecord(config)) return adoption;
+  takeCommands(config, adoption);
   const mainKey = valueAt(config, ['session', 'mainKey']);
   if (typeof mainKey === 'string') adoption.mainKey = mainKey;
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const faults = faultsOf(config);
     if (faults.length === 0) {
+      closeByDefault(config as ConfigInput, adoption);
       adoption.config = config as ConfigInput;
       return adoption;
     }
@@ -108,7 +109,8 @@ function faultsOf(config: Record<string, unknown>): { path: ConfigPath; message:
 
 /** Takes one path out. A rule about who may write leaves the channel closed; a path that is gone takes its parent along. */
 function remove(config: Record<string, unknown>, path: ConfigPath): void {
-  const closed = path[0] === 'channels' && path.some(step => ACCESS.includes(String(step)));
+  const isChannel = path[0] === 'channels' && path.length === 2;
+  const closed = isChannel || (path[0] === 'channels' && path.some(step => ACCESS.includes(String(step))));
   let at = path;
   while (at.length > 0 && valueAt(config, at) === undefined) at = at.slice(0, -1);
   const parent = valueAt(config, at.slice(0, -1));
@@ -116,9 +118,30 @@ function remove(config: Record<string, unknown>, path: ConfigPath): void {
   if (Array.isArray(parent) && typeof last === 'number') parent.splice(last, 1);
   else if (isRecord(parent) && last !== undefined) delete parent[last];
   if (!closed) return;
-  const depth = path.findIndex(step => ACCESS.includes(String(step)));
+  const depth = isChannel ? 2 : path.findIndex(step => ACCESS.includes(String(step)));
+  if (isChannel && isRecord(parent)) parent[path[1]!] = {};
   const channel = valueAt(config, path.slice(0, depth));
   if (isRecord(channel)) Object.assign(channel, { dmPolicy: 'disabled', groupPolicy: 'disabled' });
+}
+
+/**
+ * Those systems let no stranger in who was not approved, and answer only in groups they were told of, unless their
+ * configuration says otherwise; here a channel without a word about it is open. So the word is written down.
+ */
+function closeByDefault({ channels }: ConfigInput, adoption: Adoption): void {
+  for (const [id, channel] of Object.entries(channels ?? {})) {
+    const said: string[] = [];
+    if (channel.dmPolicy === undefined && channel.allowFrom === undefined) {
+      channel.dmPolicy = 'pairing';
+      said.push('dmPolicy is "pairing"');
+    }
+    if (channel.groupPolicy === undefined) {
+      channel.groupPolicy = 'allowlist';
+      said.push('groupPolicy is "allowlist"');
+    }
+    if (said.length > 0)
+      adoption.notes.push(`channels.${id}: ${said.join(' and ')}, as in that system, where it says nothing`);
+  }
 }
 
 function takeSecrets(value: unknown, path: ConfigPath, adoption: Adoption): void {

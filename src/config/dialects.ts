@@ -38,6 +38,7 @@ export function translateDialects(raw: unknown): Translation {
     translateTopLevel(draft);
     translateBlocks(draft);
     foldChannelNames(draft);
+    translateAccess(draft);
     translateGroups(draft);
     translateSession(draft);
     translateAgents(draft);
@@ -97,12 +98,16 @@ function translateClawdis(draft: Draft): void {
   draft.remove(['inbound']);
 }
 
+/** Channels whose block stood at the top before there was `channels`. */
+const ONCE_AT_TOP = ['whatsapp', 'telegram', 'discord', 'slack', 'signal', 'imessage', 'msteams'];
+
 /** Settings of a session that an agent has as defaults here. */
 const SETTINGS = ['model', 'thinkingLevel', 'verboseLevel', 'elevated', 'ttsMode', 'announceChannel'];
 
 /** Keys that stood at the top and belong to a block. */
 function translateTopLevel(draft: Draft): void {
   draft.move(['agent'], ['agents', 'defaults']);
+  for (const channel of ONCE_AT_TOP) draft.move([channel], ['channels', channel]);
   for (const key of ['dmScope', 'identityLinks', 'sendPolicy']) draft.move([key], ['session', key]);
   for (const from of [[], ['session']]) draft.move([...from, 'queue'], ['messages', 'queue']);
   for (const key of SETTINGS) draft.move(['session', key], ['agents', 'defaults', key]);
@@ -119,19 +124,46 @@ function translateBlocks(draft: Draft): void {
   draft.move(['session', 'resetByType', 'direct'], ['session', 'resetByType', 'dm']);
 }
 
-/** `groups.<id>.requireMention` of a channel or account says by yes and no what `activation` says by name. */
-function translateGroups(draft: Draft): void {
+/** Who may write, in other words: `dm: {policy, allowFrom, enabled}`, ids as numbers, a channel that is off. */
+function translateAccess(draft: Draft): void {
+  for (const owner of channelPaths(draft)) {
+    const dmPolicy = [...owner, 'dmPolicy'];
+    const off = (from: ConfigPath, policies: ConfigPath[]) => {
+      const source = draft.sourceOf(from);
+      if (draft.get(from) === true) draft.leaveOut(from, 'true is what holds without it');
+      if (draft.get(from) !== false) return;
+      for (const policy of policies) draft.set(policy, 'disabled', source);
+      draft.say(source, ` false is read as ${policies.map(formatPath).join(' and ')} "disabled"`);
+      draft.remove(from);
+    };
+    draft.move([...owner, 'dm', 'policy'], dmPolicy);
+    draft.move([...owner, 'dm', 'allowFrom'], [...owner, 'allowFrom']);
+    off([...owner, 'dm', 'enabled'], [dmPolicy]);
+    off([...owner, 'enabled'], [dmPolicy, [...owner, 'groupPolicy']]);
+    draft.reword([...owner, 'allowFrom'], idsAsText);
+    // Named without a word about it is still named.
+    if (draft.get(owner) === undefined) draft.write(owner, {});
+  }
+}
+
+/** Every channel, and every account of one. */
+function channelPaths(draft: Draft): ConfigPath[] {
   const below = (path: ConfigPath): ConfigPath[] => {
     const map = draft.get(path);
     return isRecord(map) ? Object.keys(map).map(name => [...path, name]) : [];
   };
-  for (const channel of below(['channels'])) {
-    for (const owner of [channel, ...below([...channel, 'accounts'])]) {
-      for (const group of below([...owner, 'groups'])) {
-        draft.move([...group, 'requireMention'], [...group, 'activation'], value =>
-          typeof value === 'boolean' ? (value ? 'mention' : 'always') : value,
-        );
-      }
+  return below(['channels']).flatMap(channel => [channel, ...below([...channel, 'accounts'])]);
+}
+
+/** `groups.<id>.requireMention` of a channel or account says by yes and no what `activation` says by name. */
+function translateGroups(draft: Draft): void {
+  for (const owner of channelPaths(draft)) {
+    const groups = draft.get([...owner, 'groups']);
+    for (const name of isRecord(groups) ? Object.keys(groups) : []) {
+      const group = [...owner, 'groups', name];
+      draft.move([...group, 'requireMention'], [...group, 'activation'], value =>
+        typeof value === 'boolean' ? (value ? 'mention' : 'always') : value,
+      );
     }
   }
 }
@@ -380,6 +412,10 @@ const hoursToMinutes = (value: unknown) => (typeof value === 'number' ? value * 
 const minutesToDuration = (value: unknown) => (typeof value === 'number' ? `${value}m` : value);
 const requireMentionToMode = (value: unknown) =>
   value === true ? 'mention' : value === false ? 'always' : value;
+const idsAsText = (value: unknown) =>
+  Array.isArray(value) && value.some(id => Number.isSafeInteger(id))
+    ? value.map(id => (Number.isSafeInteger(id) ? String(id) : id))
+    : value;
 const onOrOff = (value: unknown) => (value === true ? 'on' : value === false ? 'off' : value);
 const allowOrDeny = (word: string) => (word === 'on' ? 'allow' : word === 'off' ? 'deny' : word);
 const compactionMode = (word: unknown) => (word === 'summarize' ? 'auto' : word);

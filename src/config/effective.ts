@@ -62,6 +62,15 @@ function shown(path: ConfigPath, value: unknown): unknown {
   return path.at(-2) === 'env' ? '(set)' : value;
 }
 
+/** A value with `(set)` for what stands in environments, where keys and tokens are. */
+export function withoutSecrets(value: unknown, path: ConfigPath): unknown {
+  if (Array.isArray(value)) return value.map((item, index) => withoutSecrets(item, [...path, index]));
+  if (!isRecord(value)) return shown(path, value);
+  return Object.fromEntries(
+    Object.entries(value).map(([key, below]) => [key, withoutSecrets(below, [...path, key])]),
+  );
+}
+
 /** Leaves with their paths; an empty object is a leaf. */
 function flatten(value: unknown, path: ConfigPath): [ConfigPath, unknown][] {
   if (value === undefined) return [];

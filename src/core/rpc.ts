@@ -136,6 +136,9 @@ function changesOf(method: string, names: string, given: Map<string, unknown>): 
   if (name !== undefined) given.delete(name);
   if (typeof updates !== 'object' || updates === null || Array.isArray(updates))
     throw usage('params-invalid', `${method} needs ${names.split('|')[0]}, an object of settings`);
+  for (const setting of Object.keys(updates))
+    if (setting === '' || setting.includes('='))
+      throw usage('params-invalid', `${method}: there is no setting ${JSON.stringify(setting)}`);
   return Object.entries(updates).map(([setting, value]) =>
     value === null ? `--unset=${setting}` : `--set=${setting}=${scalar(method, setting, value)}`,
   );

@@ -225,7 +225,7 @@ function factsOf(desk: Desk, source: ExportSource, transcripts: Transcript[]): S
 }
 
 function iso(at: number | null): string | null {
-  return at === null ? null : new Date(at).toISOString();
+  return at === null || !(Math.abs(at) <= 8.64e15) ? null : new Date(at).toISOString();
 }
 
 /**

@@ -130,7 +130,7 @@ const WHY: Record<ArchiveReason, string> = {
  */
 export async function importStore(desk: Desk, folder: string, options: ImportOptions): Promise<ImportReport> {
   const store = openForeignStore(folder);
-  const home = fs.existsSync(desk.layout.home) ? fs.realpathSync(desk.layout.home) : desk.layout.home;
+  const home = realPlace(desk.layout.home);
   if (
     store.root === home ||
     store.root.startsWith(home + path.sep) ||
@@ -147,6 +147,12 @@ export async function importStore(desk: Desk, folder: string, options: ImportOpt
     const text = `the import stopped: ${message}; what came until then is whole`;
     throw new ClawError('io', 'import-stopped', text, `claw import ${store.root} goes on from there`);
   }
+}
+
+/** Where a path leads, also where its last parts are still to be made. */
+function realPlace(place: string): string {
+  if (fs.existsSync(place) || path.dirname(place) === place) return fs.realpathSync(place);
+  return path.join(realPlace(path.dirname(place)), path.basename(place));
 }
 
 /** A transcript (or several parts of one) that waits for the end of its round. */
@@ -462,6 +468,7 @@ class Importer {
     this.round.push(staged);
     const begun = beginOf(source, item.transcript.mtimeMs);
     let part = 0;
+    let unreadableBefore = 0;
     let sessionId = firstId;
     let startedAt = begun;
     let previousSessionId: string | undefined;
@@ -501,17 +508,23 @@ class Importer {
       if (item.role === 'current' && isResetLine(line)) {
         const at = timeOf(line.timestamp) ?? mapper.lastTimestamp;
         const nextSessionId = uuidFrom(`${firstId}\n${part + 1}`);
-        put(mapper.end());
-        this.count(mapper.counts);
-        this.report.entries.resets++;
-        sink.put({
-          ...line,
+        const reset = {
           type: 'reset',
           timestamp: at,
           reason: resetReason(line),
           nextSessionId,
           imported: true,
-        });
+        };
+        put(mapper.end());
+        let whole: Entry = { ...line, ...reset };
+        if (!canBeWritten(whole)) {
+          put(mapper.unreadable({ text: bytes.toString('utf8') }, number));
+          whole = reset;
+        }
+        this.count(mapper.counts);
+        unreadableBefore += mapper.counts.unreadable;
+        this.report.entries.resets++;
+        sink.put(whole);
         this.finish(sink);
         previousSessionId = sessionId;
         sessionId = nextSessionId;
@@ -556,10 +569,11 @@ class Importer {
       };
       sink.put({ ...end, messages, unreadable });
     }
-    if (unreadable > 0)
+    const unreadableOfAll = unreadableBefore + unreadable;
+    if (unreadableOfAll > 0)
       this.report.problems.push({
         file: item.transcript.file,
-        reason: `${unreadable} ${unreadable === 1 ? 'line is' : 'lines are'} no JSON or no text; kept in the transcript as they were`,
+        reason: `${unreadableOfAll} ${unreadableOfAll === 1 ? 'line is' : 'lines are'} no JSON or no text; kept in the transcript as they were`,
       });
     this.finish(sink);
     this.roundBytes += sink.bytes;
@@ -816,6 +830,17 @@ function beginOf(source: ForeignTranscript, otherwise: number): number {
 /** Whether the owner of a lock started no agent under it; see `store/lock.ts`. */
 function startedNothing(folder: string, holder: string): boolean {
   return !listNames(path.join(folder, holder)).some(name => name.startsWith('c-'));
+}
+
+/** Not when it is nested so deeply that JSON.stringify gives up, where JSON.parse did not. */
+function canBeWritten(entry: Entry): boolean {
+  try {
+    JSON.stringify(entry);
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
 }
 
 function resetReason(line: Record<string, unknown>): 'daily' | 'idle' | 'user' {

@@ -49,7 +49,7 @@ export interface ArchivedTranscript {
 
 export interface Archives {
   archived: ArchivedTranscript[];
-  /** transcripts that may be current, since the record of their key cannot be read */
+  /** transcripts that may be current, since they or the record of their key cannot be read */
   undecided: string[];
 }
 
@@ -68,10 +68,17 @@ export function listArchives(layout: Layout, agentId: string, only?: string): Ar
     if (!name.endsWith('.jsonl') || name.startsWith('.')) continue;
     const sessionId = name.slice(0, -'.jsonl'.length);
     const file = path.join(layout.sessions(agentId), name);
-    if (only !== undefined && headerOf(file)?.sessionKey !== only) continue;
+    if (only !== undefined && (!isPlain(file) || headerOf(file)?.sessionKey !== only)) continue;
     const known = isCurrent(sessionId, null);
     if (known === 'current') continue;
-    const about = describeArchived(file, agentId);
+    let about: ArchivedTranscript | null;
+    try {
+      about = describeArchived(file, agentId);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+      result.undecided.push(file);
+      continue;
+    }
     if (about === null) continue;
     if (isCurrent(sessionId, about.key) === 'undecided') result.undecided.push(file);
     else result.archived.push(about);
@@ -103,18 +110,25 @@ function currentByKey(layout: Layout, agentId: string, key: string) {
   };
 }
 
-/** What a transcript tells of itself by its two ends; null when it is gone. */
+function isPlain(file: string): boolean {
+  return fs.statSync(file, { throwIfNoEntry: false })?.isFile() === true;
+}
+
+/** What a transcript tells of itself by its two ends; null when it is gone, or a folder, a pipe or a device is there. */
 export function describeArchived(file: string, agentId: string): ArchivedTranscript | null {
   const sessionId = path.basename(file, '.jsonl');
   let fd: number;
   try {
-    fd = fs.openSync(file, 'r');
+    // A pipe would be waited for.
+    fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   }
   try {
-    const { size, mtimeMs } = fs.fstatSync(fd);
+    const stat = fs.fstatSync(fd);
+    if (!stat.isFile()) return null;
+    const { size, mtimeMs } = stat;
     const isWhole = size <= 2 * END;
     const head = readPiece(fd, 0, isWhole ? size : END);
     const tail = isWhole ? head : readPiece(fd, size - END, END);

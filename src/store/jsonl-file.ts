@@ -103,7 +103,8 @@ export function parseLine(bytes: Buffer): Entry | string {
 export function* readForward(file: string, from = 0): Generator<Line & { terminated: boolean }> {
   const fd = fs.openSync(file, 'r');
   try {
-    let rest: Buffer = Buffer.alloc(0);
+    // Pieces of a line that is longer than a chunk, put together once: else a line of 100 MB would take minutes.
+    let parts: Buffer[] = [];
     let offset = from;
     let position = from;
     for (;;) {
@@ -111,17 +112,18 @@ export function* readForward(file: string, from = 0): Generator<Line & { termina
       const read = fs.readSync(fd, chunk, 0, CHUNK, position);
       if (read === 0) break;
       position += read;
-      const data: Buffer =
-        rest.length > 0 ? Buffer.concat([rest, chunk.subarray(0, read)]) : chunk.subarray(0, read);
+      const data = chunk.subarray(0, read);
       let start = 0;
       for (let end = data.indexOf(NEWLINE, start); end >= 0; end = data.indexOf(NEWLINE, start)) {
-        yield { offset: offset + start, bytes: data.subarray(start, end), terminated: true };
+        const bytes = joined(parts, data.subarray(start, end));
+        parts = [];
+        yield { offset, bytes, terminated: true };
+        offset += bytes.length + 1;
         start = end + 1;
       }
-      rest = data.subarray(start);
-      offset += start;
+      if (start < read) parts.push(data.subarray(start));
     }
-    if (rest.length > 0) yield { offset, bytes: rest, terminated: false };
+    if (parts.length > 0) yield { offset, bytes: Buffer.concat(parts), terminated: false };
   } finally {
     fs.closeSync(fd);
   }
@@ -132,28 +134,37 @@ export function* readBackward(file: string, end?: number): Generator<Line> {
   const fd = fs.openSync(file, 'r');
   try {
     let position = end ?? fs.fstatSync(fd).size;
-    let rest: Buffer = Buffer.alloc(0);
+    // Pieces of a line that is longer than a chunk, the last first.
+    let parts: Buffer[] = [];
     while (position > 0) {
       const length = Math.min(CHUNK, position);
       const chunk = Buffer.allocUnsafe(length);
       position -= length;
       readFully(fd, chunk, position);
-      const data: Buffer = rest.length > 0 ? Buffer.concat([chunk, rest]) : chunk;
-      let stop = data.length;
+      let stop = length;
       for (
-        let at = stop > 0 ? data.lastIndexOf(NEWLINE, stop - 1) : -1;
+        let at = chunk.lastIndexOf(NEWLINE);
         at >= 0;
-        at = at > 0 ? data.lastIndexOf(NEWLINE, at - 1) : -1
+        at = at > 0 ? chunk.lastIndexOf(NEWLINE, at - 1) : -1
       ) {
-        if (at + 1 < stop) yield { offset: position + at + 1, bytes: data.subarray(at + 1, stop) };
+        const bytes = joined([], chunk.subarray(at + 1, stop), parts);
+        parts = [];
+        if (bytes.length > 0) yield { offset: position + at + 1, bytes };
         stop = at;
       }
-      rest = data.subarray(0, stop);
+      if (stop > 0) parts.push(chunk.subarray(0, stop));
     }
-    if (rest.length > 0) yield { offset: 0, bytes: rest };
+    if (parts.length > 0) yield { offset: 0, bytes: Buffer.concat(parts.reverse()) };
   } finally {
     fs.closeSync(fd);
   }
+}
+
+/** A piece of a line with those before it, and those behind it, of which the last comes first. */
+function joined(before: Buffer[], piece: Buffer, behind: Buffer[] = []): Buffer {
+  return before.length + behind.length === 0
+    ? piece
+    : Buffer.concat([...before, piece, ...behind.toReversed()]);
 }
 
 function readFully(fd: number, into: Buffer, position: number): void {

@@ -103,6 +103,9 @@ export class Layout {
   jobsLock(): string {
     return path.join(this.home, 'locks', '@cron', 'jobs');
   }
+  configLock(): string {
+    return path.join(this.home, 'locks', '.config', 'file');
+  }
   pendingRoot(): string {
     return path.join(this.home, 'pending');
   }

@@ -114,14 +114,18 @@ export function readLogLine(bytes: Buffer): LogLine | null {
   return usable ? (value as unknown as LogLine) : null;
 }
 
-/** The newest lines of the log, oldest first; from the file before the last rotation too where that is needed. */
-export function lastLogLines(file: string, count: number): LogLine[] {
+/** The newest wanted lines of the log, oldest first; from the file before the last rotation too where that is needed. */
+export function lastLogLines(
+  file: string,
+  count: number,
+  isWanted: (line: LogLine) => boolean = () => true,
+): LogLine[] {
   const lines: LogLine[] = [];
   for (const each of [file, `${file}.1`]) {
     if (lines.length >= count || !fs.existsSync(each)) continue;
     for (const { bytes } of readBackward(each)) {
       const line = readLogLine(bytes);
-      if (line !== null) lines.push(line);
+      if (line !== null && isWanted(line)) lines.push(line);
       if (lines.length >= count) break;
     }
   }

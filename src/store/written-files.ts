@@ -20,6 +20,10 @@ export class WrittenFile {
     const there = fs.lstatSync(file, { throwIfNoEntry: false });
     if (there && !replace) throw exists(file);
     if (there?.isDirectory()) throw Object.assign(new Error(`${file} is a folder`), { code: 'EISDIR' });
+    // Replacing /dev/null, or a link to a device, would take it from everybody.
+    const target = fs.statSync(file, { throwIfNoEntry: false });
+    if (target && !target.isFile())
+      throw Object.assign(new Error(`${file} is a pipe or a device`), { code: 'ENOTSUP' });
     this.temporary = path.join(path.dirname(file), `.tmp-${token}`);
     this.fd = fs.openSync(this.temporary, 'wx', 0o600);
   }

@@ -49,6 +49,7 @@ describe('text from outside', () => {
     ['\u009b31m', ' 31m'],
     ['a\u0000b\u007fc', 'a b c'],
     ['a\u2028b\u2029c\u0085d', 'a b c d'],
+    ['\u202eevil\u202c \u2066x\u2069', 'evil x'],
   ])('%j is shown as %j', (text, shown) => {
     expect(printable(text)).toBe(shown);
   });

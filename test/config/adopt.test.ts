@@ -15,7 +15,59 @@ describe('the configuration of another system', () => {
       '{ channels: { discord: { dmPolicy: "whoever" }, slack: { allowFrom: ["U1"] } } }',
     );
     expect(config?.channels?.discord).toEqual({ dmPolicy: 'disabled', groupPolicy: 'disabled' });
-    expect(config?.channels?.slack).toEqual({ allowFrom: ['U1'] });
+    expect(config?.channels?.slack).toEqual({ allowFrom: ['U1'], groupPolicy: 'allowlist' });
+  });
+
+  it.each<[string, string, object]>([
+    [
+      'a rule in a block of its own',
+      'discord: { dm: { policy: "allowlist", allowFrom: [1] } }',
+      { dmPolicy: 'allowlist', allowFrom: ['1'], groupPolicy: 'allowlist' },
+    ],
+    [
+      'no private messages',
+      'discord: { dm: { enabled: false } }',
+      { dmPolicy: 'disabled', groupPolicy: 'allowlist' },
+    ],
+    [
+      'a channel that is off',
+      'discord: { enabled: false, dmPolicy: "open" }',
+      { dmPolicy: 'disabled', groupPolicy: 'disabled' },
+    ],
+    [
+      'a channel that is on',
+      'discord: { enabled: true, token: "x" }',
+      { dmPolicy: 'pairing', groupPolicy: 'allowlist' },
+    ],
+    ['no word about it', 'discord: { token: "x" }', { dmPolicy: 'pairing', groupPolicy: 'allowlist' }],
+    [
+      'a rule misspelled',
+      'discord: { dmPolcy: "disabled" }',
+      { dmPolicy: 'pairing', groupPolicy: 'allowlist' },
+    ],
+    [
+      'rules that have no counterpart',
+      'discord: { dmPolicy: "open", guilds: { "7": { users: ["1"] } } }',
+      { dmPolicy: 'open', groupPolicy: 'allowlist' },
+    ],
+    ['no block', 'discord: "on"', { dmPolicy: 'disabled', groupPolicy: 'disabled' }],
+  ])('opens no channel to strangers that was closed to them: %s', (_, channel, expected) => {
+    expect(adoptConfig(`{ channels: { ${channel} } }`).config?.channels?.discord).toEqual(expected);
+    // As it stood before there was `channels`.
+    if (!channel.includes('"on"'))
+      expect(adoptConfig(`{ ${channel} }`).config?.channels?.discord).toEqual(expected);
+  });
+
+  it('closes an account that is off', () => {
+    const { config } = adoptConfig(
+      '{ channels: { slack: { dmPolicy: "open", accounts: { a: { enabled: false } } } } }',
+    );
+    expect(config?.channels?.slack?.accounts?.a).toEqual({ dmPolicy: 'disabled', groupPolicy: 'disabled' });
+  });
+
+  it('takes no command out of a block that stood at the top', () => {
+    const { config } = adoptConfig('{ telegram: { send: { command: "/tmp/evil" }, allowFrom: ["1"] } }');
+    expect(config?.channels?.telegram).toEqual({ allowFrom: ['1'], groupPolicy: 'allowlist' });
   });
 
   it('keeps the list of who may write that Clawdis had', () => {

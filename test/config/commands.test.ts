@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { validateConfig } from '../../src/config/validate.ts';
-import { Home } from '../e2e/claw.ts';
+import { Home, list } from '../e2e/claw.ts';
 
 let home: Home;
 let file: string;
@@ -70,13 +70,21 @@ describe('config get', () => {
 });
 
 describe('config set', () => {
+  test('takes any item out of a list', () => {
+    write('{owners:["a:1", "b:2", "c:3"]}');
+    for (const left of ['["b:2", "c:3"]', '["c:3"]', '[]']) {
+      expect(claw('set', 'owners[0]', '--unset').status).toBe(0);
+      expect(read()).toBe(`{owners:${left}}`);
+    }
+  });
+
   test('changes one value and no other byte, keeps mode and owner', () => {
     write(MINE, 0o640);
     const set = claw('set', 'session.reset.atHour', '5');
     expect([set.status, set.stdout]).toEqual([0, `session.reset.atHour = 5 in ${file}\n`]);
     expect(read()).toBe(MINE.replace('atHour: 6', 'atHour: 5'));
     expect(fs.statSync(file).mode & 0o777).toBe(0o640);
-    expect(fs.readdirSync(home.dir)).toEqual(['claw.json']);
+    expect(list(home.dir).filter(name => name !== 'locks')).toEqual(['claw.json']);
   });
 
   test('adds what is new, in the style of the file', () => {
@@ -214,6 +222,48 @@ describe('config set', () => {
     const set = claw('set', 'runners.a.env.TOKEN', 's3cret');
     expect(set.stdout).toBe(`runners.a.env.TOKEN = "(set)" in ${file}\n`);
     expect(read()).toContain('s3cret');
+  });
+});
+
+describe('config set by several at once', () => {
+  test('keeps every change that it reported as made', async () => {
+    write('{}');
+    const names = Array.from({ length: 10 }, (_, index) => `c${index}`);
+    const runs = names.map(
+      name => home.start(['config', 'set', `channels.${name}.dmPolicy`, 'pairing']).done,
+    );
+    const ended = await Promise.all(runs);
+    expect(ended.map(({ status }) => status)).toEqual(names.map(() => 0));
+    const { channels } = validateConfig(read()).config as { channels: object };
+    expect(Object.keys(channels).sort()).toEqual(names);
+  });
+});
+
+describe('the value of an environment', () => {
+  const SECRET = 'not-for-a-log-17';
+
+  test('is shown by no config command', () => {
+    write(
+      `{ runners: { x: { command: "x", env: { K: "${SECRET}" } } }, channels: { t: { send: { command: "x", env: { K: "${SECRET}" } } } } }`,
+    );
+    const env = `{ command: "x", env: { K: "${SECRET}" } }`;
+    for (const args of [
+      ['show'],
+      ['show', '--json'],
+      ['show', '--effective'],
+      ['get', 'runners'],
+      ['get', 'channels.t.send.env'],
+      ['set', 'channels.u.send', env],
+      ['set', 'runners', `{ y: ${env} }`, '--json'],
+      ['set', 'runners.z', env],
+      ['set', 'runners.z.env.K', `${SECRET}9`],
+    ]) {
+      const { status, stdout, stderr } = claw(...args);
+      expect(status, args.join(' ')).toBe(0);
+      expect(stdout + stderr, args.join(' ')).not.toContain(SECRET);
+      expect(stdout, args.join(' ')).toContain('(set)');
+    }
+    expect(claw('set', 'runners.z.env.K', '--unset').stdout).toBe(`runners.z.env.K unset in ${file}\n`);
   });
 });
 

@@ -139,6 +139,22 @@ describe('Clawdbot, early', () => {
     });
   });
 
+  test('who may write, as a block of its own, and a channel that is off', () => {
+    expect(
+      load(`{ channels: {
+        discord: { dm: { policy: 'allowlist', allowFrom: [1, '2'] } },
+        slack: { enabled: false, dmPolicy: 'open' },
+        signal: { enabled: true, accounts: { a: { dm: { enabled: false } } } },
+      } }`).config,
+    ).toEqual({
+      channels: {
+        discord: { dmPolicy: 'allowlist', allowFrom: ['1', '2'] },
+        slack: { dmPolicy: 'disabled', groupPolicy: 'disabled' },
+        signal: { accounts: { a: { dmPolicy: 'disabled' } } },
+      },
+    });
+  });
+
   test('compaction as a word, memory and history limits', () => {
     expect(
       load(`{

@@ -207,6 +207,35 @@ describe('text from outside', () => {
     }
   });
 
+  it('brings none by stderr either, nor a change of direction, nor ends a listing by its time', () => {
+    home = new Home(withRunner({ command: 'cat' }));
+    const text = 'trip\u202elet \u2066x\u2069';
+    send({ text });
+    const folder = home.path('agents', 'main', 'sessions');
+    const transcript = path.join(folder, list(folder).find(name => name.endsWith('.jsonl'))!);
+    fs.appendFileSync(transcript, 'bad \u001b]0;title\u0007 line\n{"type":"entry"}\n');
+    const [file] = recordFiles(home);
+    const record = JSON.parse(fs.readFileSync(file!, 'utf8'));
+    fs.writeFileSync(file!, JSON.stringify({ ...record, updatedAt: 1e300 }));
+    for (const args of [
+      ['sessions'],
+      ['sessions', 'show', 'main', '--verbose'],
+      ['sessions', 'history', 'main'],
+      ['sessions', 'search', 'trip'],
+      ['sessions', 'search', 'trip', '--json'],
+      ['sessions', 'export', 'main'],
+      ['logs', '--session', 'main'],
+    ]) {
+      const { status, stdout, stderr } = home.run(args);
+      const json = args.includes('--json') || args.includes('export');
+      expect.soft([0, 65], args.join(' ')).toContain(status);
+      expect.soft(/[\u001b\u0007]/.test(stderr + stdout), args.join(' ')).toBe(false);
+      if (!json) expect.soft(/[\u202a-\u202e\u2066-\u2069]/.test(stdout), args.join(' ')).toBe(false);
+      else expect.soft(() => JSON.parse(stdout), args.join(' ')).not.toThrow();
+    }
+    expect(home.run(['sessions', 'history', 'main']).stderr).toContain('bad  ]0;title  line');
+  });
+
   it('of 300 KB comes through whole', () => {
     home = new Home(withRunner({ command: 'cat' }));
     const text = 'ü'.repeat(150_000);

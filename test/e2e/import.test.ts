@@ -447,6 +447,63 @@ describe('claw import once more', () => {
   });
 });
 
+/** A store with one session, and what lies beside it. */
+function oneSession(folder: string, lines: string[], files: Record<string, string> = {}): string {
+  const sessions = path.join(folder, 'old/agents/main/sessions');
+  fs.mkdirSync(sessions, { recursive: true });
+  fs.writeFileSync(
+    path.join(sessions, 'sessions.json'),
+    JSON.stringify({ 'agent:main:main': { sessionId: 's1' } }),
+  );
+  fs.writeFileSync(path.join(sessions, 's1.jsonl'), lines.map(line => `${line}\n`).join(''));
+  for (const [name, text] of Object.entries(files)) fs.writeFileSync(path.join(folder, 'old', name), text);
+  return path.join(folder, 'old');
+}
+
+const said = (content: string) =>
+  JSON.stringify({ type: 'message', timestamp: T, message: { role: 'user', content } });
+
+describe('claw import of a store that means harm', () => {
+  it('keeps a reset line that is nested too deeply to be written, and splits there', () => {
+    const home = newHome();
+    const deep = `{"type":"reset","reason":"daily","x":${'['.repeat(20_000)}${']'.repeat(20_000)}}`;
+    const source = oneSession(home.folder, [said('before'), deep, said('after')]);
+    const run = home.run(['import', source, '--json']);
+    expect(run.status).toBe(65);
+    expect(run.json()).toMatchObject({
+      entries: { messages: 2, resets: 1, unreadable: 1 },
+      problems: [{ file: 'agents/main/sessions/s1.jsonl', reason: expect.stringMatching(/^1 line is/) }],
+    });
+    expect(texts(home, 'main')).toEqual(['after']);
+    const kept = home.transcripts().get('s1.jsonl')!;
+    expect(kept.find(entry => entry.type === 'imported_unreadable').text).toBe(deep);
+  });
+
+  it('is not written into, by whatever links the home leads there', () => {
+    const home = newHome();
+    const source = oneSession(home.folder, [said('hi')]);
+    fs.symlinkSync(source, path.join(home.folder, 'link'));
+    const before = snapshot(source);
+    const run = home.run(['import', source], {
+      env: { CLAW_HOME: path.join(home.folder, 'link/to/be/made') },
+    });
+    expect(run).toMatchObject({ status: 64, stdout: '' });
+    expect(snapshot(source)).toEqual(before);
+  });
+
+  it('is not for an agent: what it brings would be sessions, jobs and a configuration of its choice', () => {
+    const home = newHome();
+    const source = oneSession(home.folder, [said('hi')]);
+    const env = { CLAW_RUN_ID: 'r', CLAW_AGENT_ID: 'main', CLAW_SESSION_KEY: 'agent:main:main' };
+    for (const args of [
+      ['import', source],
+      ['import', source, '--dry-run'],
+    ])
+      expect(home.run(args, { env }).status).toBe(77);
+    expect(list(home.dir)).toEqual([]);
+  });
+});
+
 /** A store of so many sessions. */
 function manySessions(folder: string, count: number): void {
   const sessions = path.join(folder, 'agents/main/sessions');

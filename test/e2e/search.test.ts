@@ -54,6 +54,20 @@ describe('sessions search', () => {
     expect(home.run(['sessions', 'search', 'zurich', 'again']).stdout).toMatch(/zurich again/);
   });
 
+  it('knows letters and quotes beyond ASCII in the built files too, which are read as latin1', () => {
+    home = new Home({});
+    transcript(`${ID}1`, [said('user', 'Øl in der Straße, pâté', T)]);
+    for (const query of ['strasse', 'STRASSE', 'ol', '“der straße”', 'pâté'])
+      expect(texts(query), query).toHaveLength(1);
+    expect(search('“straße der”').json()).toMatchObject({ terms: ['strasse der'], count: 0 });
+    const dist = path.join(path.dirname(BIN), '../dist');
+    for (const name of fs.readdirSync(dist, { recursive: true, encoding: 'utf8' }))
+      if (name.endsWith('.js')) {
+        const beyond = fs.readFileSync(path.join(dist, name)).some(byte => byte > 0x7f);
+        expect(beyond, name).toBe(false);
+      }
+  });
+
   it('holds to its filters', () => {
     home = new Home({});
     transcript(`${ID}1`, [
@@ -261,6 +275,23 @@ describe('sessions export', () => {
     expect(home.run([...args, '--force']).status).toBe(0);
     expect(JSON.parse(fs.readFileSync(file, 'utf8')).sessionKey).toBe(KEY);
     expect(fs.readdirSync(home.folder).filter(name => name.startsWith('.tmp'))).toEqual([]);
+  });
+
+  it('--output is no part of the store, and takes no pipe or device from others, with --force or without', () => {
+    home = new Home(withRunner({ command: 'cat' }));
+    home.run(['ingest', 'hello']);
+    const pipe = path.join(home.folder, 'pipe');
+    spawnSync('mkfifo', [pipe]);
+    fs.symlinkSync('pipe', path.join(home.folder, 'link'));
+    const before = snapshot(home.dir, ['cache']);
+    const output = (file: string) =>
+      home.run(['sessions', 'export', 'main', '--output', file, '--force']).status;
+    expect(output(recordFile(home))).toBe(64);
+    expect(output(home.path('agents', 'main', 'sessions', 'new.jsonl'))).toBe(64);
+    expect(output(pipe)).toBe(73);
+    expect(output(path.join(home.folder, 'link'))).toBe(73);
+    expect(snapshot(home.dir, ['cache'])).toEqual(before);
+    expect(fs.statSync(pipe).isFIFO()).toBe(true);
   });
 
   it('--store is the map other tools know', () => {

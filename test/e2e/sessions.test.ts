@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -402,11 +403,81 @@ describe('an agent', () => {
     expect(run.stderr).toContain(`sessions ${args[0]}`);
     expect(snapshot(home.dir)).toEqual(before);
   });
+
+  it('learns nothing of another person from inbox, delivery, logs, status, route, doctor or pairing', () => {
+    home = new Home(
+      withRunner(
+        { command: 'false' },
+        { session: { dmScope: 'per-peer' }, channels: { sig: { dmPolicy: 'pairing' } } },
+      ),
+    );
+    const from = (peer: string, ...args: string[]) =>
+      home.run(['ingest', '--channel', 'telegram', '--from', peer, '--id', '1', ...args]);
+    from('Anna', 'the code is 4711');
+    from('Bert', 'hello');
+    home.run(['ingest', '--channel', 'sig', '--from', 'Carl', 'let me in']);
+    const env = { CLAW_RUN_ID: 'r1', CLAW_AGENT_ID: 'main', CLAW_SESSION_KEY: 'agent:main:dm:Bert' };
+    const asBert = (...args: string[]) => home.run(args, { env });
+
+    // The operator sees them.
+    expect(home.run(['inbox', 'list']).stdout).toContain('4711');
+    expect(home.run(['logs']).stdout).toContain('Anna');
+    for (const json of [[], ['--json']]) {
+      for (const command of [
+        ['inbox', 'list'],
+        ['delivery', 'list'],
+        ['logs'],
+        ['status'],
+        ['doctor'],
+        ['pairing', 'list'],
+      ]) {
+        const { stdout, stderr } = asBert(...command, ...json);
+        expect(stdout + stderr, command.join(' ')).not.toMatch(/Anna|4711|Carl/);
+      }
+    }
+    expect(asBert('inbox', 'list', '--json').json()).toMatchObject({ count: 1 });
+    expect(asBert('status', '--json').json().pending).toMatchObject({ failed: 1, pairing: 0 });
+    for (const command of [['doctor'], ['doctor', '--fix'], ['pairing', 'list']])
+      expect(asBert(...command), command.join(' ')).toMatchObject({ status: 77, stdout: '' });
+    const route = (peer: string) =>
+      asBert('route', '--channel', 'telegram', '--from', peer, '--id', '1', '--json', 'hi').json();
+    expect(route('Anna')).toMatchObject({ reset: null, duplicateOf: null });
+    expect(route('Bert').reset).not.toBeNull();
+  });
+});
+
+describe('a session named by an empty variable', () => {
+  it.each([['show'], ['delete'], ['reset'], ['history'], ['export']])(
+    'is not the main session: sessions %s ""',
+    verb => {
+      cat();
+      ingest('hello');
+      const before = snapshot(home.dir);
+      for (const name of ['', ' ']) {
+        const run = home.run(['sessions', verb, name]);
+        expect(run).toMatchObject({ status: 64, stdout: '' });
+      }
+      expect(snapshot(home.dir)).toEqual(before);
+    },
+  );
 });
 
 describe('sessions cleanup', () => {
   const withRetention = (retention: object) => cat({ session: { reset: { mode: 'off' }, retention } });
   const names = (files: any[]) => files.map(({ file }) => path.basename(file, '.jsonl')).toSorted();
+
+  it('passes over a folder and a pipe that are named like transcripts', () => {
+    withRetention({ keep: 1 });
+    ingest('hello');
+    const folder = home.path('agents', 'main', 'sessions');
+    fs.mkdirSync(path.join(folder, 'folder.jsonl'));
+    execFileSync('mkfifo', [path.join(folder, 'pipe.jsonl')]);
+    for (const args of [['cleanup'], ['cleanup', '--dry-run'], ['list', '--archived']])
+      expect(home.run(['sessions', ...args]).status, args.join(' ')).toBe(0);
+    for (const name of ['folder', 'pipe'])
+      for (const verb of ['show', 'history', 'export', 'delete'])
+        expect(home.run(['sessions', verb, name]).status, `${verb} ${name}`).toBe(64);
+  });
 
   it('removes exactly what the dry run listed, with reason, bytes and age (S08 #83124, S06 #44820)', () => {
     withRetention({ archived: '30d' });

@@ -2,9 +2,10 @@
 import fs from 'node:fs';
 import { ago } from '../../core/display/age.ts';
 import type { Desk } from '../../runner/desk.ts';
-import { listOutbox } from '../../store/outbox.ts';
 import { listPairings } from '../../store/pairings.ts';
+import { visibleOutbox } from '../delivery/list.ts';
 import { type InboxRow, inboxRows } from '../inbox/list.ts';
+import { isOperator } from '../operator.ts';
 import { type Check, count, fine, warning } from './check.ts';
 
 /** A tick comes once a minute; what has waited for so long was forgotten by it. */
@@ -41,11 +42,13 @@ export interface Work {
   checks: Check[];
 }
 
-/** What waits, has failed or was not delivered. */
+/** What waits, has failed or was not delivered, as far as the caller may see it; strangers are the operator's business. */
 export function lookAtWork(desk: Desk): Work {
   const inbox = inboxRows(desk);
-  const outbox = listOutbox(desk.layout);
-  const pairings = listPairings(desk.layout, desk.context.now());
+  const outbox = visibleOutbox(desk);
+  const pairings = isOperator(desk.context)
+    ? listPairings(desk.layout, desk.context.now())
+    : { rows: [], problems: [] };
   const waiting = inbox.rows.filter(row => row.state === 'waiting');
   const failed = inbox.rows.filter(row => row.state !== 'waiting');
   const forgotten = waiting.filter(row => row.ageMs > LATE);

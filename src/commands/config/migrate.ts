@@ -7,6 +7,7 @@ import { backUp, saveConfig } from '../../config/save.ts';
 import { formatProblems } from '../../config/validate.ts';
 import { type Context, expandHome } from '../../context.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
+import { withConfigLock } from '../../store/config-locks.ts';
 import { ClawCommand } from '../base.ts';
 import { printJson, printOut } from '../output.ts';
 import { refuseAgents } from './key.ts';
@@ -42,8 +43,14 @@ export class ConfigMigrateCommand extends ClawCommand {
     }
     const unknown = migration.dropped.filter(key => key.unknown);
     if (this.write && unknown.length > 0) throw unclear(file, unknown);
-    const backup = this.write && migration.changed ? await backUp(file, text, context.now()) : null;
-    if (backup !== null) await saveConfig(file, migration.text, text);
+    const backup =
+      this.write && migration.changed
+        ? await withConfigLock(context, async () => {
+            const name = await backUp(file, text, context.now());
+            await saveConfig(file, migration.text, text);
+            return name;
+          })
+        : null;
 
     for (const note of migration.notes) this.warn(note);
     for (const { path: key, reason } of unknown) this.warn(`${key} stands as a comment now: ${reason}`);

@@ -3,12 +3,14 @@ import JSON5 from 'json5';
 import { type ConfigPath, formatPath, valueAt } from '../../config/config-path.ts';
 import { translateDialects } from '../../config/dialects.ts';
 import { isSame, removeFromText, setInText, withValue } from '../../config/edit.ts';
+import { withoutSecrets } from '../../config/effective.ts';
 import { quoted, readConfigText, reportProblems } from '../../config/load.ts';
 import { printLine } from '../../config/print.ts';
 import { saveConfig } from '../../config/save.ts';
 import { formatProblems, type Validation, validateConfig } from '../../config/validate.ts';
 import type { Context } from '../../context.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
+import { withConfigLock } from '../../store/config-locks.ts';
 import { ClawCommand } from '../base.ts';
 import { printJson, printOut } from '../output.ts';
 import { keyPath, refuseAgents } from './key.ts';
@@ -40,23 +42,25 @@ export class ConfigSetCommand extends ClawCommand {
     }
     const wanted = this.unset ? [undefined] : readings(this.value ?? '');
     const path = await keyPath(this.key, wanted[0]);
-    const file = context.configFile;
-    const opened = readConfigText({ file, explicit: false, uid: context.uid });
-    const before = opened?.text ?? NEW_FILE;
-    for (const warning of opened?.warnings ?? []) this.warn(warning);
-    const old = validateConfig(before);
-
-    const change = chooseChange(file, before, old, path, wanted);
-    if (change.text !== before) await saveConfig(file, change.text, opened === null ? null : before);
-    for (const note of change.notes.filter(note => !old.notes.includes(note))) this.warn(note);
-    this.say(file, path, change.value, change.text !== before);
+    const first = planChange(context, path, wanted);
+    for (const warning of first.warnings) this.warn(warning);
+    const done = first.changed
+      ? await withConfigLock(context, async () => {
+          // Another set may have come between: its change is kept.
+          const plan = planChange(context, path, wanted);
+          if (plan.changed) await saveConfig(context.configFile, plan.text, plan.before);
+          return plan;
+        })
+      : first;
+    for (const note of done.notes) this.warn(note);
+    this.say(context.configFile, path, done.value, done.changed);
     return EXIT.ok;
   }
 
   private say(file: string, path: ConfigPath, given: unknown, changed: boolean): void {
     const name = formatPath(path);
     // Where keys and tokens stand; a log of this command shall not hold them.
-    const value = given !== undefined && path.includes('env') ? '(set)' : given;
+    const value = given === undefined ? undefined : withoutSecrets(given, path);
     if (this.json) printJson({ path: name, value: value ?? null, file, changed });
     else if (!changed)
       printOut(`${name} ${value === undefined ? 'is not set' : 'is that already'} in ${file}\n`);
@@ -65,6 +69,29 @@ export class ConfigSetCommand extends ClawCommand {
         value === undefined ? `${name} unset in ${file}\n` : `${name} = ${printLine(value)} in ${file}\n`,
       );
   }
+}
+
+interface Plan extends Change {
+  warnings: string[];
+  /** the text it was made from; null where there is no file */
+  before: string | null;
+  changed: boolean;
+}
+
+/** Reads the file and finds out what is to be written. Writes nothing. */
+function planChange(context: Context, path: ConfigPath, wanted: unknown[]): Plan {
+  const file = context.configFile;
+  const opened = readConfigText({ file, explicit: false, uid: context.uid });
+  const before = opened?.text ?? NEW_FILE;
+  const old = validateConfig(before);
+  const change = chooseChange(file, before, old, path, wanted);
+  return {
+    ...change,
+    notes: change.notes.filter(note => !old.notes.includes(note)),
+    warnings: opened?.warnings ?? [],
+    before: opened === null ? null : before,
+    changed: change.text !== before,
+  };
 }
 
 interface Change {
@@ -104,7 +131,9 @@ function chooseChange(
     if (!edit.ok) throw byHand(file, path, value, edit);
     const checked = validateConfig(edit.text);
     if (checked.config !== null) {
-      if (!isSame(valueAt(checked.config, path), value))
+      // In the place of an item that is taken out stands the next one.
+      const isItem = value === undefined && typeof path.at(-1) === 'number';
+      if (!isItem && !isSame(valueAt(checked.config, path), value))
         throw byHand(file, path, value, {
           reason: `${formatPath(path)} would not be taken over`,
           line: null,
@@ -166,6 +195,6 @@ function byHand(
     `${file}: ${why.reason}; nothing was written`,
     value === undefined
       ? `take ${formatPath(path)} out by hand in ${place}`
-      : `write by hand into ${place}: ${printLine(withValue({}, path, value)).replace(/^\{ | \}$/g, '')}`,
+      : `write by hand into ${place}: ${printLine(withValue({}, path, withoutSecrets(value, path))).replace(/^\{ | \}$/g, '')}`,
   );
 }

@@ -2,13 +2,15 @@ import { Command } from 'clipanion';
 import type { Context } from '../../context.ts';
 import type { OutboxItem } from '../../core/delivery/delivery.ts';
 import { EXIT } from '../../core/errors.ts';
-import { maySee, viewerOf } from '../../core/routing/visibility.ts';
 import { senderOf } from '../../runner/deliver.ts';
+import type { Desk } from '../../runner/desk.ts';
 import { listOutbox } from '../../store/outbox.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
 import { age, table } from '../format.ts';
+import { isOperator } from '../operator.ts';
 import { printJson, printOut } from '../output.ts';
+import { visibleTo } from '../sessions/visible.ts';
 
 export class DeliveryListCommand extends ClawCommand {
   static override paths = [['delivery', 'list']];
@@ -19,14 +21,9 @@ export class DeliveryListCommand extends ClawCommand {
 
   override async run(context: Context): Promise<number> {
     const desk = await openDesk(context, { anyConfig: true });
-    const listed = listOutbox(desk.layout);
-    // An agent is shown what belongs to sessions it may see.
-    const viewer = viewerOf(context.env);
-    const isSeen = ({ agentId, sessionKey: key }: OutboxItem) =>
-      maySee(viewer, { agentId, key }, desk.config);
-    const unreadable = viewer === null ? listed.unreadable : [];
+    const { items, unreadable } = visibleOutbox(desk);
     const now = context.now();
-    const rows = listed.items.filter(isSeen).map(item => ({
+    const rows = items.map(item => ({
       ...item,
       ageMs: Math.max(0, now - item.createdAt),
       reason: senderOf(desk.config, item.origin)
@@ -45,4 +42,17 @@ export class DeliveryListCommand extends ClawCommand {
     for (const { file, reason } of unreadable) this.warn(`${file}: ${reason}; it is left in place`);
     return unreadable.length > 0 ? EXIT.data : EXIT.ok;
   }
+}
+
+/** Replies that have not gone out, as far as the caller may see them, and files that cannot be read. */
+export function visibleOutbox(desk: Desk): {
+  items: OutboxItem[];
+  unreadable: { file: string; reason: string }[];
+} {
+  const { items, unreadable } = listOutbox(desk.layout);
+  const maySee = visibleTo(desk);
+  return {
+    items: items.filter(item => maySee(item.agentId, item.sessionKey)),
+    unreadable: isOperator(desk.context) ? unreadable : [],
+  };
 }

@@ -5,7 +5,7 @@ import { decideSending } from '../../core/delivery/send-policy.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
 import { defaultAgentId } from '../../core/routing/binding.ts';
 import { accountConfig, defaultAccount } from '../../core/routing/channel.ts';
-import { readSessionKey } from '../../core/routing/route.ts';
+import { readNamedKey } from '../../core/routing/route.ts';
 import { isGroupJid, mainSessionKey } from '../../core/routing/session-key.ts';
 import type { Origin } from '../../core/session/session.ts';
 import { deliver, senderOf } from '../../runner/deliver.ts';
@@ -44,7 +44,7 @@ export class MessageSendCommand extends ClawCommand {
       requireOperator(context, 'message send');
       return this.straight(desk, target);
     }
-    const key = readSessionKey(this.to, desk.config);
+    const key = readNamedKey(this.to, desk.config);
     const sending = sendToSession(desk, { agentId: agentOf(key), key }, this.message, {
       ...sendOptions(this.reply, this.wait, 'claw message send'),
       print: done => printSent(done, this.json),

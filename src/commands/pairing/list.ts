@@ -8,6 +8,7 @@ import { openDesk } from '../desk.ts';
 import { table } from '../format.ts';
 import { requireOperator } from '../operator.ts';
 import { printJson, printOut } from '../output.ts';
+import { refuseAgents } from './find.ts';
 
 export class PairingListCommand extends ClawCommand {
   static override paths = [['pairing', 'list']];
@@ -26,6 +27,7 @@ export class PairingListCommand extends ClawCommand {
   override async run(context: Context): Promise<number> {
     requireOperator(context, 'pairing list');
     const desk = await openDesk(context, { anyConfig: true });
+    refuseAgents(desk);
     const now = context.now();
     const { rows, problems } = listPairings(desk.layout, now);
     const channel = this.channel?.trim().toLowerCase();

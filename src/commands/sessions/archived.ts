@@ -81,7 +81,7 @@ function archivedRows(
   const undecided: string[] = [];
   for (const agentId of agents) {
     const found = listArchives(desk.layout, agentId);
-    undecided.push(...found.undecided);
+    if (viewer === null) undecided.push(...found.undecided);
     for (const archived of found.archived) {
       const row = archivedRow(desk, archived, now);
       const isVisible =

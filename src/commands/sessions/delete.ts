@@ -1,7 +1,7 @@
 import { Command, Option } from 'clipanion';
 import type { Context } from '../../context.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
-import { readSessionKey } from '../../core/routing/route.ts';
+import { readNamedKey } from '../../core/routing/route.ts';
 import { splitKey } from '../../core/routing/session-key.ts';
 import { type DeleteOutcome, deleteArchived, deleteSession } from '../../runner/delete.ts';
 import type { Desk } from '../../runner/desk.ts';
@@ -61,7 +61,7 @@ export class SessionsDeleteCommand extends ClawCommand {
       return findSession(desk, this.name);
     } catch (error) {
       if (!this.archived || !(error instanceof ClawError) || error.code !== 'session-unknown') throw error;
-      const key = readSessionKey(this.name, desk.config);
+      const key = readNamedKey(this.name, desk.config);
       return { agentId: splitKey(key)?.agentId ?? '', sessionId: '', key, record: null };
     }
   }

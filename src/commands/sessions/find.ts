@@ -2,7 +2,7 @@
 
 import fs from 'node:fs';
 import { ClawError } from '../../core/errors.ts';
-import { readSessionKey } from '../../core/routing/route.ts';
+import { readNamedKey } from '../../core/routing/route.ts';
 import { splitKey } from '../../core/routing/session-key.ts';
 import { maySee, unknownSession, viewerOf } from '../../core/routing/visibility.ts';
 import type { SessionRecord } from '../../core/session/session.ts';
@@ -34,16 +34,18 @@ export function findSession(desk: Desk, name: string, agentId?: string): FoundSe
   const { key, record } = found;
   const target = { agentId: found.agentId, key: key ?? '', spawnedBy: record?.spawnedBy };
   // The same words as for a session that does not exist: who may not see one shall not learn of it.
-  if (!maySee(viewer, target, desk.config)) throw unknownSession(readSessionKey(name, desk.config, agentId));
+  if (!maySee(viewer, target, desk.config)) throw unknownSession(readNamedKey(name, desk.config, agentId));
   return found;
 }
 
 function findAny(desk: Desk, name: string, agentId?: string): FoundSession {
   const found = UUID.test(name) ? (byTranscript(desk, name) ?? byRecord(desk, name)) : null;
   if (found) return found;
-  const key = readSessionKey(name, desk.config, agentId);
+  const key = readNamedKey(name, desk.config, agentId);
   const owner = splitKey(key)?.agentId ?? '';
   const read = loadRecord(desk.layout, owner, key);
+  const isSeen = maySee(viewerOf(desk.context.env), { agentId: owner, key }, desk.config);
+  if (read.state === 'unreadable' && !isSeen) throw unknownSession(key);
   if (read.state === 'unreadable')
     throw new ClawError('data', 'state-unreadable', `${read.file}: ${read.reason}`, 'claw doctor --fix');
   if (read.state === 'missing') {
@@ -59,7 +61,7 @@ function byTranscript(desk: Desk, sessionId: string): FoundSession | null {
   if (!SAFE_SESSION_ID.test(sessionId)) return null;
   for (const agentId of listAgents(desk.layout)) {
     const file = desk.layout.transcript(agentId, sessionId);
-    if (!fs.existsSync(file)) continue;
+    if (!fs.statSync(file, { throwIfNoEntry: false })?.isFile()) continue;
     const header = headerOf(file);
     const key = header?.id === sessionId && header.agentId === agentId ? header.sessionKey : null;
     if (key === null) return { agentId, sessionId, key, record: null, ...byRecord(desk, sessionId) };

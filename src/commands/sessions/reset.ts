@@ -1,7 +1,7 @@
 import { Command, Option } from 'clipanion';
 import type { Context } from '../../context.ts';
 import { EXIT } from '../../core/errors.ts';
-import { readSessionKey } from '../../core/routing/route.ts';
+import { readNamedKey } from '../../core/routing/route.ts';
 import { splitKey } from '../../core/routing/session-key.ts';
 import { modelNamed } from '../../core/session/trigger.ts';
 import { resetSession } from '../../runner/rotate.ts';
@@ -30,7 +30,7 @@ export class SessionsResetCommand extends ClawCommand {
     requireOperator(context, 'sessions reset');
     const desk = await openDesk(context);
     const waitMs = waitOption(this.wait, 'claw sessions reset') ?? 0;
-    const key = readSessionKey(this.name, desk.config);
+    const key = readNamedKey(this.name, desk.config);
     const place = { agentId: splitKey(key)?.agentId ?? '', key };
     const model = this.model === undefined ? undefined : modelNamed(desk.config, this.model);
     const outcome = await resetSession(desk, place, { waitMs, ...(model === undefined ? {} : { model }) });

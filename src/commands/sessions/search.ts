@@ -3,7 +3,7 @@ import { Command, Option } from 'clipanion';
 import type { Context } from '../../context.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
 import { defaultAgentId } from '../../core/routing/binding.ts';
-import { readSessionKey } from '../../core/routing/route.ts';
+import { readNamedKey } from '../../core/routing/route.ts';
 import { slug } from '../../core/routing/slug.ts';
 import { parseDuration, parseWhen } from '../../core/schedule/duration.ts';
 import { localTimeAt } from '../../core/schedule/zone.ts';
@@ -61,7 +61,7 @@ export class SessionsSearchCommand extends ClawCommand {
       agentIds: agentId === undefined ? listAgents(desk.layout) : [agentId],
       limit: Math.floor(numberOption('--limit', this.limit) ?? DEFAULT_LIMIT),
       maySee: visibleTo(desk),
-      ...(this.key === undefined ? {} : { sessionKey: readSessionKey(this.key, desk.config, agentId) }),
+      ...(this.key === undefined ? {} : { sessionKey: readNamedKey(this.key, desk.config, agentId) }),
       ...(this.channel ? { channel: this.channel.trim().toLowerCase() } : {}),
       ...(role === undefined ? {} : { role }),
       ...(this.since === undefined ? {} : { since: sinceOption(this.since, desk) }),

@@ -2,7 +2,7 @@ import { Command, Option } from 'clipanion';
 import type { Context } from '../../context.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
 import type { IngestResult } from '../../core/result.ts';
-import { readSessionKey } from '../../core/routing/route.ts';
+import { readNamedKey } from '../../core/routing/route.ts';
 import { agentOf, type ReplyPolicy, type SendOptions, sendToSession } from '../../runner/send.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
@@ -29,7 +29,7 @@ export class SessionsSendCommand extends ClawCommand {
 
   override async run(context: Context): Promise<number> {
     const desk = await openDesk(context);
-    const key = readSessionKey(this.key, desk.config);
+    const key = readNamedKey(this.key, desk.config);
     const result = await sendToSession(desk, { agentId: agentOf(key), key }, this.message, {
       ...sendOptions(this.reply, this.wait, 'claw sessions send'),
       print: done => printSent(done, this.json),

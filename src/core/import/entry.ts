@@ -2,7 +2,7 @@
 import type { ChatType } from '../routing/message.ts';
 import { normaliseChannel, slug } from '../routing/slug.ts';
 import type { TokenCounts } from '../session/session.ts';
-import { type Fields, isFields, qualified, timeOf } from './line.ts';
+import { type Fields, isFields, qualified, shown, timeOf } from './line.ts';
 
 /** Settings of a session as claw names them; only what was understood. */
 export interface ImportedSettings {
@@ -84,7 +84,7 @@ function readSettings(value: Fields, entry: ImportedEntry): void {
   const { settings } = entry;
   const left = (name: string) => {
     if (value[name] !== undefined && value[name] !== null)
-      entry.leftOut.push(`${name} ${JSON.stringify(value[name])}`);
+      entry.leftOut.push(`${name} ${shown(value[name])}`);
   };
   const word = <T extends string>(name: string, allowed: readonly T[], renamed: Record<string, T> = {}) => {
     const given = value[name];

@@ -1,7 +1,7 @@
 /** A cron job of another system in the shape of claw's own, or why it cannot be one. */
 import { parseDuration } from '../schedule/duration.ts';
 import { SAFE_SESSION_ID } from '../session/transcript.ts';
-import { isFields, timeOf } from './line.ts';
+import { isFields, shown, timeOf } from './line.ts';
 
 export type ImportedSchedule =
   | { kind: 'at'; atMs: number }
@@ -61,7 +61,7 @@ export function readJob(raw: unknown): JobRead {
   const usual = payload.kind === 'systemEvent' ? 'main' : 'isolated';
   const sessionTarget = raw.sessionTarget ?? usual;
   if (sessionTarget !== usual)
-    return refuse(`sessionTarget ${JSON.stringify(sessionTarget)} does not go with payload ${payload.kind}`);
+    return refuse(`sessionTarget ${shown(sessionTarget)} does not go with payload ${payload.kind}`);
 
   const state = isFields(raw.state) ? raw.state : {};
   const notes: string[] = [];
@@ -99,14 +99,12 @@ function readSchedule(raw: unknown, createdAt: number | undefined): ImportedSche
   switch (kind) {
     case 'at': {
       const at = timeOf(raw.atMs) ?? timeOf(raw.at);
-      return at === undefined
-        ? `its time ${JSON.stringify(raw.atMs ?? raw.at ?? null)} is none`
-        : { kind: 'at', atMs: at };
+      return at === undefined ? `its time ${shown(raw.atMs ?? raw.at)} is none` : { kind: 'at', atMs: at };
     }
     case 'every': {
-      const every = typeof raw.everyMs === 'number' ? raw.everyMs : parseDuration(String(raw.every ?? ''));
-      if (every === null || !Number.isFinite(every) || every <= 0)
-        return `its period ${JSON.stringify(raw.everyMs ?? raw.every ?? null)} is none`;
+      const every = typeof raw.everyMs === 'number' ? raw.everyMs : parseDuration(textOf(raw.every) ?? '');
+      if (every === null || !Number.isFinite(every) || every < 1)
+        return `its period ${shown(raw.everyMs ?? raw.every)} is none`;
       return { kind: 'every', everyMs: every, ...optional('anchorMs', timeOf(raw.anchorMs) ?? createdAt) };
     }
     case 'cron': {
@@ -114,12 +112,12 @@ function readSchedule(raw: unknown, createdAt: number | undefined): ImportedSche
       if (expr === undefined) return 'its cron expression is missing';
       const fields = expr.split(' ');
       if ((fields.length !== 5 && fields.length !== 6) || !fields.every(each => /^[\w*/,?#-]+$/.test(each)))
-        return `${JSON.stringify(expr)} is no cron expression`;
+        return `${shown(expr)} is no cron expression`;
       const tz = textOf(raw.tz) ?? textOf(raw.timezone);
       return { kind: 'cron', expr, ...optional('tz', tz) };
     }
   }
-  return `schedule kind ${JSON.stringify(kind)} is not known`;
+  return `schedule kind ${shown(kind)} is not known`;
 }
 
 function readPayload(raw: unknown, rawDelivery: unknown): ImportedPayload | string {
@@ -131,7 +129,7 @@ function readPayload(raw: unknown, rawDelivery: unknown): ImportedPayload | stri
     const said = text ?? message;
     return said === undefined ? 'its event has no text' : { kind, text: said };
   }
-  if (kind !== 'agentTurn') return `payload kind ${JSON.stringify(kind)} is not known`;
+  if (kind !== 'agentTurn') return `payload kind ${shown(kind)} is not known`;
   const asked = message ?? text;
   if (asked === undefined) return 'its message is missing';
   // Newer stores say beside the payload how the answer goes out.

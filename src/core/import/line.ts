@@ -453,6 +453,15 @@ export function timeOf(value: unknown): number | undefined {
   return ms < 8_640_000_000_000_000 ? Math.round(ms) : undefined;
 }
 
+/** A value of an old store for a report: whole where it is short. How deep it goes does not matter. */
+export function shown(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
+  const text = JSON.stringify(value ?? null);
+  return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
+}
+
+const LONGEST_SHOWN = 200;
+
 export function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

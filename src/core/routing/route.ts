@@ -118,7 +118,17 @@ export function readSessionKey(input: string, config: ConfigInput, agentId?: str
     hasAccount: (channel, account) => hasAccount(config.channels, channel, account),
   });
   if (key !== null) return key;
-  throw new ClawError(
+  throw noSessionKey(input);
+}
+
+/** A name on a command line: as above, but an empty variable of a script does not mean the main session. */
+export function readNamedKey(input: string, config: ConfigInput, agentId?: string): string {
+  if (input.trim() === '') throw noSessionKey(input);
+  return readSessionKey(input, config, agentId);
+}
+
+function noSessionKey(input: string): ClawError {
+  return new ClawError(
     'usage',
     'session-key-invalid',
     `${JSON.stringify(input)} is not a session key; keys look like agent:main:main or telegram:group:-100`,

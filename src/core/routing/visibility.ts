@@ -25,7 +25,9 @@ export interface Target {
 export function maySee(viewer: Viewer | null, target: Target, config: Pick<ConfigInput, 'session'>): boolean {
   if (viewer === null) return true;
   if (viewer.agentId !== target.agentId) return false;
-  if (viewer.key === target.key || target.spawnedBy === viewer.key) return true;
+  // A transcript that names no session is nobody's own.
+  const isOwn = viewer.key !== '' && (viewer.key === target.key || target.spawnedBy === viewer.key);
+  if (isOwn) return true;
   return (
     viewer.key === mainSessionKey(viewer.agentId, config.session) ||
     kindOfKey(viewer.key, config.session) === 'cron'

@@ -60,6 +60,14 @@ describe('an entry of an older store', () => {
     expect(tokens).toEqual({ inputTokens: 9, outputTokens: 1, totalTokens: 154_000, contextTokens: 154_000 });
   });
 
+  it('names a setting without a counterpart, however deeply its value is nested', () => {
+    const execHost = JSON.parse('['.repeat(20_000) + ']'.repeat(20_000));
+    expect(readEntry({ sessionId: 's', execHost, execAsk: 'always' }).leftOut).toEqual([
+      'execHost a list',
+      'execAsk "always"',
+    ]);
+  });
+
   it('believes no folder of a transcript', () => {
     expect(readEntry({ sessionFile: '/etc/../x/abc.jsonl' }).fileName).toBe('abc.jsonl');
   });

@@ -14,6 +14,9 @@ const job = (part: object) => ({
 });
 const agentTurn = { sessionTarget: 'isolated', payload: { kind: 'agentTurn', message: 'm' } };
 
+/** More deeply than JSON.stringify goes; JSON.parse reads it. */
+const nested = () => JSON.parse('['.repeat(20_000) + ']'.repeat(20_000));
+
 describe('a job of an older store', () => {
   it.each<[string, object, object]>([
     ['an instant as ms', { schedule: { kind: 'at', atMs: T } }, { kind: 'at', atMs: T }],
@@ -64,6 +67,10 @@ describe('a job of an older store', () => {
     ['no period', job({ schedule: { kind: 'every', everyMs: 0 } }), /period/],
     ['a wrong expression', job({ schedule: { kind: 'cron', expr: 'often' } }), /no cron expression/],
     ['target and payload apart', job({ sessionTarget: 'isolated' }), /does not go with/],
+    ['less than a moment', job({ schedule: { kind: 'every', everyMs: 1e-9 } }), /period/],
+    ['a period nested without end', job({ schedule: { kind: 'every', every: nested() } }), /period a list/],
+    ['a time nested without end', job({ schedule: { kind: 'at', at: nested() } }), /time a list/],
+    ['a target nested without end', job({ sessionTarget: nested() }), /sessionTarget a list/],
     ['no text', job({ payload: { kind: 'systemEvent', text: ' ' } }), /no text/],
   ])('is refused with its reason: %s', (_, raw, reason) => {
     const read = readJob(raw);
