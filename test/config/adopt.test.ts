@@ -18,6 +18,19 @@ describe('the configuration of another system', () => {
     expect(config?.channels?.slack).toEqual({ allowFrom: ['U1'] });
   });
 
+  it.each([
+    '{ channels: { discord: { dm: { policy: "whoever" } } } }',
+    '{ channels: { discord: { dm: { enabled: false } } } }',
+    '{ channels: { discord: { enabled: false } } }',
+    '{ channels: { discord: { guilds: { g1: { users: ["7"] } } } } }',
+    '{ discord: { dm: { allowFrom: "7" } } }',
+  ])('closes a channel whose rule has no counterpart: %s', text => {
+    expect(adoptConfig(text).config?.channels?.discord).toEqual({
+      dmPolicy: 'disabled',
+      groupPolicy: 'disabled',
+    });
+  });
+
   it('keeps the list of who may write that Clawdis had', () => {
     const { config } = adoptConfig('{ inbound: { allowFrom: ["+15555550123"] } }');
     expect(config?.channels?.whatsapp?.allowFrom).toEqual(['+15555550123']);

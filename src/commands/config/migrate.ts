@@ -42,6 +42,8 @@ export class ConfigMigrateCommand extends ClawCommand {
     }
     const unknown = migration.dropped.filter(key => key.unknown);
     if (this.write && unknown.length > 0) throw unclear(file, unknown);
+    const restricting = migration.dropped.filter(key => key.restricts);
+    if (this.write && restricting.length > 0) throw opening(file, restricting);
     const backup = this.write && migration.changed ? await backUp(file, text, context.now()) : null;
     if (backup !== null) await saveConfig(file, migration.text, text);
 
@@ -50,7 +52,12 @@ export class ConfigMigrateCommand extends ClawCommand {
     const { config, notes, dropped } = migration;
     const written = this.write ? { file, written: backup !== null, backup } : {};
     if (this.json)
-      printJson({ config, notes, dropped: dropped.map(({ unknown: _, ...key }) => key), ...written });
+      printJson({
+        config,
+        notes,
+        dropped: dropped.map(({ unknown: _, restricts: __, ...key }) => key),
+        ...written,
+      });
     else if (!this.write) printOut(migration.text);
     else
       printOut(
@@ -90,5 +97,16 @@ function unclear(file: string, unknown: Migration['dropped']): ClawError {
     'config-invalid',
     `${file} has keys that no known system has; nothing was written\n${list}`,
     `mend or remove them, or look at: claw config migrate ${quoted(file)}`,
+  );
+}
+
+/** A rule about who may write is never lost in a comment: that would open what its owner had closed. */
+function opening(file: string, keys: Migration['dropped']): ClawError {
+  const list = keys.map(({ path: key, reason }) => `  ${key}: ${reason}`).join('\n');
+  return new ClawError(
+    'config',
+    'config-invalid',
+    `${file} has keys that may keep somebody out and would be lost; nothing was written\n${list}`,
+    `say the same in today's keys (channels.<name>.allowFrom, dmPolicy, groupPolicy), then remove them; what would be written: claw config migrate ${quoted(file)}`,
   );
 }
