@@ -6,6 +6,7 @@ import { type ImportReport, importStore } from '../runner/import.ts';
 import { ClawCommand } from './base.ts';
 import { openDesk } from './desk.ts';
 import { printable } from './format.ts';
+import { requireOperator } from './operator.ts';
 import { printError, printJson, printOut } from './output.ts';
 
 /** Most lines of one kind in a report for people; `--json` has all. */
@@ -28,6 +29,7 @@ export class ImportCommand extends ClawCommand {
   dryRun = Option.Boolean('--dry-run', false, { description: 'say what would come, write nothing' });
 
   override async run(context: Context): Promise<number> {
+    requireOperator(context, 'import');
     const desk = await openDesk(context);
     const report = await importStore(desk, expandHome(this.folder), {
       dryRun: this.dryRun,

@@ -49,3 +49,21 @@ describe('an old configuration', () => {
     expect(stderr).toContain('inbound.allowFrom');
   });
 });
+
+describe('an agent in its run', () => {
+  it.each([
+    ['import', '.'],
+    ['import', '.', '--dry-run'],
+    ['config', 'migrate', '--write'],
+    ['config', 'migrate'],
+    ['config', 'show'],
+    ['config', 'show', '--effective', '--json'],
+    ['config', 'get', 'owners'],
+    ['config', 'set', 'owners', '[]'],
+  ])('may not %s %s %s', (...args) => {
+    home.config({ owners: ['telegram:4711'] });
+    const { status, stdout, stderr } = home.run(args, { env: { CLAW_RUN_ID: 'r1' } });
+    expect(status).toBe(77);
+    expect(stdout + stderr).not.toContain('4711');
+  });
+});

@@ -8,8 +8,8 @@ import { formatProblems } from '../../config/validate.ts';
 import { type Context, expandHome } from '../../context.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
 import { ClawCommand } from '../base.ts';
+import { requireOperator } from '../operator.ts';
 import { printJson, printOut } from '../output.ts';
-import { refuseAgents } from './key.ts';
 
 export class ConfigMigrateCommand extends ClawCommand {
   static override paths = [['config', 'migrate']];
@@ -27,7 +27,7 @@ export class ConfigMigrateCommand extends ClawCommand {
   write = Option.Boolean('--write', false, { description: 'rewrite the file, with a backup beside it' });
 
   override async run(context: Context): Promise<number> {
-    if (this.write) refuseAgents(context);
+    requireOperator(context, 'config migrate');
     const file = this.file === undefined ? context.configFile : path.resolve(expandHome(this.file));
     const text = this.file === undefined ? ownText(context) : otherText(file);
     const migration = migrateConfig(text);

@@ -10,8 +10,9 @@ import { formatProblems, type Validation, validateConfig } from '../../config/va
 import type { Context } from '../../context.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
 import { ClawCommand } from '../base.ts';
+import { requireOperator } from '../operator.ts';
 import { printJson, printOut } from '../output.ts';
-import { keyPath, refuseAgents } from './key.ts';
+import { keyPath } from './key.ts';
 
 const NEW_FILE =
   '// Configuration of claw (JSON5). Every key: claw config schema. Check it: claw config validate\n{\n}\n';
@@ -33,7 +34,7 @@ export class ConfigSetCommand extends ClawCommand {
   unset = Option.Boolean('--unset', false, { description: 'take the key out of the file' });
 
   override async run(context: Context): Promise<number> {
-    refuseAgents(context);
+    requireOperator(context, 'config set');
     if (this.unset === (this.value !== undefined)) {
       const message = this.unset ? '--unset takes no value' : 'a value is missing; or say --unset';
       throw new ClawError('usage', 'usage', message, 'claw config set --help');
