@@ -67,3 +67,80 @@ describe('an agent in its run', () => {
     expect(stdout + stderr).not.toContain('4711');
   });
 });
+
+describe('the words of a command line', () => {
+  it('takes --config and --json before the command', () => {
+    const config = file('bot.json', '{timezone:"Asia/Tokyo"}');
+    expect(home.run(['--config', config, 'config', 'get', 'timezone']).stdout).toBe('Asia/Tokyo\n');
+    expect(home.run([`--config=${config}`, '--json', 'config', 'get', 'timezone']).json().value).toBe(
+      'Asia/Tokyo',
+    );
+    expect(home.run(['--json', 'sessions']).json().sessions).toEqual([]);
+    expect(home.run(['--config'])).toMatchObject({ status: 64, stdout: '' });
+  });
+
+  it('answers --version and --help in JSON where that is asked for', () => {
+    expect(home.run(['--version', '--json']).json()).toEqual({ version: expect.any(String) });
+    expect(home.run(['--help', '--json']).json().commands.length).toBeGreaterThan(20);
+    expect(home.run(['ingest', '--help', '--json']).json().command).toBe('claw ingest');
+  });
+
+  it.each([
+    [
+      ['help', 'ingest'],
+      ['ingest', '--help'],
+    ],
+    [
+      ['help', 'sessions', 'list'],
+      ['sessions', 'list', '--help'],
+    ],
+    [
+      ['sessions', 'help', 'list'],
+      ['sessions', 'list', '--help'],
+    ],
+    [
+      ['help', 'sessions'],
+      ['sessions', '--help'],
+    ],
+    [
+      ['sessions', 'help'],
+      ['sessions', '--help'],
+    ],
+  ])('%j says what %j says', (words, same) => {
+    const { status, stdout } = home.run(words);
+    expect([status, stdout]).toEqual([0, home.run(same).stdout]);
+  });
+
+  it('claw sessions --help lists the commands, and says how to get the options of the list', () => {
+    const { stdout } = home.run(['sessions', '--help']);
+    expect(stdout).toMatch(/sessions resume .*[^]*claw sessions list --help/);
+  });
+
+  it.each([
+    ['sessions foo', 'claw sessions --help'],
+    ['sessions lst', 'claw sessions list --help'],
+    ['config', 'claw config --help'],
+  ])('claw %s leads to %s', (words, hint) => {
+    expect(home.run(words.split(' '))).toMatchObject({
+      status: 64,
+      stdout: '',
+      stderr: expect.stringContaining(`try: ${hint}\n`),
+    });
+  });
+
+  it.each([
+    ['inbox retry', 'MESSAGE-ID is missing'],
+    ['sessions resume', 'SESSION-ID is missing'],
+    ['sessions search --limit 3', 'QUERY is missing'],
+    ['import', 'DIR is missing'],
+    ['call', 'METHOD is missing'],
+    ['completion', 'BASH|ZSH|FISH is missing'],
+    ['config get --config x', 'PATH is missing'],
+    ['sessions send main', 'MESSAGE is missing'],
+    ['message send --message x', '--to is missing'],
+  ])('claw %s: %s', (words, message) => {
+    const { status, stderr } = home.run(words.split(' '));
+    expect(status).toBe(64);
+    expect(stderr).toContain(message);
+  });
+});
