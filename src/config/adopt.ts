@@ -8,7 +8,8 @@ import { restrictsAccess } from './access-key.ts';
 import { type ConfigPath, formatPath, isRecord, valueAt } from './config-path.ts';
 import { translateDialects } from './dialects.ts';
 import { checkRules } from './rules.ts';
-import { type ConfigInput, configSchema } from './schema.ts';
+import type { ConfigInput } from './schema.ts';
+import { shapeProblems } from './validate.ts';
 
 export interface LeftOut {
   path: string;
@@ -94,14 +95,11 @@ export function adoptConfig(text: string): Adoption {
 
 /** What the schema refuses, else what the rules do. */
 function faultsOf(config: Record<string, unknown>): { path: ConfigPath; message: string }[] {
-  const parsed = configSchema.safeParse(config);
-  if (parsed.success) return checkRules(parsed.data).errors.map(({ path, message }) => ({ path, message }));
-  return parsed.error.issues.flatMap(issue => {
-    const path = issue.path as (string | number)[];
-    return issue.code === 'unrecognized_keys'
-      ? issue.keys.map(key => ({ path: [...path, key], message: 'claw has no such key' }))
-      : [{ path, message: issue.message }];
-  });
+  const shape = shapeProblems(config).map(({ path, message, unknown }) => ({
+    path,
+    message: unknown ? 'claw has no such key' : message,
+  }));
+  return shape.length > 0 ? shape : checkRules(config as ConfigInput).errors;
 }
 
 /** Takes one path out. A rule about who may write leaves the channel closed; a path that is gone takes its parent along. */

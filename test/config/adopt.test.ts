@@ -31,6 +31,16 @@ describe('the configuration of another system', () => {
     });
   });
 
+  it('names what is wrong inside a list, with its place', () => {
+    const { leftOut } = adoptConfig('{ identityLinks: [{ ids: ["telegram:1"], sharedSession: "alice" }] }');
+    expect(leftOut).toEqual([
+      {
+        path: 'identityLinks[0].sharedSession',
+        reason: expect.stringContaining('expected boolean, received string'),
+      },
+    ]);
+  });
+
   it('keeps the list of who may write that Clawdis had', () => {
     const { config } = adoptConfig('{ inbound: { allowFrom: ["+15555550123"] } }');
     expect(config?.channels?.whatsapp?.allowFrom).toEqual(['+15555550123']);

@@ -2,7 +2,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { loadConfig } from '../../config/load.ts';
-import { notesOnUnused } from '../../config/not-yet.ts';
 import type { Context } from '../../context.ts';
 import { runnerName } from '../../core/agent.ts';
 import { ClawError } from '../../core/errors.ts';
@@ -20,19 +19,13 @@ const MEGABYTE = 1024 * 1024;
 export async function checkConfig(context: Context): Promise<Check[]> {
   const where = context.configFile;
   try {
-    const { config, file, notes, warnings } = await loadConfig(configOptions(context));
-    const without = new Set(notesOnUnused(config));
+    const { file, notes, warnings } = await loadConfig(configOptions(context));
     const what = file === null ? 'there is none; the built-in defaults hold' : 'it is valid';
     return [
-      ...(warnings.length === 0 && without.size === 0 ? [fine('config', what, where)] : []),
+      ...(warnings.length === 0 ? [fine('config', what, where)] : []),
       ...warnings.map(text => warning('config', text, where, `chmod go-w ${where}`)),
-      ...notes
-        .filter(text => !warnings.includes(text))
-        .map(text =>
-          without.has(text)
-            ? warning('config', text, where, `take the key out of ${where}, or do without`)
-            : fine('config', text, where),
-        ),
+      // A key without effect yet is no fault of anybody's here; an import writes them too.
+      ...notes.filter(text => !warnings.includes(text)).map(text => fine('config', text, where)),
       ...(file === null ? [] : checkConfigFolder(path.dirname(where))),
     ];
   } catch (error) {

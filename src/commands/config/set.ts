@@ -60,7 +60,11 @@ export class ConfigSetCommand extends ClawCommand {
     const value = given !== undefined && path.includes('env') ? '(set)' : given;
     if (this.json) printJson({ path: name, value: value ?? null, file, changed });
     else if (!changed)
-      printOut(`${name} ${value === undefined ? 'is not set' : 'is that already'} in ${file}\n`);
+      printOut(
+        value === undefined
+          ? `${name} is not set in ${file}; nothing was changed\n`
+          : `${name} has this value already in ${file}; nothing was changed\n`,
+      );
     else
       printOut(
         value === undefined ? `${name} unset in ${file}\n` : `${name} = ${printLine(value)} in ${file}\n`,
