@@ -17,32 +17,45 @@ import { printJson, printOut } from './output.ts';
 const KNOWN_AGENTS: {
   name: string;
   program: string;
-  args: string[];
+  args: (string | string[])[];
   output: 'text' | 'json' | 'jsonl';
   pick?: string;
 }[] = [
   {
     name: 'claude',
     program: 'claude',
-    args: ['-p', '--output-format', 'json', '--no-session-persistence'],
+    args: ['-p', '--output-format', 'json', '--no-session-persistence', ['--model', '{{Model}}']],
     output: 'json',
   },
   {
     name: 'codex',
     program: 'codex',
-    args: ['exec', '--ephemeral', '--skip-git-repo-check', '--json', '-'],
+    args: [
+      'exec',
+      '--ephemeral',
+      '--skip-git-repo-check',
+      '--json',
+      ['-m', '{{Model}}'],
+      ['-c', 'model_reasoning_effort={{ThinkingLevel}}'],
+      '-',
+    ],
     output: 'jsonl',
     pick: 'item.text',
   },
-  { name: 'gemini', program: 'gemini', args: ['--skip-trust', '-o', 'json'], output: 'json' },
+  {
+    name: 'gemini',
+    program: 'gemini',
+    args: ['--skip-trust', '-o', 'json', ['-m', '{{Model}}']],
+    output: 'json',
+  },
   {
     name: 'opencode',
     program: 'opencode',
-    args: ['run', '--format', 'json'],
+    args: ['run', '--format', 'json', ['-m', '{{Model}}']],
     output: 'jsonl',
     pick: 'part.text',
   },
-  { name: 'llm', program: 'llm', args: ['--no-stream', '-n'], output: 'text' },
+  { name: 'llm', program: 'llm', args: ['--no-stream', '-n', ['-m', '{{Model}}']], output: 'text' },
   { name: 'goose', program: 'goose', args: ['run', '-q', '--no-session', '-i', '-'], output: 'text' },
   {
     name: 'ollama',
@@ -50,7 +63,7 @@ const KNOWN_AGENTS: {
     args: ['run', 'llama3.2', '--nowordwrap', '--hidethinking'],
     output: 'text',
   },
-  { name: 'pi', program: 'pi', args: ['-p', '--no-session'], output: 'text' },
+  { name: 'pi', program: 'pi', args: ['-p', '--no-session', ['--model', '{{Model}}']], output: 'text' },
 ];
 
 export class InitCommand extends ClawCommand {
@@ -150,6 +163,7 @@ function configText(found: string[]): string {
   },
 
   // How an agent's command is started: the conversation so far and the message come on its stdin.
+  // A list in args is left out where no model (or thinking level) is set.
   // Those that were found on this machine are active, the others are commented out.
   runners: {
 ${runners.join('\n')}

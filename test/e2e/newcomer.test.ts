@@ -114,6 +114,34 @@ describe('a program below the home folder', () => {
   });
 });
 
+describe('a model', () => {
+  it('is passed on with its option where one is set, and neither is where none is', () => {
+    const agent = file('agent.sh', '#!/bin/sh\ncat >/dev/null; echo "$@"\n');
+    fs.chmodSync(agent, 0o700);
+    const config = (model: object) =>
+      home.config({
+        agents: { defaults: { runner: 'mine', ...model } },
+        runners: { mine: { command: agent, args: ['-p', ['--model', '{{Model}}']] } },
+      });
+    config({});
+    expect(home.run(['ingest', 'hi']).stdout).toBe('-p\n');
+    config({ model: 'opus' });
+    expect(home.run(['ingest', 'hi']).stdout).toBe('-p --model opus\n');
+  });
+
+  it('that is set and never told to the program is something doctor names', () => {
+    const agent = file('claude', '#!/bin/sh\n');
+    fs.chmodSync(agent, 0o700);
+    home.config({
+      agents: { defaults: { runner: 'mine', model: 'opus' } },
+      runners: { mine: { command: agent } },
+    });
+    expect(home.run(['doctor', '--json']).json().checks).toContainEqual(
+      expect.objectContaining({ id: 'model', status: 'warn' }),
+    );
+  });
+});
+
 describe('hints', () => {
   it.each([
     ['sessions resume zzz', 'claw sessions list --archived'],

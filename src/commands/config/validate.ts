@@ -33,7 +33,8 @@ export class ConfigValidateCommand extends ClawCommand {
 async function rethrow(error: unknown, file: string): Promise<never> {
   if (!(error instanceof ClawError) || error.code !== 'config-invalid') throw error;
   const { migrateConfig } = await import('../../config/migrate.ts');
-  const isOlder = migrateConfig(fs.readFileSync(file, 'utf8')).changed;
+  const { notes, dropped } = migrateConfig(fs.readFileSync(file, 'utf8'));
+  const isOlder = notes.length > 0 || dropped.some(key => !key.unknown);
   throw new ClawError(
     error.exit,
     error.code,
