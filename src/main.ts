@@ -2,25 +2,49 @@
 import { cliFor, runWith, usage } from './commands/execute.ts';
 import { note } from './commands/journal.ts';
 import { printError, printOut } from './commands/output.ts';
-import { COMMANDS, commandFor } from './commands/registry.ts';
+import { beforeDashes, COMMANDS, commandFor } from './commands/registry.ts';
 import { ClawError, EXIT } from './core/errors.ts';
 
 declare const CLAW_VERSION: string;
 
 async function main(argv: string[]): Promise<number> {
-  if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-v')) {
-    printOut(`${CLAW_VERSION}\n`);
+  const { words: typed, globals } = takeGlobals(argv);
+  const json = beforeDashes(argv).includes('--json');
+  if (['--version', '-v'].includes(typed[0] ?? '') && typed.every(isVersionWord)) {
+    printOut(json ? `${JSON.stringify({ version: CLAW_VERSION })}\n` : `${CLAW_VERSION}\n`);
     return EXIT.ok;
   }
-  const words = commandFor(joinNegative(argv));
-  if (words.kind === 'help') return help(words.group);
+  const words = commandFor(joinNegative(typed));
+  if (words.kind === 'help') return help(words.group, json);
   if (words.kind === 'unknown')
-    throw usage(`there is no command ${JSON.stringify(words.name)}`, words.nearest);
+    throw usage(
+      words.name === words.nearest
+        ? `claw ${words.name} is a group of commands; say which`
+        : `there is no command ${JSON.stringify(words.name)}`,
+      words.nearest,
+    );
 
   const cli = await cliFor(words.load);
   const options = beforeDashes(words.argv);
-  if (options.includes('--help') || options.includes('-h')) return printHelp(cli, options);
-  return runWith(cli, words.argv, words.path);
+  if (options.includes('--help') || options.includes('-h')) return printHelp(cli, options, json);
+  const path = words.path.split(' ').length;
+  return runWith(cli, [...words.argv.slice(0, path), ...globals, ...words.argv.slice(path)], words.path);
+}
+
+function isVersionWord(word: string): boolean {
+  return ['--version', '-v', '--json'].includes(word);
+}
+
+/** `--config FILE` and `--json` mean the same before the command as behind it. */
+function takeGlobals(argv: string[]): { words: string[]; globals: string[] } {
+  let at = 0;
+  for (; at < argv.length; at++) {
+    const word = argv[at]!;
+    if (word === '--config') {
+      if (argv[++at] === undefined) throw usage('--config needs a FILE behind it', undefined);
+    } else if (word !== '--json' && !word.startsWith('--config=')) break;
+  }
+  return { words: argv.slice(at), globals: argv.slice(0, at) };
 }
 
 /**
@@ -39,13 +63,13 @@ function joinNegative(argv: string[]): string[] {
   return joined;
 }
 
-async function help(group: string | null): Promise<number> {
-  const { helpText } = await import('./commands/help.ts');
-  printOut(helpText(group));
+async function help(group: string | null, json: boolean): Promise<number> {
+  const { helpDocument, helpText } = await import('./commands/help.ts');
+  printOut(json ? `${JSON.stringify(helpDocument(group))}\n` : helpText(group));
   return EXIT.ok;
 }
 
-function printHelp(cli: import('clipanion').Cli, argv: string[]): number {
+function printHelp(cli: import('clipanion').Cli, argv: string[], json: boolean): number {
   const path = argv.filter(word => !word.startsWith('-'));
   const registered = [...cli.definitions()];
   const wanted = registered.filter(definition => {
@@ -54,6 +78,13 @@ function printHelp(cli: import('clipanion').Cli, argv: string[]): number {
   });
   const best = wanted.sort((a, b) => b.path.length - a.path.length)[0] ?? registered[0];
   if (!best) return EXIT.ok;
+  if (json) {
+    const { path, description, details, options, examples } = best;
+    printOut(
+      `${JSON.stringify({ command: path, usage: best.usage.replace(/^\$ /, ''), description, details, options, examples })}\n`,
+    );
+    return EXIT.ok;
+  }
   const lines = [best.usage.replace(/^\$ /, ''), '', best.description ?? '', best.details ?? ''];
   for (const option of best.options)
     lines.push(`  ${option.definition.replace(/ #0$/, ' VALUE').padEnd(24)} ${option.description ?? ''}`);
@@ -82,12 +113,6 @@ export function report(error: unknown, json: boolean): number {
 /** Whoever gave wrong arguments or a message that is none is told; claw's state is not concerned, nor is its log. */
 function isCallersMistake({ exit, code }: ClawError): boolean {
   return exit === 'usage' || code === 'config-missing' || (exit === 'data' && code !== 'state-unreadable');
-}
-
-/** What stands behind `--` is text, whatever it looks like. */
-function beforeDashes(argv: string[]): string[] {
-  const end = argv.indexOf('--');
-  return end < 0 ? argv : argv.slice(0, end);
 }
 
 const argv = process.argv.slice(2);

@@ -1,4 +1,6 @@
+import fs from 'node:fs';
 import { Command, Option } from 'clipanion';
+import { quoted } from '../config/load.ts';
 import type { Context } from '../context.ts';
 import { EXIT } from '../core/errors.ts';
 import type { SessionRecord } from '../core/session/session.ts';
@@ -6,7 +8,7 @@ import type { Desk } from '../runner/desk.ts';
 import { listAgents, listRecords } from '../store/sessions.ts';
 import { ClawCommand } from './base.ts';
 import { checkOpenChannels, checkOrphans, checkSharedMain } from './checks/access.ts';
-import { type Check, failure } from './checks/check.ts';
+import { type Check, failure, fine, warning } from './checks/check.ts';
 import { checkAgents, checkConfig, checkMachine, checkRunners } from './checks/setup.ts';
 import {
   checkAside,
@@ -38,8 +40,15 @@ export class DoctorCommand extends ClawCommand {
 
   override async run(context: Context): Promise<number> {
     requireOperator(context, 'doctor');
-    const desk = await openDesk(context, { anyConfig: true, quiet: true });
-    const checks = [...(await checkConfig(context)), ...checkAll(desk, this.fix)];
+    const looseBefore = isLoose(context.configFile);
+    const first = await openDesk(context, { anyConfig: true, quiet: true });
+    // Before the config: a file that others could write is not believed, and this may be what mends it.
+    const modes = guarded(first, () => checkModes(first, this.fix));
+    const desk = this.fix ? await openDesk(context, { anyConfig: true, quiet: true }) : first;
+    const config = await checkConfig(context);
+    if (looseBefore && !isLoose(context.configFile)) config.push(mayBeForged(context.configFile));
+    const isUsable = !config.some(({ status, where }) => status === 'fail' && where === context.configFile);
+    const checks = [...config, ...modes, ...checkAll(desk, this.fix, isUsable)];
     const ok = checks.every(check => check.status === 'ok');
     if (this.json) printJson({ ok, checks });
     else printOut(describe(checks, painter(context.env)));
@@ -47,12 +56,27 @@ export class DoctorCommand extends ClawCommand {
   }
 }
 
-function checkAll(desk: Desk, fix: boolean): Check[] {
+/** Whether everybody may write to it. */
+function isLoose(file: string): boolean {
+  return ((fs.statSync(file, { throwIfNoEntry: false })?.mode ?? 0) & 0o002) !== 0;
+}
+
+/** Mended, but not well: what somebody else wrote there before is still in it. */
+function mayBeForged(file: string): Check {
+  return warning(
+    'config',
+    'everybody could write to it until just now, and it names the programs claw runs; only you can tell whether somebody did',
+    file,
+    `read it: less ${quoted(file)}`,
+  );
+}
+
+/** @param isUsable the config can be read; what depends on it is left out otherwise, since the defaults would accuse the wrong */
+function checkAll(desk: Desk, fix: boolean, isUsable: boolean): Check[] {
   let records: SessionRecord[] = [];
   return [
     () => checkMachine(desk),
     () => checkHome(desk),
-    () => checkModes(desk, fix),
     () => checkRecords(desk, fix),
     () => checkSettings(desk, fix),
     () => {
@@ -63,22 +87,28 @@ function checkAll(desk: Desk, fix: boolean): Check[] {
     () => checkTemporaries(desk, fix),
     () => checkLocks(desk),
     () => checkClock(desk, records),
-    () => checkRunners(desk),
-    () => checkAgents(desk),
-    () => checkOpenChannels(desk, records),
-    () => checkSharedMain(desk, records),
-    () => checkOrphans(desk, records),
+    ...(isUsable
+      ? [
+          () => checkRunners(desk),
+          () => checkAgents(desk),
+          () => checkOpenChannels(desk, records),
+          () => checkSharedMain(desk, records),
+          () => checkOrphans(desk, records),
+        ]
+      : [() => [fine('left-out', 'runners, agents, access: not looked at while the config cannot be used')]]),
     () => [checkTick(desk)],
     () => lookAtWork(desk).checks,
-  ].flatMap(step => {
-    try {
-      return step();
-    } catch (error) {
-      // One place that cannot be looked at keeps nobody from the others.
-      const { message, path: where } = error as NodeJS.ErrnoException;
-      return [failure('access-to-state', message, where ?? desk.layout.home, 'look at its owner and modes')];
-    }
-  });
+  ].flatMap(step => guarded(desk, step));
+}
+
+/** One place that cannot be looked at keeps nobody from the others. */
+function guarded(desk: Desk, step: () => Check[]): Check[] {
+  try {
+    return step();
+  } catch (error) {
+    const { message, path: where } = error as NodeJS.ErrnoException;
+    return [failure('access-to-state', message, where ?? desk.layout.home, 'look at its owner and modes')];
+  }
 }
 
 const MARKS: Record<Check['status'], { mark: string; style: Style }> = {

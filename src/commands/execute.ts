@@ -49,7 +49,7 @@ export async function runWith(cli: Cli, argv: string[], path: string): Promise<n
     // `claw call` runs another command; it gets the way to as its context, since nothing here may know it.
     command = cli.process(argv, { execute } as Partial<ExecutingContext>);
   } catch (error) {
-    throw usage(explainSyntax(error as Error, path), path);
+    throw usage(explainSyntax(error as Error, cli, argv, path), path);
   }
   return command.validateAndExecute();
 }
@@ -59,9 +59,49 @@ export function usage(message: string, command: string | undefined): ClawError {
   return new ClawError('usage', 'usage', message, command ? `claw ${command} --help` : 'claw --help');
 }
 
-/** Clipanion says of arguments it cannot place that the command was not found. */
-function explainSyntax(error: Error, path: string): string {
+/** What is missing is named; of arguments it cannot place Clipanion says that the command was not found. */
+function explainSyntax(error: Error, cli: Cli, argv: string[], path: string): string {
   const [first = ''] = error.message.split('\n');
-  if (!first.startsWith('Command not found')) return first;
+  if (!/^Command not found|Not enough positional arguments/.test(first)) return first;
+  const definition = [...cli.definitions()].find(each => each.path === `claw ${path}`);
+  if (definition) {
+    const words = definition.usage.replace(/^\$ /, '');
+    const options = definition.options.map(({ definition: text, required }) => ({
+      names: text.replace(/ #.*$/, '').split(','),
+      takesValue: / #\d/.test(text),
+      required,
+    }));
+    const given = argv.slice(path.split(' ').length);
+    const positional = [...words.matchAll(/<([^>]+)>/g)].map(match => match[1]!.toUpperCase());
+    const needed = [
+      ...options
+        .filter(({ required, names }) => required && !names.some(name => isGiven(name, given)))
+        .map(({ names }) => names[0]!),
+      ...positional.slice(countPositional(given, options)),
+    ];
+    const form = [
+      words,
+      ...options.filter(({ required }) => required).map(({ names }) => `${names[0]} VALUE`),
+    ];
+    if (needed.length > 0)
+      return `${needed.join(' and ')} ${needed.length === 1 ? 'is' : 'are'} missing: ${form.join(' ')}`;
+  }
   return `the arguments do not fit claw ${path}; a text of several words stands in quotes`;
+}
+
+function isGiven(name: string, words: string[]): boolean {
+  const end = words.indexOf('--');
+  const options = end < 0 ? words : words.slice(0, end);
+  return options.some(word => word === name || word.startsWith(`${name}=`));
+}
+
+function countPositional(words: string[], options: { names: string[]; takesValue: boolean }[]): number {
+  let count = 0;
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at]!;
+    if (word === '--') return count + words.length - at - 1;
+    if (!word.startsWith('-') || word === '-') count++;
+    else if (options.some(({ names, takesValue }) => takesValue && names.includes(word))) at++;
+  }
+  return count;
 }

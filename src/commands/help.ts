@@ -4,7 +4,9 @@ import { COMMANDS } from './registry.ts';
 /** @param group first word of the commands to show, e.g. `sessions`; null: all */
 export function helpText(group: string | null): string {
   if (group !== null) {
-    return `${listing(COMMANDS.filter(({ path }) => path.split(' ')[0] === group))}\n\n  claw COMMAND --help explains one.\n`;
+    const alone = group === 'sessions' ? ' claw sessions alone lists them.' : '';
+    const [first] = commandsOf(group);
+    return `${listing(commandsOf(group))}\n\n  claw ${first?.path} --help explains that one, and so on.${alone}\n`;
   }
   return `claw: sessions, resets, memory and delivery around any agent command line. No daemon, plain files.
 
@@ -15,9 +17,18 @@ export function helpText(group: string | null): string {
 Commands
 ${listing(COMMANDS)}
 
-  claw COMMAND --help explains one. Every command takes --json and --config FILE.
+  claw COMMAND --help explains one. Every command takes --json and --config FILE, behind it or before it.
   State lives under $CLAW_HOME (default ~/.claw).
 `;
+}
+
+/** The same for programs. */
+export function helpDocument(group: string | null): { commands: { path: string; summary: string }[] } {
+  return { commands: commandsOf(group).map(({ path, summary }) => ({ path, summary })) };
+}
+
+function commandsOf(group: string | null): typeof COMMANDS {
+  return COMMANDS.filter(({ path }) => group === null || path.split(' ')[0] === group);
 }
 
 function listing(commands: typeof COMMANDS): string {

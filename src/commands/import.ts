@@ -84,7 +84,7 @@ function describe(report: ImportReport): string {
     [entries.thinking, 'thinking'],
     [entries.compactions, 'compactions'],
     [entries.resets, 'resets'],
-    [entries.other, 'others'],
+    [entries.other, 'of other kinds (kept as they were)'],
     [entries.unreadable, 'unreadable (kept as text)'],
   ]);
   say('jobs', [
@@ -131,7 +131,11 @@ function describe(report: ImportReport): string {
   );
   list(
     'Not taken',
-    report.notTaken.map(({ what, file, reason }) => `${what} ${file}: ${reason}`),
+    report.notTaken.map(({ what, file, reason }) => {
+      const [place, name] = file.split(': ');
+      if (name !== undefined) return `the ${what} ${name} in ${place}: ${reason}`;
+      return what === file ? `${file}: ${reason}` : `${file} (${what}): ${reason}`;
+    }),
   );
   list(
     'Could not be read',

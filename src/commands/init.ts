@@ -1,11 +1,15 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { Command } from 'clipanion';
+import { loadConfig } from '../config/load.ts';
 import type { Context } from '../context.ts';
+import { runnerName } from '../core/agent.ts';
 import { ClawError, EXIT } from '../core/errors.ts';
+import { defaultAgentId } from '../core/routing/binding.ts';
 import { probeVersion } from '../runner/probe.ts';
 import { Layout } from '../store/layout.ts';
 import { ClawCommand } from './base.ts';
+import { configOptions } from './desk.ts';
 import { requireOperator } from './operator.ts';
 import { printJson, printOut } from './output.ts';
 
@@ -13,32 +17,45 @@ import { printJson, printOut } from './output.ts';
 const KNOWN_AGENTS: {
   name: string;
   program: string;
-  args: string[];
+  args: (string | string[])[];
   output: 'text' | 'json' | 'jsonl';
   pick?: string;
 }[] = [
   {
     name: 'claude',
     program: 'claude',
-    args: ['-p', '--output-format', 'json', '--no-session-persistence'],
+    args: ['-p', '--output-format', 'json', '--no-session-persistence', ['--model', '{{Model}}']],
     output: 'json',
   },
   {
     name: 'codex',
     program: 'codex',
-    args: ['exec', '--ephemeral', '--skip-git-repo-check', '--json', '-'],
+    args: [
+      'exec',
+      '--ephemeral',
+      '--skip-git-repo-check',
+      '--json',
+      ['-m', '{{Model}}'],
+      ['-c', 'model_reasoning_effort={{ThinkingLevel}}'],
+      '-',
+    ],
     output: 'jsonl',
     pick: 'item.text',
   },
-  { name: 'gemini', program: 'gemini', args: ['--skip-trust', '-o', 'json'], output: 'json' },
+  {
+    name: 'gemini',
+    program: 'gemini',
+    args: ['--skip-trust', '-o', 'json', ['-m', '{{Model}}']],
+    output: 'json',
+  },
   {
     name: 'opencode',
     program: 'opencode',
-    args: ['run', '--format', 'json'],
+    args: ['run', '--format', 'json', ['-m', '{{Model}}']],
     output: 'jsonl',
     pick: 'part.text',
   },
-  { name: 'llm', program: 'llm', args: ['--no-stream', '-n'], output: 'text' },
+  { name: 'llm', program: 'llm', args: ['--no-stream', '-n', ['-m', '{{Model}}']], output: 'text' },
   { name: 'goose', program: 'goose', args: ['run', '-q', '--no-session', '-i', '-'], output: 'text' },
   {
     name: 'ollama',
@@ -46,7 +63,7 @@ const KNOWN_AGENTS: {
     args: ['run', 'llama3.2', '--nowordwrap', '--hidethinking'],
     output: 'text',
   },
-  { name: 'pi', program: 'pi', args: ['-p', '--no-session'], output: 'text' },
+  { name: 'pi', program: 'pi', args: ['-p', '--no-session', ['--model', '{{Model}}']], output: 'text' },
 ];
 
 export class InitCommand extends ClawCommand {
@@ -93,7 +110,7 @@ export class InitCommand extends ClawCommand {
         agents: found.map(({ name, file, version }) => ({ name, path: file, version })),
       });
     } else {
-      printOut(describe(context, workspace, created, found));
+      printOut(describe(context, workspace, created, found, await standing(context)));
     }
     return EXIT.ok;
   }
@@ -146,6 +163,7 @@ function configText(found: string[]): string {
   },
 
   // How an agent's command is started: the conversation so far and the message come on its stdin.
+  // A list in args is left out where no model (or thinking level) is set.
   // Those that were found on this machine are active, the others are commented out.
   runners: {
 ${runners.join('\n')}
@@ -165,11 +183,32 @@ ${runners.join('\n')}
 `;
 }
 
+/** What the config that is there already decides. */
+interface Standing {
+  runner?: string;
+  /** at least one channel says who may write */
+  isClosed: boolean;
+}
+
+async function standing(context: Context): Promise<Standing> {
+  try {
+    const { config } = await loadConfig(configOptions(context));
+    const isClosed = Object.values(config.channels ?? {}).some(
+      channel => channel.dmPolicy !== undefined || channel.allowFrom !== undefined,
+    );
+    return { runner: runnerName(config, defaultAgentId(config)), isClosed };
+  } catch {
+    // A config that cannot be used is for claw doctor to explain; init has left it as it is.
+    return { isClosed: false };
+  }
+}
+
 function describe(
   context: Context,
   workspace: string,
   created: string[],
   found: { name: string; file: string; version: string | null }[],
+  { runner, isClosed }: Standing,
 ): string {
   const agents =
     found.length > 0
@@ -181,18 +220,28 @@ function describe(
           .join('\n')
       : '  none found on the PATH';
   const first = found[0]?.name;
+  const isSet = runner !== undefined && runner !== 'recall';
+  const advice = isSet
+    ? 'claw doctor'
+    : first
+      ? `claw config set agents.defaults.runner ${first}`
+      : `install an agent command line, or describe your own under runners in ${context.configFile}`;
   return `${created.length > 0 ? `Created ${created.join(', ')}` : `Kept ${context.configFile} as it is`}
 Workspace ${workspace}
 
-Agent command lines on this machine
-${agents}
+Agent command lines known to claw on this machine
+${agents}${isSet ? `\nYour agents use the runner "${runner}".` : ''}
 
-Who can talk to it: anybody whose messages you pipe into claw ingest. Before you connect a chat to a runner that has
-tools, set channels.<name>.allowFrom (private chats) and groupPolicy (groups: allowlist or disabled).
+${
+  isClosed
+    ? 'Who can talk to it: what channels in your config says; claw route tells it of one message, claw doctor what is open.'
+    : `Who can talk to it: anybody whose messages you pipe into claw ingest. Before you connect a chat to a runner that has
+tools, set channels.<name>.allowFrom (private chats) and groupPolicy (groups: allowlist or disabled).`
+}
 
 Next
   echo "Remember: the spare key is with Ada" | claw ingest
   echo "Where is the spare key?" | claw ingest
-  ${first ? `set agents.defaults.runner to "${first}" in ${context.configFile}` : `install an agent command line, or describe your own under runners in ${context.configFile}`}
+  ${advice}
 `;
 }

@@ -43,7 +43,7 @@ export class LogsCommand extends ClawCommand {
 
   override async run(context: Context): Promise<number> {
     const desk = await openDesk(context, { anyConfig: true });
-    const limit = numberOption('--limit', this.limit) ?? DEFAULT_LIMIT;
+    const limit = numberOption('--limit', this.limit, 'logs') ?? DEFAULT_LIMIT;
     const paint = painter(context.env);
     return this.session === undefined
       ? this.ownLog(desk, limit, paint)

@@ -1,4 +1,7 @@
-/** What only a person at a shell, or a timer, may do: one check for all of it. */
+/**
+ * What only a person at a shell, or a timer, may do: one check for all of it. The configuration belongs to it, to read
+ * as well: it says who may write, who owns the assistant, and what tokens its programs get.
+ */
 import type { Context } from '../context.ts';
 import { ClawError } from '../core/errors.ts';
 

@@ -229,34 +229,71 @@ function canonical(argv: string[]): string[] {
 
 /** Which command these words mean. */
 export function commandFor(typed: string[]): Chosen {
-  if (typed.length === 0 || ['help', '--help', '-h'].includes(typed[0]!))
-    return { kind: 'help', group: null };
+  if (typed.length === 0 || isHelp(typed[0])) return helpFor(typed.slice(1));
+  // `claw sessions --help` is about the group, though `claw sessions` alone lists.
+  const [first = '', second] = typed;
+  const group = groupOf(first);
+  if (group.length > 0 && second === 'help') return helpFor([first, ...typed.slice(2)]);
+  if (
+    group.length > 0 &&
+    (second === undefined || second.startsWith('-')) &&
+    beforeDashes(typed).some(isHelp)
+  )
+    return { kind: 'help', group: group[0]!.path.split(' ')[0]! };
+
   const argv = canonical(typed);
-  const found = COMMANDS.find(({ path }) => path.split(' ').every((word, index) => argv[index] === word));
+  const found = exact(argv);
   if (found) return { kind: 'command', path: found.path, argv, load: found.load };
   const words = argv.filter(word => !word.startsWith('-'));
-  const group = COMMANDS.filter(({ path }) => path.split(' ')[0] === words[0]);
-  const asksHelp = argv.includes('--help') || argv.includes('-h');
-  if (group.length > 0 && words.length === 1 && asksHelp) return { kind: 'help', group: words[0]! };
-  if (group.length > 0 && (words.length === 1 || group[0]!.path.includes(' '))) {
+  if (group.length > 0) {
     const name = words.slice(0, 2).join(' ');
-    return {
-      kind: 'unknown',
-      name,
-      nearest:
-        nearest(
-          name,
-          group.map(({ path }) => path),
-        ) ?? group[0]!.path,
-    };
+    const near = nearest(
+      words[1] ?? '',
+      pathsOf(group).map(path => path.split(' ')[1]!),
+    );
+    return { kind: 'unknown', name, nearest: near ? `${words[0]} ${near}` : words[0] };
   }
   const name = words[0] ?? argv[0]!;
-  return {
-    kind: 'unknown',
-    name,
-    nearest: nearest(
-      name,
-      COMMANDS.map(({ path }) => path),
-    ),
-  };
+  return { kind: 'unknown', name, nearest: nearest(name, pathsOf(COMMANDS)) };
+}
+
+/** `claw help WORDS`: what `claw WORDS --help` says. */
+function helpFor(words: string[]): Chosen {
+  const asked = beforeDashes(words).filter(word => !word.startsWith('-'));
+  if (asked.length === 0) return { kind: 'help', group: null };
+  const group = groupOf(asked[0]!);
+  if (group.length > 0 && asked.length === 1) return { kind: 'help', group: group[0]!.path.split(' ')[0]! };
+  const found = exact(canonical(asked));
+  return found
+    ? {
+        kind: 'command',
+        path: found.path,
+        argv: [...found.path.split(' '), ...(words.includes('--json') ? ['--json'] : []), '--help'],
+        load: found.load,
+      }
+    : commandFor(asked);
+}
+
+function exact(argv: string[]): CommandEntry | undefined {
+  return COMMANDS.find(({ path }) => path.split(' ').every((word, index) => argv[index] === word));
+}
+
+/** The commands that begin with this word and go on with another. */
+function groupOf(word: string): CommandEntry[] {
+  const name = word === 'session' ? 'sessions' : word;
+  return COMMANDS.filter(({ path }) => path.startsWith(`${name} `));
+}
+
+function pathsOf(commands: CommandEntry[]): string[] {
+  return commands.map(({ path }) => path);
+}
+
+function isHelp(word: string | undefined): boolean {
+  return word === 'help' || word === '--help' || word === '-h';
+}
+
+/** What stands behind `--` is text, whatever it looks like. */
+export function beforeDashes(argv: string[]): string[] {
+  const end = argv.indexOf('--');
+  return end < 0 ? argv : argv.slice(0, end);
 }

@@ -40,7 +40,7 @@ export class TickCommand extends ClawCommand {
     }
     const control = new AbortController();
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => control.abort());
-    const max = numberOption('--max', this.max);
+    const max = numberOption('--max', this.max, 'tick');
     const report = await tick(desk, { signal: control.signal, ...(max === undefined ? {} : { max }) });
     try {
       stampTick(desk);

@@ -4,10 +4,12 @@
  * Where a rule about who may write cannot be read, the channel is closed, never opened.
  */
 import JSON5 from 'json5';
+import { restrictsAccess } from './access-key.ts';
 import { type ConfigPath, formatPath, isRecord, valueAt } from './config-path.ts';
 import { translateDialects } from './dialects.ts';
 import { checkRules } from './rules.ts';
-import { type ConfigInput, configSchema } from './schema.ts';
+import type { ConfigInput } from './schema.ts';
+import { shapeProblems } from './validate.ts';
 
 export interface LeftOut {
   path: string;
@@ -46,8 +48,6 @@ const ELSEWHERE = [
   'tools',
 ];
 
-const ACCESS = ['dmPolicy', 'allowFrom', 'groupPolicy', 'groupAllowFrom', 'groups'];
-
 const MOST_ROUNDS = 200;
 
 /** @param text JSON5 of any of the dialects */
@@ -70,7 +70,6 @@ export function adoptConfig(text: string): Adoption {
     delete raw[name];
     adoption.leftOut.push({ path: name, reason: 'claw has nothing that this configures' });
   }
-  keepAllowList(raw);
   const translation = translateDialects(raw);
   adoption.notes.push(...translation.notes);
   for (const { path, message } of translation.problems)
@@ -97,31 +96,33 @@ export function adoptConfig(text: string): Adoption {
 
 /** What the schema refuses, else what the rules do. */
 function faultsOf(config: Record<string, unknown>): { path: ConfigPath; message: string }[] {
-  const parsed = configSchema.safeParse(config);
-  if (parsed.success) return checkRules(parsed.data).errors.map(({ path, message }) => ({ path, message }));
-  return parsed.error.issues.flatMap(issue => {
-    const path = issue.path as (string | number)[];
-    return issue.code === 'unrecognized_keys'
-      ? issue.keys.map(key => ({ path: [...path, key], message: 'claw has no such key' }))
-      : [{ path, message: issue.message }];
-  });
+  const shape = shapeProblems(config).map(({ path, message, unknown }) => ({
+    path,
+    message: unknown ? 'claw has no such key' : message,
+  }));
+  return shape.length > 0 ? shape : checkRules(config as ConfigInput).errors;
 }
 
 /** Takes one path out. A rule about who may write leaves the channel closed; a path that is gone takes its parent along. */
 function remove(config: Record<string, unknown>, path: ConfigPath): void {
-  const isChannel = path[0] === 'channels' && path.length === 2;
-  const closed = isChannel || (path[0] === 'channels' && path.some(step => ACCESS.includes(String(step))));
+  const value = valueAt(config, path);
+  const isOff = path.at(-1) === 'enabled' && value === false;
+  const isChannel = path.length === 2;
+  const closes = path[0] === 'channels' && (isChannel || isOff || restrictsAccess(path.slice(2), value));
   let at = path;
   while (at.length > 0 && valueAt(config, at) === undefined) at = at.slice(0, -1);
   const parent = valueAt(config, at.slice(0, -1));
   const last = at.at(-1);
   if (Array.isArray(parent) && typeof last === 'number') parent.splice(last, 1);
   else if (isRecord(parent) && last !== undefined) delete parent[last];
-  if (!closed) return;
-  const depth = isChannel ? 2 : path.findIndex(step => ACCESS.includes(String(step)));
-  if (isChannel && isRecord(parent)) parent[path[1]!] = {};
-  const channel = valueAt(config, path.slice(0, depth));
-  if (isRecord(channel)) Object.assign(channel, { dmPolicy: 'disabled', groupPolicy: 'disabled' });
+  if (!closes) return;
+  // The account it stood in, else the channel.
+  const owner = path[2] === 'accounts' && path.length > 4 ? path.slice(0, 4) : path.slice(0, 2);
+  const settings = valueAt(config, owner);
+  const closed = { dmPolicy: 'disabled', groupPolicy: 'disabled' };
+  if (isRecord(settings)) Object.assign(settings, closed);
+  else if (isRecord(config.channels)) config.channels[String(path[1])] = closed;
+  else config.channels = { [String(path[1])]: closed };
 }
 
 /**
@@ -172,23 +173,5 @@ function takeCommands(raw: Record<string, unknown>, adoption: Adoption): void {
     const accounts = isRecord(channel) && isRecord(channel.accounts) ? channel.accounts : {};
     for (const [name, account] of Object.entries(accounts))
       take(account, 'send', ['channels', id, 'accounts', name]);
-  }
-}
-
-/** Clawdis had one list of who may write, for WhatsApp, which was its only channel. */
-function keepAllowList(raw: Record<string, unknown>): void {
-  for (const path of [
-    ['inbound', 'allowFrom'],
-    ['routing', 'allowFrom'],
-  ] as const) {
-    const block = raw[path[0]];
-    if (!isRecord(block) || !Array.isArray(block.allowFrom)) continue;
-    const channels = isRecord(raw.channels) ? raw.channels : {};
-    const whatsapp = isRecord(channels.whatsapp) ? channels.whatsapp : {};
-    whatsapp.allowFrom ??= block.allowFrom.map(String);
-    channels.whatsapp = whatsapp;
-    raw.channels = channels;
-    delete block.allowFrom;
-    if (path[0] === 'routing' && Object.keys(block).length === 0) delete raw.routing;
   }
 }

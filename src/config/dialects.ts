@@ -7,6 +7,8 @@
  * The forms come from Clawdis (`inbound.reply…`), early Clawdbot (`dmScope`, `session.resetTime` …), today's Clawdbot
  * and OpenClaw (`session.reset.dailyWindow`, `bindings` as a map …).
  */
+import { isDeepStrictEqual } from 'node:util';
+import { restrictsAccess } from './access-key.ts';
 import { type ConfigPath, formatPath, isRecord, isWithin, type Problem, valueAt } from './config-path.ts';
 
 /** A key of the text that the canonical form has no room for. */
@@ -15,6 +17,8 @@ export interface DroppedKey {
   path: ConfigPath;
   value: unknown;
   reason: string;
+  /** it may keep somebody out, and nothing in the canonical form says the same */
+  restricts: boolean;
 }
 
 export interface Translation {
@@ -34,6 +38,8 @@ export interface Translation {
 export function translateDialects(raw: unknown): Translation {
   const draft = new Draft(raw);
   if (isRecord(draft.config)) {
+    translateProviders(draft);
+    translateAllowList(draft);
     translateClawdis(draft);
     translateTopLevel(draft);
     translateBlocks(draft);
@@ -52,6 +58,23 @@ export function translateDialects(raw: unknown): Translation {
     dropped: draft.dropped,
     sourceOf: path => draft.sourceOf(path),
   };
+}
+
+/** Channels that early Clawdbot had at the top. */
+const PROVIDERS = ['whatsapp', 'telegram', 'discord', 'slack', 'signal', 'imessage', 'msteams'];
+
+function translateProviders(draft: Draft): void {
+  for (const name of PROVIDERS) if (isRecord(draft.get([name]))) draft.move([name], ['channels', name]);
+}
+
+/** Clawdis had one list of who may write, for WhatsApp, which was its only channel. */
+function translateAllowList(draft: Draft): void {
+  const channels = draft.get(['channels']);
+  const whatsapp =
+    Object.keys(isRecord(channels) ? channels : {}).find(name => name.trim().toLowerCase() === 'whatsapp') ??
+    'whatsapp';
+  for (const block of ['inbound', 'routing'])
+    draft.move([block, 'allowFrom'], ['channels', whatsapp, 'allowFrom'], numbersToIds);
 }
 
 /** Keys of `inbound` (Clawdis, warelay) that have a place here. */
@@ -166,6 +189,11 @@ function translateGroups(draft: Draft): void {
       );
     }
   }
+}
+
+function below(draft: Draft, path: ConfigPath): ConfigPath[] {
+  const map = draft.get(path);
+  return isRecord(map) ? Object.keys(map).map(name => [...path, name]) : [];
 }
 
 function translateSession(draft: Draft): void {
@@ -416,6 +444,8 @@ const idsAsText = (value: unknown) =>
   Array.isArray(value) && value.some(id => Number.isSafeInteger(id))
     ? value.map(id => (Number.isSafeInteger(id) ? String(id) : id))
     : value;
+const numbersToIds = (value: unknown) =>
+  Array.isArray(value) ? value.map(id => (typeof id === 'number' ? String(id) : id)) : value;
 const onOrOff = (value: unknown) => (value === true ? 'on' : value === false ? 'off' : value);
 const allowOrDeny = (word: string) => (word === 'on' ? 'allow' : word === 'off' ? 'deny' : word);
 const compactionMode = (word: unknown) => (word === 'summarize' ? 'auto' : word);
@@ -484,7 +514,8 @@ class Draft {
     }
     const taken = this.inTheWay(to);
     if (taken !== null) {
-      this.leaveOut(from, `${formatPath(taken)} is set too`);
+      const isSame = isDeepStrictEqual(this.get(to), convert === undefined ? value : convert(value));
+      this.leaveOut(from, `${formatPath(taken)} is set too`, !isSame);
       return;
     }
     this.remove(from);
@@ -503,13 +534,13 @@ class Draft {
     return null;
   }
 
-  /** Takes a key out that says nothing here, with a note. */
-  leaveOut(path: ConfigPath, reason: string): void {
+  /** Takes a key out that says nothing here, with a note. `loses`: what it said is said nowhere else. */
+  leaveOut(path: ConfigPath, reason: string, loses = true): void {
     const value = this.get(path);
     if (value === undefined) return;
     const source = this.sourceOf(path);
     this.say(source, ` is left out: ${reason}`);
-    this.dropped.push({ path: source, value, reason });
+    this.dropped.push({ path: source, value, reason, restricts: loses && restrictsAccess(source) });
     this.remove(path);
   }
 
@@ -518,7 +549,8 @@ class Draft {
     const source = this.sourceOf(path);
     this.said.delete(formatPath(source));
     this.problems.push({ path: source, message, unknown: true });
-    this.dropped.push({ path: source, value: this.get(path), reason: message });
+    const restricts = restrictsAccess(source);
+    this.dropped.push({ path: source, value: this.get(path), reason: message, restricts });
   }
 
   /** `path: word` becomes `path: {member: value}`. */

@@ -20,8 +20,8 @@ export interface Migration {
   changed: boolean;
   /** one per old key */
   notes: string[];
-  /** keys that stand in `text` as comments only; `unknown`: no dialect knows them, a slip of the pen perhaps */
-  dropped: { path: string; value: unknown; reason: string; unknown: boolean }[];
+  /** keys that stand in `text` as comments only; `unknown`: no dialect knows them, a slip of the pen perhaps; `restricts`: may keep somebody out */
+  dropped: { path: string; value: unknown; reason: string; unknown: boolean; restricts: boolean }[];
   /** what must be mended first, in the places of the given text */
   problems: ConfigProblem[];
 }
@@ -47,7 +47,12 @@ export function migrateConfig(text: string): Migration {
   const config = structuredClone(translation.config);
   const unknown: DroppedKey[] = [];
   for (const { path, message } of shapeProblems(config).filter(problem => problem.unknown)) {
-    unknown.push({ path: translation.sourceOf(path), value: valueAt(config, path), reason: message });
+    unknown.push({
+      path: translation.sourceOf(path),
+      value: valueAt(config, path),
+      reason: message,
+      restricts: true,
+    });
     removeKey(config, path);
   }
   const known = validateConfig(text).problems;
@@ -66,10 +71,11 @@ export function migrateConfig(text: string): Migration {
     text: changed ? print(text, raw, config, path => translation.sourceOf(path), lost) : text,
     changed,
     notes: translation.notes,
-    dropped: lost.map(({ path, value, reason }) => ({
+    dropped: lost.map(({ path, value, reason, restricts }) => ({
       path: formatPath(path),
       value,
       reason,
+      restricts,
       unknown: unknown.some(other => other.path === path),
     })),
     problems: [],

@@ -74,7 +74,12 @@ const pickSchema = z.strictObject({
 /** How an agent's command is started. The command is run directly, never through a shell. */
 export const runnerSchema = z.strictObject({
   command: text.describe('program to run'),
-  args: z.array(z.string()).optional().describe('arguments; {{Model}}, {{PromptFile}} … are filled in'),
+  args: z
+    .array(z.union([z.string(), z.array(z.string())]))
+    .optional()
+    .describe(
+      'arguments; {{Model}}, {{PromptFile}} … are filled in; a list among them, such as ["--model", "{{Model}}"], is left out where one of its values is empty',
+    ),
   env: variables.optional().describe('environment added to the allow-list'),
   input: z.enum(['text', 'json']).optional().describe('what the program reads on stdin; default text'),
   output: z.enum(['text', 'json', 'jsonl']).optional().describe('what it prints; default text'),

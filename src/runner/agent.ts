@@ -6,7 +6,7 @@ import type { RunnerConfig } from '../config/schema.ts';
 import { DeltaGate } from '../core/runner/delta.ts';
 import { runnerEnvironment, type TurnOrigin } from '../core/runner/environment.ts';
 import { promptDocument, promptText } from '../core/runner/prompt.ts';
-import { fillTemplate, templateValues, usesTemplate } from '../core/runner/template.ts';
+import { fillArguments, templateValues, usesTemplate } from '../core/runner/template.ts';
 import { judge, RUNNER_DEFAULTS } from '../core/runner/verdict.ts';
 import type { TurnOutcome, TurnRequest } from '../core/turn-request.ts';
 import { exec } from './exec.ts';
@@ -77,7 +77,7 @@ export async function runAgent(request: TurnRequest, options: AgentOptions): Pro
       prompt,
       promptFolder === null ? undefined : promptIn(promptFolder),
     );
-    const args = template.map(arg => fillTemplate(arg, values));
+    const args = fillArguments(template, values);
     if (args.some(arg => Buffer.byteLength(arg) > ARGUMENT_BYTES)) {
       const hint = 'leave {{Body}} out of its args, so that the prompt goes by stdin, or use {{PromptFile}}';
       return refuse(

@@ -51,9 +51,9 @@ export function planCleanup(desk: Desk): CleanupPlan {
         const found = listArchives(layout, agentId);
         undecided.push(...found.undecided);
         const whyInUse = inUseBy(desk, agentId);
-        for (const { key, sessionId, file, bytes, endedAt } of found.archived) {
+        for (const { key, sessionId, file, bytes, archivedAt } of found.archived) {
           const inUse = key === null ? null : whyInUse(key, sessionId);
-          facts.push({ kind: 'archived', agentId, key, sessionId, file, bytes, at: endedAt, inUse });
+          facts.push({ kind: 'archived', agentId, key, sessionId, file, bytes, at: archivedAt, inUse });
         }
       }
       if (limits.torn !== undefined) {

@@ -13,6 +13,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { expandHome } from '../context.ts';
 import { registrationPrefix, SHIM_NAME, SHIM_REFUSED, SHIM_SCRIPT } from '../core/runner/shim.ts';
 import type { ExecOutcome } from '../core/runner/verdict.ts';
 import { endRun } from './process-group.ts';
@@ -25,7 +26,7 @@ const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin';
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 export interface ExecRequest {
-  /** a name on the PATH of `env`, an absolute path, or a path with a slash relative to `cwd` */
+  /** a name on the PATH of `env`, an absolute path, one that begins with `~/`, or one with a slash relative to `cwd` */
   command: string;
   args: readonly string[];
   /** the whole environment; must hold CLAW_RUN_ID=<runId>, by which stray descendants are found */
@@ -152,7 +153,7 @@ export function findProgram(
   searchPath: string = DEFAULT_PATH,
 ): { file: string } | { code: string; message: string } {
   if (command.includes('/')) {
-    const file = path.resolve(cwd, command);
+    const file = path.resolve(cwd, expandHome(command));
     const problem = programProblem(file);
     return problem === null ? { file } : { ...problem, message: `"${file}" ${problem.message}` };
   }

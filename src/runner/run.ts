@@ -3,6 +3,7 @@
  * transcript, and the reply on its way back. `runner/turn.ts` decides when.
  */
 import type { RunnerConfig } from '../config/schema.ts';
+import { expandHome } from '../context.ts';
 import { agentEntry } from '../core/agent.ts';
 import { historyLimits, selectHistory } from '../core/context/history.ts';
 import { applyResponsePrefix, prefixValues } from '../core/delivery/response-prefix.ts';
@@ -151,7 +152,7 @@ function requestOf(desk: Desk, seat: Seat, record: SessionRecord, { turn, users 
     runnerName: turn.runner,
     ...(runner ? { runner: { ...runner, ...(timeoutSeconds ? { timeoutSeconds } : {}) } } : {}),
     env: { ...defaults?.env, ...agent?.env, CLAW_HOPS: String(hopsOf(users) + 1), ...chain() },
-    workspace: workspace ? expandWorkspace(desk, workspace) : layout.workspace(seat.agentId),
+    workspace: workspace ? expandHome(workspace) : layout.workspace(seat.agentId),
     transcript,
     leaseFolder: seat.lock.folder,
   };
@@ -194,12 +195,6 @@ function hopsOf(users: UserEntry[]): number {
 /** Recall searches the transcript itself. */
 function sendsHistory(runner: RunnerConfig | undefined): boolean {
   return runner !== undefined && (runner.context ?? 'claw') === 'claw';
-}
-
-function expandWorkspace(desk: Desk, workspace: string): string {
-  const home = desk.context.env.HOME;
-  if (workspace.startsWith('~/') && home) return `${home}${workspace.slice(1)}`;
-  return workspace;
 }
 
 /** What is said before a reply to the person, never to the model. */

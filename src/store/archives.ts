@@ -34,10 +34,12 @@ export interface ArchivedTranscript {
   bytes: number;
   /** epoch ms; null without a header */
   startedAt: number | null;
-  /** epoch ms: of the line that archived it, else the file's mtime */
+  /** epoch ms: of the line that archived it (of an imported one: when it ended there), else the file's mtime */
   endedAt: number;
+  /** the same, but of an imported one when it came here; what retention counts from */
+  archivedAt: number;
   /** why it was archived; null where no line says so (its record was deleted) */
-  reason: ResetEntry['reason'] | null;
+  reason: ResetEntry['reason'] | 'import' | null;
   nextSessionId: string | null;
   /** user and assistant messages; null where counting would mean reading all of it */
   messageCount: number | null;
@@ -139,6 +141,7 @@ export function describeArchived(file: string, agentId: string): ArchivedTranscr
     const isOwn = header !== null && header.id === sessionId && header.agentId === agentId;
     const mark = last.findLast(entry => isResetEntry(entry) || isResumedEntry(entry));
     const reset = mark && isResetEntry(mark) ? mark : null;
+    const imported = mark ? null : last.findLast(isImportEnd);
     const spoken = entries.find(entry => roleOf(entry) === 'user') ?? entries.find(isCommandEntry);
     return {
       sessionId,
@@ -147,8 +150,9 @@ export function describeArchived(file: string, agentId: string): ArchivedTranscr
       file,
       bytes: size,
       startedAt: header?.timestamp ?? null,
-      endedAt: reset?.timestamp ?? Math.round(mtimeMs),
-      reason: reset?.reason ?? null,
+      endedAt: reset?.timestamp ?? imported?.timestamp ?? Math.round(mtimeMs),
+      archivedAt: reset?.timestamp ?? Math.round(mtimeMs),
+      reason: reset?.reason ?? (imported ? 'import' : null),
       nextSessionId: reset?.nextSessionId ?? null,
       messageCount: isWhole ? entries.filter(entry => roleOf(entry) !== null).length : null,
       preview: spoken ? previewOf(spoken) : isWhole ? null : cutPreview(first.at(-1)),
@@ -157,6 +161,12 @@ export function describeArchived(file: string, agentId: string): ArchivedTranscr
   } finally {
     fs.closeSync(fd);
   }
+}
+
+/** The last line of a transcript that an import archived; no session followed it here. */
+function isImportEnd(entry: Entry): entry is Entry & { timestamp: number } {
+  const { type, reason, timestamp } = entry as { type?: unknown; reason?: unknown; timestamp?: unknown };
+  return type === 'reset' && reason === 'import' && Number.isFinite(timestamp);
 }
 
 function readPiece(fd: number, from: number, length: number): Buffer {

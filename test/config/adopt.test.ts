@@ -70,6 +70,29 @@ describe('the configuration of another system', () => {
     expect(config?.channels?.telegram).toEqual({ allowFrom: ['1'], groupPolicy: 'allowlist' });
   });
 
+  it.each([
+    '{ channels: { discord: { dm: { policy: "whoever" } } } }',
+    '{ channels: { discord: { dm: { enabled: false } } } }',
+    '{ channels: { discord: { enabled: false } } }',
+    '{ channels: { discord: { guilds: { g1: { users: ["7"] } } } } }',
+    '{ discord: { dm: { allowFrom: "7" } } }',
+  ])('closes a channel whose rule has no counterpart: %s', text => {
+    expect(adoptConfig(text).config?.channels?.discord).toEqual({
+      dmPolicy: 'disabled',
+      groupPolicy: 'disabled',
+    });
+  });
+
+  it('names what is wrong inside a list, with its place', () => {
+    const { leftOut } = adoptConfig('{ identityLinks: [{ ids: ["telegram:1"], sharedSession: "alice" }] }');
+    expect(leftOut).toEqual([
+      {
+        path: 'identityLinks[0].sharedSession',
+        reason: expect.stringContaining('expected boolean, received string'),
+      },
+    ]);
+  });
+
   it('keeps the list of who may write that Clawdis had', () => {
     const { config } = adoptConfig('{ inbound: { allowFrom: ["+15555550123"] } }');
     expect(config?.channels?.whatsapp?.allowFrom).toEqual(['+15555550123']);

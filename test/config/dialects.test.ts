@@ -43,11 +43,28 @@ describe('Clawdis: inbound.reply', () => {
     });
   });
 
+  test.each([
+    ['{ inbound: { allowFrom: ["+1", 2] } }', 'inbound.allowFrom is read as channels.whatsapp.allowFrom'],
+    ['{ routing: { allowFrom: ["+1", 2] } }', 'routing.allowFrom is read as channels.whatsapp.allowFrom'],
+    ['{ whatsapp: { allowFrom: ["+1", "2"] } }', 'whatsapp.allowFrom is read as channels.whatsapp.allowFrom'],
+  ])('who may write stays who may write: %s', (text, note) => {
+    const { config, notes } = validateConfig(text);
+    expect(config).toEqual({ channels: { whatsapp: { allowFrom: ['+1', '2'] } } });
+    expect(notes).toEqual([note]);
+  });
+
+  test('dm: {policy, allowFrom} of Discord', () => {
+    const { config } = validateConfig(
+      '{ channels: { Discord: { dm: { policy: "allowlist", allowFrom: [7] } } } }',
+    );
+    expect(config).toEqual({ channels: { discord: { dmPolicy: 'allowlist', allowFrom: ['7'] } } });
+  });
+
   test('what has no counterpart is named with its whole path', () => {
-    const { problems } = validateConfig('{ inbound: { allowFrom: ["+1"],\n reply: { mode: "command" } } }');
+    const { problems } = validateConfig('{ inbound: { samePhone: true,\n reply: { mode: "command" } } }');
     expect(formatProblems(problems)).toBe(
       [
-        'line 1: inbound.allowFrom: this key of an older system has no counterpart here; remove it',
+        'line 1: inbound.samePhone: this key of an older system has no counterpart here; remove it',
         'line 2: inbound.reply.mode: this key of an older system has no counterpart here; remove it',
       ].join('\n'),
     );

@@ -41,8 +41,20 @@ test('values and comments move with their keys, and what has no place becomes a 
 // the end
 `);
   expect(dropped).toEqual([
-    { path: 'inbound.reply.mode', value: 'command', reason: expect.any(String), unknown: false },
-    { path: 'tolls', value: { deny: ['*'] }, reason: expect.stringContaining('unknown key'), unknown: true },
+    {
+      path: 'inbound.reply.mode',
+      value: 'command',
+      reason: expect.any(String),
+      unknown: false,
+      restricts: false,
+    },
+    {
+      path: 'tolls',
+      value: { deny: ['*'] },
+      reason: expect.stringContaining('unknown key'),
+      unknown: true,
+      restricts: true,
+    },
   ]);
   expect(migrateConfig(migrated)).toMatchObject({ text: migrated, changed: false });
 });

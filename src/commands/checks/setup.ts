@@ -2,11 +2,11 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { loadConfig } from '../../config/load.ts';
-import { notesOnUnused } from '../../config/not-yet.ts';
 import type { Context } from '../../context.ts';
-import { runnerName } from '../../core/agent.ts';
+import { agentEntry, runnerName } from '../../core/agent.ts';
 import { ClawError } from '../../core/errors.ts';
 import { agentIds } from '../../core/routing/binding.ts';
+import { usesTemplate } from '../../core/runner/template.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { findProgram } from '../../runner/exec.ts';
 import { listAgents, listRecords } from '../../store/sessions.ts';
@@ -20,19 +20,13 @@ const MEGABYTE = 1024 * 1024;
 export async function checkConfig(context: Context): Promise<Check[]> {
   const where = context.configFile;
   try {
-    const { config, file, notes, warnings } = await loadConfig(configOptions(context));
-    const without = new Set(notesOnUnused(config));
+    const { file, notes, warnings } = await loadConfig(configOptions(context));
     const what = file === null ? 'there is none; the built-in defaults hold' : 'it is valid';
     return [
-      ...(warnings.length === 0 && without.size === 0 ? [fine('config', what, where)] : []),
+      ...(warnings.length === 0 ? [fine('config', what, where)] : []),
       ...warnings.map(text => warning('config', text, where, `chmod go-w ${where}`)),
-      ...notes
-        .filter(text => !warnings.includes(text))
-        .map(text =>
-          without.has(text)
-            ? warning('config', text, where, `take the key out of ${where}, or do without`)
-            : fine('config', text, where),
-        ),
+      // A key without effect yet is no fault of anybody's here; an import writes them too.
+      ...notes.filter(text => !warnings.includes(text)).map(text => fine('config', text, where)),
       ...(file === null ? [] : checkConfigFolder(path.dirname(where))),
     ];
   } catch (error) {
@@ -64,11 +58,35 @@ export function checkRunners(desk: Desk): Check[] {
     if (!runner) return [];
     const where = `runners.${name}`;
     const found = findProgram(runner.command, desk.layout.workspace('main'), desk.context.env.PATH);
-    if ('file' in found) return [fine('runner', `runner ${name} is ${found.file}`, where)];
+    if ('file' in found)
+      return [fine('runner', `runner ${name} is ${found.file}`, where), ...checkModel(desk, name)];
     const fix = 'claw init shows which agent command lines are installed';
     return [failure('runner', `runner ${name}: ${found.message}`, where, fix)];
   });
 }
+
+/** A model that is set and that the program is never told of; one of one's own may read it from CLAW_MODEL. */
+function checkModel(desk: Desk, name: string): Check[] {
+  const { config } = desk;
+  const { command, args = [] } = config.runners![name]!;
+  const isTold = usesTemplate(args, 'Model') || !PROGRAMS.includes(path.basename(command));
+  const told = agentIds(config).filter(agentId => runnerName(config, agentId) === name);
+  const model = told
+    .map(agentId => agentEntry(config, agentId)?.model ?? config.agents?.defaults?.model)
+    .find(each => each !== undefined);
+  if (isTold || model === undefined) return [];
+  return [
+    warning(
+      'model',
+      `the model ${model} is set, but runner ${name} does not tell ${command} of it`,
+      `runners.${name}.args`,
+      `add ["--model", "{{Model}}"] to runners.${name}.args; the list is left out where no model is set`,
+    ),
+  ];
+}
+
+/** Agents that take their model as an argument. */
+const PROGRAMS = ['claude', 'codex', 'gemini', 'opencode', 'llm', 'goose', 'pi'];
 
 /** Sessions of agents that the config does not know: nothing is lost, but no message reaches them. */
 export function checkAgents(desk: Desk): Check[] {

@@ -6,6 +6,7 @@ import type { Context } from '../../context.ts';
 import { EXIT } from '../../core/errors.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
+import { requireOperator } from '../operator.ts';
 import { printJson, printOut } from '../output.ts';
 import { keyPath } from './key.ts';
 
@@ -23,6 +24,7 @@ export class ConfigGetCommand extends ClawCommand {
   key = Option.String({ name: 'path' });
 
   override async run(context: Context): Promise<number> {
+    requireOperator(context, 'config get');
     const path = await keyPath(this.key);
     const desk = await openDesk(context);
     const file = fs.existsSync(context.configFile) ? context.configFile : null;

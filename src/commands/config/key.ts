@@ -1,6 +1,5 @@
 /** The key that `config get` and `config set` are asked for. */
 import { type ConfigPath, formatPath, parsePath } from '../../config/config-path.ts';
-import type { Context } from '../../context.ts';
 import { ClawError } from '../../core/errors.ts';
 
 /**
@@ -43,15 +42,4 @@ async function canonicalName(path: ConfigPath, sample: unknown): Promise<string 
     if (note !== undefined && dropped.length === 0) return note;
   }
   return null;
-}
-
-/** An agent may look at the config, but its rules and commands are the operator's. */
-export function refuseAgents(context: Context): void {
-  if (!context.env.CLAW_RUN_ID) return;
-  throw new ClawError(
-    'noPermission',
-    'agent-may-not',
-    'an agent may not change the config (CLAW_RUN_ID is set: this runs inside a turn)',
-    'ask the operator to do it',
-  );
 }

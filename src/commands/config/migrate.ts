@@ -9,8 +9,8 @@ import { type Context, expandHome } from '../../context.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
 import { withConfigLock } from '../../store/config-locks.ts';
 import { ClawCommand } from '../base.ts';
+import { requireOperator } from '../operator.ts';
 import { printJson, printOut } from '../output.ts';
-import { refuseAgents } from './key.ts';
 
 export class ConfigMigrateCommand extends ClawCommand {
   static override paths = [['config', 'migrate']];
@@ -28,7 +28,7 @@ export class ConfigMigrateCommand extends ClawCommand {
   write = Option.Boolean('--write', false, { description: 'rewrite the file, with a backup beside it' });
 
   override async run(context: Context): Promise<number> {
-    if (this.write) refuseAgents(context);
+    requireOperator(context, 'config migrate');
     const file = this.file === undefined ? context.configFile : path.resolve(expandHome(this.file));
     const text = this.file === undefined ? ownText(context) : otherText(file);
     const migration = migrateConfig(text);
@@ -43,6 +43,8 @@ export class ConfigMigrateCommand extends ClawCommand {
     }
     const unknown = migration.dropped.filter(key => key.unknown);
     if (this.write && unknown.length > 0) throw unclear(file, unknown);
+    const restricting = migration.dropped.filter(key => key.restricts);
+    if (this.write && restricting.length > 0) throw opening(file, restricting);
     const backup =
       this.write && migration.changed
         ? await withConfigLock(context, async () => {
@@ -57,7 +59,12 @@ export class ConfigMigrateCommand extends ClawCommand {
     const { config, notes, dropped } = migration;
     const written = this.write ? { file, written: backup !== null, backup } : {};
     if (this.json)
-      printJson({ config, notes, dropped: dropped.map(({ unknown: _, ...key }) => key), ...written });
+      printJson({
+        config,
+        notes,
+        dropped: dropped.map(({ unknown: _, restricts: __, ...key }) => key),
+        ...written,
+      });
     else if (!this.write) printOut(migration.text);
     else
       printOut(
@@ -97,5 +104,16 @@ function unclear(file: string, unknown: Migration['dropped']): ClawError {
     'config-invalid',
     `${file} has keys that no known system has; nothing was written\n${list}`,
     `mend or remove them, or look at: claw config migrate ${quoted(file)}`,
+  );
+}
+
+/** A rule about who may write is never lost in a comment: that would open what its owner had closed. */
+function opening(file: string, keys: Migration['dropped']): ClawError {
+  const list = keys.map(({ path: key, reason }) => `  ${key}: ${reason}`).join('\n');
+  return new ClawError(
+    'config',
+    'config-invalid',
+    `${file} has keys that may keep somebody out and would be lost; nothing was written\n${list}`,
+    `say the same in today's keys (channels.<name>.allowFrom, dmPolicy, groupPolicy), then remove them; what would be written: claw config migrate ${quoted(file)}`,
   );
 }

@@ -12,8 +12,9 @@ import type { Context } from '../../context.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
 import { withConfigLock } from '../../store/config-locks.ts';
 import { ClawCommand } from '../base.ts';
+import { requireOperator } from '../operator.ts';
 import { printJson, printOut } from '../output.ts';
-import { keyPath, refuseAgents } from './key.ts';
+import { keyPath } from './key.ts';
 
 const NEW_FILE =
   '// Configuration of claw (JSON5). Every key: claw config schema. Check it: claw config validate\n{\n}\n';
@@ -35,7 +36,7 @@ export class ConfigSetCommand extends ClawCommand {
   unset = Option.Boolean('--unset', false, { description: 'take the key out of the file' });
 
   override async run(context: Context): Promise<number> {
-    refuseAgents(context);
+    requireOperator(context, 'config set');
     if (this.unset === (this.value !== undefined)) {
       const message = this.unset ? '--unset takes no value' : 'a value is missing; or say --unset';
       throw new ClawError('usage', 'usage', message, 'claw config set --help');
@@ -63,7 +64,11 @@ export class ConfigSetCommand extends ClawCommand {
     const value = given === undefined ? undefined : withoutSecrets(given, path);
     if (this.json) printJson({ path: name, value: value ?? null, file, changed });
     else if (!changed)
-      printOut(`${name} ${value === undefined ? 'is not set' : 'is that already'} in ${file}\n`);
+      printOut(
+        value === undefined
+          ? `${name} is not set in ${file}; nothing was changed\n`
+          : `${name} has this value already in ${file}; nothing was changed\n`,
+      );
     else
       printOut(
         value === undefined ? `${name} unset in ${file}\n` : `${name} = ${printLine(value)} in ${file}\n`,

@@ -5,6 +5,7 @@ import type { Context } from '../../context.ts';
 import { EXIT } from '../../core/errors.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
+import { requireOperator } from '../operator.ts';
 import { printJson, printOut } from '../output.ts';
 
 export class ConfigShowCommand extends ClawCommand {
@@ -18,6 +19,7 @@ export class ConfigShowCommand extends ClawCommand {
   effective = Option.Boolean('--effective', false, { description: 'every key with value and source' });
 
   override async run(context: Context): Promise<number> {
+    requireOperator(context, 'config show');
     const desk = await openDesk(context, { allNotes: true });
     const file = fs.existsSync(context.configFile) ? context.configFile : null;
     if (!this.effective) {

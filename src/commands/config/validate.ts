@@ -1,7 +1,8 @@
 import fs from 'node:fs';
 import { Command } from 'clipanion';
+import { quoted } from '../../config/load.ts';
 import type { Context } from '../../context.ts';
-import { EXIT } from '../../core/errors.ts';
+import { ClawError, EXIT } from '../../core/errors.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
 import { printJson, printOut } from '../output.ts';
@@ -15,7 +16,7 @@ export class ConfigValidateCommand extends ClawCommand {
   });
 
   override async run(context: Context): Promise<number> {
-    await openDesk(context, { allNotes: true });
+    await openDesk(context, { allNotes: true }).catch(error => rethrow(error, context.configFile));
     const file = fs.existsSync(context.configFile) ? context.configFile : null;
     if (this.json) printJson({ valid: true, file });
     else
@@ -26,4 +27,18 @@ export class ConfigValidateCommand extends ClawCommand {
       );
     return EXIT.ok;
   }
+}
+
+/** Its own name is no help here. */
+async function rethrow(error: unknown, file: string): Promise<never> {
+  if (!(error instanceof ClawError) || error.code !== 'config-invalid') throw error;
+  const { migrateConfig } = await import('../../config/migrate.ts');
+  const { notes, dropped } = migrateConfig(fs.readFileSync(file, 'utf8'));
+  const isOlder = notes.length > 0 || dropped.some(key => !key.unknown);
+  throw new ClawError(
+    error.exit,
+    error.code,
+    error.message,
+    isOlder ? `claw config migrate ${quoted(file)}` : `mend ${quoted(file)}; every key: claw config schema`,
+  );
 }

@@ -45,7 +45,7 @@ export class CronNextCommand extends ClawCommand {
     const now = context.now();
     const zone = zoneOption(this.tz, desk.zone);
     const from = this.from === undefined ? now : whenOption('--from', this.from, { now, zone });
-    const count = Math.min(countOption('--count', this.count) ?? COUNT, MOST);
+    const count = Math.min(countOption('--count', this.count, 'cron next') ?? COUNT, MOST);
     const schedule = scheduleOption(this, { now: from, zone });
     const found = instantsBetween(schedule, from, Number.POSITIVE_INFINITY, count, desk.zone);
     if (found.length === 0) throw neverFires(schedule, zone);

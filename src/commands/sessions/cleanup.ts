@@ -4,6 +4,7 @@ import { EXIT } from '../../core/errors.ts';
 import type { Removal } from '../../core/session/retention.ts';
 import { type CleanupReport, cleanUp, planCleanup } from '../../runner/clean.ts';
 import { ClawCommand } from '../base.ts';
+import { count } from '../checks/check.ts';
 import { openDesk } from '../desk.ts';
 import { age, table } from '../format.ts';
 import { requireOperator } from '../operator.ts';
@@ -37,7 +38,9 @@ export class SessionsCleanupCommand extends ClawCommand {
         skipped: report.skipped,
       });
     else if (report.removed.length > 0)
-      printOut(table(['FILE', 'WHY', 'AGE', 'BYTES'], report.removed.map(cells)));
+      printOut(
+        `${table(['FILE', 'WHY', 'AGE', 'BYTES'], report.removed.map(cells))}\n${this.dryRun ? 'would remove' : 'removed'} ${count(report.removed.length, 'file')}, ${report.bytes} bytes\n`,
+      );
     else
       printOut(plan.limited ? 'Nothing to remove.\n' : 'Nothing to remove; session.retention is not set.\n');
     for (const file of plan.undecided)

@@ -35,7 +35,7 @@ export class SessionsDeleteCommand extends ClawCommand {
   override async run(context: Context): Promise<number> {
     requireOperator(context, 'sessions delete');
     const desk = await openDesk(context);
-    const waitMs = 1000 * (numberOption('--wait', this.wait) ?? 0);
+    const waitMs = 1000 * (numberOption('--wait', this.wait, 'sessions delete') ?? 0);
     const outcome = await this.delete(desk, waitMs);
     if (this.json) printJson(outcome);
     else printOut(outcome.deleted.map(({ file, bytes }) => `deleted  ${file}  ${bytes} bytes\n`).join(''));

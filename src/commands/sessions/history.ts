@@ -58,7 +58,7 @@ export class SessionsHistoryCommand extends ClawCommand {
         'claw sessions list',
       );
     }
-    const last = numberOption('--last', this.last);
+    const last = numberOption('--last', this.last, 'sessions history');
     const bad: { number: number; reason: string }[] = [];
     let badCount = 0;
     const messages = streamMessages(file, last, this.tools, (number, reason) => {

@@ -38,15 +38,16 @@ export class SessionsListCommand extends ClawCommand {
     description: 'only where key, session id, label or display name holds this text',
   });
   archived = Option.Boolean('--archived', false, {
-    description: 'transcripts that no session points to any more',
+    description:
+      'transcripts that no session points to any more; MESSAGES is ? where counting would mean reading a large one whole',
   });
   at = Option.String('--at', { description: 'ages as of this time' });
 
   override async run(context: Context): Promise<number> {
     const desk = await openDesk(context, { anyConfig: true });
     const now = timeOption(this.at, desk);
-    const activeMinutes = countOption('--active', this.active);
-    const limit = countOption('--limit', this.limit);
+    const activeMinutes = countOption('--active', this.active, 'sessions list');
+    const limit = countOption('--limit', this.limit, 'sessions list');
     const filter: RowFilter = {
       ...(this.agent && !this.allAgents ? { agentId: agentNamed(desk, this.agent) } : {}),
       ...(activeMinutes === undefined ? {} : { activeMinutes }),
@@ -112,12 +113,12 @@ function kindNamed(name: string): string {
     'usage',
     'usage',
     `--kind ${name}: expected one of ${KINDS.join(', ')}`,
-    'claw sessions --help',
+    'claw sessions list --help',
   );
 }
 
 /** A number given as an option. @throws ClawError usage */
-export function numberOption(name: string, value: string | undefined): number | undefined {
+export function numberOption(name: string, value: string | undefined, command: string): number | undefined {
   if (value === undefined) return undefined;
   const number = Number(value);
   if (value.trim() === '' || !Number.isFinite(number) || number < 0) {
@@ -125,7 +126,7 @@ export function numberOption(name: string, value: string | undefined): number | 
       'usage',
       'usage',
       `${name} ${value}: expected a number that is not negative`,
-      'claw sessions --help',
+      `claw ${command} --help`,
     );
   }
   return number;

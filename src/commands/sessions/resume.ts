@@ -1,12 +1,13 @@
 import { Command, Option } from 'clipanion';
 import type { Context } from '../../context.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
+import type { Desk } from '../../runner/desk.ts';
 import { resumeSession } from '../../runner/rotate.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
 import { requireOperator } from '../operator.ts';
 import { printJson, printOut } from '../output.ts';
-import { findSession } from './find.ts';
+import { type FoundSession, findSession } from './find.ts';
 import { numberOption } from './list.ts';
 
 export class SessionsResumeCommand extends ClawCommand {
@@ -26,8 +27,8 @@ export class SessionsResumeCommand extends ClawCommand {
   override async run(context: Context): Promise<number> {
     requireOperator(context, 'sessions resume');
     const desk = await openDesk(context);
-    const waitMs = 1000 * (numberOption('--wait', this.wait) ?? 0);
-    const { agentId, key, sessionId } = findSession(desk, this.id);
+    const waitMs = 1000 * (numberOption('--wait', this.wait, 'sessions resume') ?? 0);
+    const { agentId, key, sessionId } = findArchived(desk, this.id);
     if (key === null) {
       throw new ClawError(
         'data',
@@ -48,5 +49,16 @@ export class SessionsResumeCommand extends ClawCommand {
         }`,
       );
     return EXIT.ok;
+  }
+}
+
+/** What can be resumed is in another list than the one that an unknown session leads to. */
+function findArchived(desk: Desk, id: string): FoundSession {
+  try {
+    return findSession(desk, id);
+  } catch (error) {
+    if (!(error instanceof ClawError) || error.code !== 'session-unknown') throw error;
+    const message = `there is no transcript or session ${JSON.stringify(id)}`;
+    throw new ClawError(error.exit, error.code, message, 'claw sessions list --archived', { cause: error });
   }
 }

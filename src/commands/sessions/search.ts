@@ -59,7 +59,7 @@ export class SessionsSearchCommand extends ClawCommand {
     const found = searchSessions(desk, {
       query,
       agentIds: agentId === undefined ? listAgents(desk.layout) : [agentId],
-      limit: Math.floor(numberOption('--limit', this.limit) ?? DEFAULT_LIMIT),
+      limit: Math.floor(numberOption('--limit', this.limit, 'sessions search') ?? DEFAULT_LIMIT),
       maySee: visibleTo(desk),
       ...(this.key === undefined ? {} : { sessionKey: readNamedKey(this.key, desk.config, agentId) }),
       ...(this.channel ? { channel: this.channel.trim().toLowerCase() } : {}),

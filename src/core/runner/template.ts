@@ -34,9 +34,28 @@ export function fillTemplate(text: string, values: Readonly<Record<string, unkno
   });
 }
 
+/** A runner's `args`: an argument, or several that stand and go together, such as `["--model", "{{Model}}"]`. */
+export type ArgumentTemplate = string | readonly string[];
+
+/**
+ * Fills all arguments. A group is left out whole when a placeholder in it has no value: `--model` without a model would
+ * be a mistake for most programs, and take the next word for one.
+ */
+export function fillArguments(
+  template: readonly ArgumentTemplate[],
+  values: Readonly<Record<string, unknown>>,
+): string[] {
+  return template.flatMap(part => {
+    if (typeof part === 'string') return [fillTemplate(part, values)];
+    const names = part.flatMap(arg => [...arg.matchAll(PLACEHOLDER)].map(([placeholder]) => placeholder));
+    const lacks = names.some(placeholder => fillTemplate(placeholder, values) === '');
+    return lacks ? [] : part.map(arg => fillTemplate(arg, values));
+  });
+}
+
 /** Whether any of these arguments holds `{{name}}`. */
-export function usesTemplate(args: readonly string[], name: TemplateName): boolean {
-  return args.some(arg => [...arg.matchAll(PLACEHOLDER)].some(match => match[1] === name));
+export function usesTemplate(args: readonly ArgumentTemplate[], name: TemplateName): boolean {
+  return args.flat().some(arg => [...arg.matchAll(PLACEHOLDER)].some(match => match[1] === name));
 }
 
 /**

@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { fillTemplate, templateValues, usesTemplate } from '../../../src/core/runner/template.ts';
+import {
+  fillArguments,
+  fillTemplate,
+  templateValues,
+  usesTemplate,
+} from '../../../src/core/runner/template.ts';
 import { turnRequest } from './turn-request.ts';
 
 describe('filling in arguments', () => {
@@ -50,5 +55,20 @@ describe('filling in arguments', () => {
     expect(usesTemplate(['-p', 'x{{Body}}'], 'Body')).toBe(true);
     expect(usesTemplate(['-p', 'x{{ Body }}'], 'Body')).toBe(true);
     expect(usesTemplate(['-p', '{{PromptFile}} {{Body'], 'Body')).toBe(false);
+  });
+});
+
+describe('arguments that go together', () => {
+  test.each([
+    [{ Model: 'opus' }, ['-p', '--model', 'opus']],
+    [{ Model: '' }, ['-p']],
+    [{}, ['-p']],
+  ])('with %j', (given, args) => {
+    expect(fillArguments(['-p', ['--model', '{{Model}}']], given)).toEqual(args);
+  });
+
+  test('without a placeholder stay, and a lone argument stays though it is empty', () => {
+    expect(fillArguments([['-a', 'b'], '{{Model}}'], {})).toEqual(['-a', 'b', '']);
+    expect(usesTemplate([['--model', '{{Model}}']], 'Model')).toBe(true);
   });
 });
