@@ -57,7 +57,7 @@ function statusOf(desk: Desk) {
       key: row.key,
       ageMs: row.ageMs,
       sessionId: row.sessionId,
-      usedTokens: usedOf(row),
+      usedTokens: row.usedTokens,
       contextTokens: row.contextTokens,
       percentUsed: row.percentUsed,
     })),
@@ -90,11 +90,6 @@ function totals(rows: SessionRow[]) {
     agents.set(row.agentId, sum);
   }
   return [...agents.values()].sort((a, b) => (a.agentId < b.agentId ? -1 : 1));
-}
-
-/** Tokens of the newest context. */
-function usedOf({ percentUsed, contextTokens }: SessionRow): number {
-  return Math.round((percentUsed * contextTokens) / 100);
 }
 
 function describe(status: Status, paint: Paint): string {

@@ -88,7 +88,7 @@ function cells(row: SessionRow): string[] {
     age(row.ageMs),
     String(row.messageCount),
     row.model ?? '-',
-    tokens(Math.round((row.percentUsed * row.contextTokens) / 100), row.contextTokens),
+    tokens(row.usedTokens, row.contextTokens),
   ];
 }
 

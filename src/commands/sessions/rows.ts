@@ -29,6 +29,9 @@ export interface SessionRow {
   inputTokens: number;
   outputTokens: number;
   totalTokens: number;
+  /** of the newest context */
+  usedTokens: number;
+  /** the model's window */
   contextTokens: number;
   percentUsed: number;
   tokensEstimated: boolean;
@@ -142,6 +145,7 @@ export function rowOf(desk: Desk, record: SessionRecord, now: number): SessionRo
     inputTokens: record.tokens?.inputTokens ?? 0,
     outputTokens: record.tokens?.outputTokens ?? 0,
     totalTokens: record.tokens?.totalTokens ?? 0,
+    usedTokens: used,
     contextTokens: window,
     percentUsed: Math.round((used / window) * 100),
     tokensEstimated: record.tokens?.estimated ?? false,

@@ -159,7 +159,7 @@ function describe(session: ReturnType<typeof show>): string {
     `session    ${session.key}`,
     `id         ${session.sessionId}${session.previousSessionId ? ` (before: ${session.previousSessionId})` : ''}`,
     `activity   ${age(session.ageMs)} ago, ${session.messageCount} messages, begun ${session.startedAt}`,
-    `tokens     ${tokens(Math.round((session.percentUsed * session.contextTokens) / 100), session.contextTokens)}${session.tokensEstimated ? ' estimated' : ''}`,
+    `tokens     ${tokens(session.usedTokens, session.contextTokens)}${session.tokensEstimated ? ' estimated' : ''}`,
     `reset      ${reset.fresh ? 'fresh' : `stale (${reset.reason}); the next message begins a new session`}; policy ${reset.policy.mode}`,
     ...(reset.dailyResetAt
       ? [`           last daily boundary ${reset.dailyResetAt} (${reset.policy.tz})`]
