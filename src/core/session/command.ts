@@ -372,7 +372,12 @@ const MENU_NAME = /^[a-z0-9_]{1,32}$/;
 export function chatMenu(models: KnownModels, disabled: readonly string[]): MenuEntry[] {
   const rows = DIRECTIVES.filter(row => !disabled.includes(row.name)).flatMap((row: Directive) =>
     row.forms
-      ? row.forms.map(form => ({ ...entry(row), name: `${row.name} ${form}`, args: '' }))
+      ? Object.entries(row.forms).map(([form, summary]) => ({
+          ...entry(row),
+          name: `${row.name} ${form}`,
+          args: '',
+          summary,
+        }))
       : [entry(row)],
   );
   const aliases = disabled.includes('model') ? [] : aliasDirectives(models);
