@@ -10,7 +10,7 @@ import { ClawCommand } from './base.ts';
 import { count, warning } from './checks/check.ts';
 import { checkTick, lookAtWork, tickAge } from './checks/work.ts';
 import { openDesk } from './desk.ts';
-import { type Paint, painter, printable, printableLines, table, tokens } from './format.ts';
+import { type Paint, painter, printable, printableLines, table, terminalWidth, tokens } from './format.ts';
 import { printJson, printOut } from './output.ts';
 import { type SessionRow, sessionRows } from './sessions/rows.ts';
 
@@ -122,6 +122,8 @@ function describe(status: Status, paint: Paint): string {
       : table(
           ['KEY', 'ACTIVE', 'CONTEXT'],
           recent.map(row => [row.key, ago(row.ageMs), tokens(row.usedTokens, row.contextTokens)]),
+          terminalWidth() - 2,
+          { whole: ['KEY'] },
         )
           .split(/(?<=\n)/)
           .map(row => `  ${row}`)),

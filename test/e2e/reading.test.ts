@@ -30,3 +30,51 @@ describe('token figures', () => {
       expect(text(...args)).toContain('0.4k/200k (0%)');
   });
 });
+
+describe('names', () => {
+  it('of a group and of a person outlive a message without them, and stand beside the key', () => {
+    cat({ messages: { groupChat: { activation: 'always' } } });
+    const group = ['--channel', 'telegram', '--group', '-100', '--from', '1'];
+    ingest('hello', ...group, '--group-name', 'Family', '--from-name', 'Ada');
+    ingest('again', ...group);
+    expect(json('sessions').sessions).toMatchObject([{ displayName: 'Family' }]);
+    expect(json('sessions', 'show', 'telegram:group:-100').lastRoute).toMatchObject({ fromName: 'Ada' });
+    expect(text('sessions')).toMatch(/^KEY +NAME .*\nagent:main:telegram:group:-100 +Family /);
+    home.run(['sessions', 'patch', 'telegram:group:-100', '--set', 'label=home']);
+    expect(text('sessions')).toMatch(/telegram:group:-100 +home /);
+    ingest('who?', '--channel', 'telegram', '--group', '-100', '--from', '2');
+    expect(json('sessions', 'show', 'telegram:group:-100').lastRoute).not.toHaveProperty('fromName');
+  });
+});
+
+describe('ids', () => {
+  it('of messages stand whole in the inbox, and lead to them; long texts do not hide what follows', () => {
+    home = new Home(withRunner({ command: 'false' }));
+    const { messageId } = ingest(`a long one ${'x'.repeat(5000)}`);
+    const [head = '', row = ''] = text('inbox', 'list').split('\n');
+    expect(head).toMatch(/^ID +TEXT +STATE/);
+    expect(row.startsWith(`${messageId}  a long one xx`)).toBe(true);
+    expect(row.length).toBeLessThan(400);
+    expect(home.run(['inbox', 'drop', row.split(' ')[0]!]).status).toBe(0);
+  });
+
+  it('of messages stand in the list of deliveries', () => {
+    cat();
+    const { messageId } = home
+      .run(['ingest', '--json', '--no-wait', '--channel', 'telegram', '--from', '1', 'hello'])
+      .json();
+    home.run(['tick']);
+    expect(text('delivery', 'list')).toContain(`${messageId}  hello`);
+  });
+});
+
+describe('/commands', () => {
+  it('says something else of each form of a command', () => {
+    cat();
+    const menu = json('commands');
+    const summaries = [...menu.native, ...menu.textOnly]
+      .filter(({ name }: any) => name.startsWith('context'))
+      .map(({ summary }: any) => summary);
+    expect(new Set(summaries).size).toBe(2);
+  });
+});

@@ -7,7 +7,7 @@ import { senderOf } from '../../runner/deliver.ts';
 import { listOutbox } from '../../store/outbox.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
-import { age, table } from '../format.ts';
+import { age, table, terminalWidth } from '../format.ts';
 import { printJson, printOut } from '../output.ts';
 
 export class DeliveryListCommand extends ClawCommand {
@@ -38,8 +38,10 @@ export class DeliveryListCommand extends ClawCommand {
     else
       printOut(
         table(
-          ['TEXT', 'STATE', 'SESSION', 'AGE', 'WHY'],
-          rows.map(row => [row.text, row.state, row.sessionKey, age(row.ageMs), row.reason]),
+          ['ID', 'TEXT', 'STATE', 'SESSION', 'AGE', 'WHY'],
+          rows.map(row => [row.messageId, row.text, row.state, row.sessionKey, age(row.ageMs), row.reason]),
+          terminalWidth(),
+          { whole: ['ID'], giving: ['WHY', 'SESSION'], text: ['TEXT'] },
         ),
       );
     for (const { file, reason } of unreadable) this.warn(`${file}: ${reason}; it is left in place`);
