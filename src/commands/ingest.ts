@@ -198,6 +198,8 @@ function raise(error: Error): never {
 function statusOf(result: IngestResult, json: boolean): number {
   if (result.status !== 'failed') return EXIT.ok;
   const error = result.error!;
+  // Somebody wanted it so, and is told on stdout.
+  if (error.code === 'aborted' && !json) return EXIT.unavailable;
   note('error', error.message, result.sessionKey);
   if (json) printError(`${JSON.stringify({ error })}\n`);
   else printError(`claw: ${error.message}\n  try: ${error.hint ?? 'send the message again'}\n`);
