@@ -80,6 +80,8 @@ export function inboxRows(desk: Desk): { rows: InboxRow[]; problems: { file: str
       const read = file.endsWith('.failed') ? readJson(file) : readWaiting(file);
       if (read.state === 'unreadable') problems.push({ file, reason: read.reason });
       if (read.state !== 'ok') continue;
+      // A command that was answered while a turn runs only waits for its place in the transcript.
+      if ((read.value as Incoming).answered) continue;
       rows.push(
         file.endsWith('.failed')
           ? failedRow(read.value as FailedMessage, now)

@@ -84,7 +84,7 @@ function show(desk: Desk, record: SessionRecord, now: number, verbose: boolean) 
   const transcript = layout.transcript(agentId, record.sessionId);
   const file = fs.statSync(transcript, { throwIfNoEntry: false });
   const report = verbose && file ? reportTranscript(transcript) : null;
-  const { waiting } = listWaiting(layout, agentId, record.key);
+  const waiting = listWaiting(layout, agentId, record.key).waiting.filter(each => !each.incoming.answered);
   const holder = describeHolder(desk.context, layout.lock(agentId, record.key));
   return {
     ...rowOf(desk, record, now),
