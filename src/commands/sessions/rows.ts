@@ -1,4 +1,5 @@
 /** Session records as the rows that `sessions` prints. */
+import { agentEntry } from '../../core/agent.ts';
 import { contextWindow } from '../../core/context/history.ts';
 import { maySee, viewerOf } from '../../core/routing/visibility.ts';
 import { isSelected, newestFirst, type SessionSelection, sessionKind } from '../../core/session/selection.ts';
@@ -96,7 +97,11 @@ export function sessionRows(
           ? record
           : { ...record, label: own.label, displayName: displayName(record) ?? undefined };
       if (isSelected(named, filter, now, scope))
-        rows.push({ ...rowOf(desk, record, now), ...shownSettings(own) });
+        rows.push({
+          ...rowOf(desk, record, now),
+          ...shownSettings(own),
+          model: nextModel(desk, record, own),
+        });
     }
   }
   return { rows: rows.sort(newestFirst), problems, total };
@@ -111,10 +116,15 @@ function ownSettings(desk: Desk, record: SessionRecord): SettingValues {
   }
 }
 
-/** What of a session's own settings a listing shows; its model is the one the next turn runs with. */
-function shownSettings({ model, thinkingLevel, label }: SettingValues): Partial<SessionRow> {
+/** The model the next turn is run with; null where the runner chooses. What the last one ran with is for `show`. */
+function nextModel({ config }: Desk, record: SessionRecord, own: SettingValues): string | null {
+  const model = own.model ?? agentEntry(config, record.agentId)?.model ?? config.agents?.defaults?.model;
+  return typeof model === 'string' ? model : null;
+}
+
+/** What of a session's own settings a listing shows. */
+function shownSettings({ thinkingLevel, label }: SettingValues): Partial<SessionRow> {
   return {
-    ...(model ? { model } : {}),
     ...(thinkingLevel ? { thinkingLevel } : {}),
     ...(label ? { label } : {}),
   };
