@@ -128,9 +128,9 @@ describe('a table', () => {
     const columns = { whole: ['KEY', 'TOKENS'], giving: ['MODEL', 'NAME'] };
     test.each([
       [200, `${key}  The family of Ada  2h   anthropic/claude-opus-4-5  154k/200k (77%)`],
-      [100, `${key}  The family of Ada  2h   anthropic/claude-…  154k/200k (77%)`],
-      [80, `${key}  The family of Ada  2h   154k/200k (77%)`],
-      [75, `${key}  The family …  2h   154k/200k (77%)`],
+      [101, `${key}  The family of Ada  2h   anthropic/claude-…  154k/200k (77%)`],
+      [81, `${key}  The family of Ada  2h   154k/200k (77%)`],
+      [76, `${key}  The family …  2h   154k/200k (77%)`],
       [64, `${key}  2h   154k/200k (77%)`],
       [30, `${key}  2h   154k/200k (77%)`],
     ])('%i columns wide never cuts it, and leaves others out first', (width, line) => {

@@ -78,3 +78,59 @@ describe('/commands', () => {
     expect(new Set(summaries).size).toBe(2);
   });
 });
+
+describe('sessions history', () => {
+  const history = (...args: string[]) => text('sessions', 'history', 'main', ...args);
+
+  it('says from which session a message came, and so do logs and exports', () => {
+    cat();
+    home.run(['sessions', 'send', 'main', 'from outside']);
+    expect(history()).toContain('operator\n  from outside');
+    expect(text('logs', '--session', 'main')).toContain('operator: from outside');
+    expect(text('sessions', 'export', 'main', '--format', 'md')).toContain('**operator**');
+  });
+
+  it('shows attachments, leaves commands out, and marks what failed', () => {
+    home = new Home(withRunner({ command: 'false' }));
+    const photo = { name: 'photo.jpg', type: 'image/jpeg', path: '/tmp/p' };
+    home.run(['ingest', '--format', 'json'], {
+      input: JSON.stringify({ text: 'look', attachments: [photo] }),
+    });
+    ingest('/status');
+    expect(history()).toMatch(/look\n {2}\[attached: photo.jpg \(image\/jpeg\): \/tmp\/p\]\n/);
+    expect(history()).toMatch(/\[The turn failed: /);
+    expect(history('--last', '1')).toMatch(/look[\s\S]*The turn failed/);
+    expect(history()).not.toContain('/status');
+    expect(history('--commands')).toContain('/status\n  → claw');
+  });
+});
+
+describe('the model in a listing', () => {
+  it('is the one the next turn runs with, not that of an old turn', () => {
+    cat({ models: { opus: 'anthropic/opus' } });
+    ingest('/model anthropic/opus hello');
+    ingest('/model default');
+    expect(json('sessions').sessions).toMatchObject([{ model: null }]);
+    ingest('/model anthropic/opus');
+    expect(json('sessions').sessions).toMatchObject([{ model: 'anthropic/opus' }]);
+  });
+});
+
+describe('sessions search', () => {
+  it('finds what people typed, not what commands were answered', () => {
+    cat();
+    ingest('/status');
+    expect(json('sessions', 'search', 'runner')).toMatchObject({ count: 0 });
+    expect(json('sessions', 'search', 'status')).toMatchObject({ count: 1 });
+  });
+});
+
+describe('archived transcripts', () => {
+  it('show what the agent was asked, and when they ended', () => {
+    cat();
+    ingest('/reset now tell me a joke');
+    ingest('/new');
+    const shown = text('sessions', '--archived');
+    expect(shown).toMatch(/\nnow tell me a joke .* just now/);
+  });
+});
