@@ -134,3 +134,17 @@ describe('archived transcripts', () => {
     expect(shown).toMatch(/\nnow tell me a joke .* just now/);
   });
 });
+
+describe('a session', () => {
+  it('is found by the beginning of its id, current and archived, and by a key only another agent has', () => {
+    cat({ agents: { defaults: { runner: 'agent' }, list: [{ id: 'main', default: true }, { id: 'work' }] } });
+    const { sessionId } = ingest('hello');
+    const short = sessionId.slice(0, 8);
+    expect(json('sessions', 'show', short)).toMatchObject({ sessionId });
+    ingest('/new');
+    expect(json('sessions', 'show', short)).toMatchObject({ sessionId, archived: true });
+    expect(home.run(['sessions', 'show', 'abcdef01']).status).toBe(64);
+    ingest('hello', '--agent', 'work', '--channel', 'telegram', '--group', '-7', '--mentioned');
+    expect(json('sessions', 'show', 'telegram:group:-7')).toMatchObject({ agentId: 'work' });
+  });
+});
