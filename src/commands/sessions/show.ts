@@ -182,7 +182,7 @@ function describe(session: ReturnType<typeof show>): string {
 }
 
 function routeText({ channel, chatType, from, fromName, groupId, groupName, threadId, to }: Origin): string {
-  const whom = groupId ? `${chatType} ${groupName ?? groupId}` : `${chatType} ${fromName ?? from ?? ''}`;
+  const whom = groupId ? `${chatType} ${groupName ?? groupId}` : `${chatType} ${fromName ?? from ?? ''}`.trimEnd();
   return printable(`to ${channel} ${whom}${threadId ? `, thread ${threadId}` : ''}${to ? ` (${to})` : ''}`);
 }
 
