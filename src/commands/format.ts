@@ -39,17 +39,59 @@ export function terminalWidth(): number {
 /** No column is made narrower than this to fit the terminal. */
 const NARROWEST = 12;
 
-/** Rows in columns; where they are wider than the terminal the widest are cut. Control characters are shown, not obeyed. */
-export function table(head: string[], rows: string[][], width = terminalWidth()): string {
+/** Into a pipe nothing is cut but text that somebody wrote: the columns behind it have to stay in sight. */
+const LONGEST_TEXT = 120;
+
+/** What is special about the columns of these heads. */
+export interface Columns {
+  /** never cut: what people copy */
+  whole?: string[];
+  /** give way before the others, and are left out in this order where even that does not help */
+  giving?: string[];
+  /** free text */
+  text?: string[];
+}
+
+/**
+ * Rows in columns; where they are wider than the terminal the widest are cut. Control characters are shown, not obeyed.
+ *
+ * @param width columns of the terminal
+ */
+export function table(
+  head: string[],
+  rows: string[][],
+  width = terminalWidth(),
+  columns: Columns = {},
+): string {
   const cells = [head, ...rows].map(row => row.map(printable));
-  const natural = head.map((_, column) =>
-    cells.reduce((widest, row) => Math.max(widest, displayWidth(row[column]!)), 0),
-  );
-  const widths = shareWidth(natural, width - 2 * (head.length - 1), NARROWEST);
+  const widths = head.map((name, column) => {
+    const widest = cells.reduce((most, row) => Math.max(most, displayWidth(row[column]!)), 0);
+    return columns.text?.includes(name) ? Math.min(widest, LONGEST_TEXT) : widest;
+  });
+  const isWhole = (column: number) => columns.whole?.includes(head[column]!) ?? false;
+  const least = (column: number) =>
+    isWhole(column) ? widths[column]! : Math.min(widths[column]!, NARROWEST);
+  const sum = (of: number[], size: (column: number) => number) =>
+    of.reduce((total, column) => total + size(column), 2 * Math.max(0, of.length - 1));
+  const giving = (columns.giving ?? []).map(name => head.indexOf(name)).filter(column => column >= 0);
+  let shown = head.map((_, column) => column);
+  for (const column of giving) {
+    if (sum(shown, least) > width) shown = shown.filter(each => each !== column);
+  }
+  const shrink = (some: number[]) => {
+    const excess = sum(shown, column => widths[column]!) - width;
+    const sizes = some.map(column => widths[column]!);
+    const room = sizes.reduce((total, size) => total + size, 0) - excess;
+    shareWidth(sizes, room, NARROWEST).forEach((size, index) => {
+      widths[some[index]!] = size;
+    });
+  };
+  shrink(shown.filter(column => giving.includes(column)));
+  shrink(shown.filter(column => !giving.includes(column) && !isWhole(column)));
   return `${cells
     .map(row =>
-      row
-        .map((cell, column) => fill(clipToWidth(cell, widths[column]!), widths[column]!))
+      shown
+        .map(column => fill(clipToWidth(row[column]!, widths[column]!), widths[column]!))
         .join('  ')
         .trimEnd(),
     )

@@ -10,7 +10,7 @@ import { ClawCommand } from './base.ts';
 import { count, warning } from './checks/check.ts';
 import { checkTick, lookAtWork, tickAge } from './checks/work.ts';
 import { openDesk } from './desk.ts';
-import { type Paint, painter, printable, printableLines, table, tokens } from './format.ts';
+import { type Paint, painter, printable, printableLines, table, terminalWidth, tokens } from './format.ts';
 import { printJson, printOut } from './output.ts';
 import { type SessionRow, sessionRows } from './sessions/rows.ts';
 import { visibleTo } from './sessions/visible.ts';
@@ -59,7 +59,7 @@ function statusOf(desk: Desk) {
       key: row.key,
       ageMs: row.ageMs,
       sessionId: row.sessionId,
-      usedTokens: usedOf(row),
+      usedTokens: row.usedTokens,
       contextTokens: row.contextTokens,
       percentUsed: row.percentUsed,
     })),
@@ -94,11 +94,6 @@ function totals(rows: SessionRow[]) {
   return [...agents.values()].sort((a, b) => (a.agentId < b.agentId ? -1 : 1));
 }
 
-/** Tokens of the newest context. */
-function usedOf({ percentUsed, contextTokens }: SessionRow): number {
-  return Math.round((percentUsed * contextTokens) / 100);
-}
-
 function describe(status: Status, paint: Paint): string {
   const { pending, lastTick, attention, agents, recent } = status;
   const line = (head: string, text: string) => `${paint('strong', head.padEnd(10))}${printable(text)}\n`;
@@ -129,6 +124,8 @@ function describe(status: Status, paint: Paint): string {
       : table(
           ['KEY', 'ACTIVE', 'CONTEXT'],
           recent.map(row => [row.key, ago(row.ageMs), tokens(row.usedTokens, row.contextTokens)]),
+          terminalWidth() - 2,
+          { whole: ['KEY'] },
         )
           .split(/(?<=\n)/)
           .map(row => `  ${row}`)),

@@ -191,11 +191,6 @@ function translateGroups(draft: Draft): void {
   }
 }
 
-function below(draft: Draft, path: ConfigPath): ConfigPath[] {
-  const map = draft.get(path);
-  return isRecord(map) ? Object.keys(map).map(name => [...path, name]) : [];
-}
-
 function translateSession(draft: Draft): void {
   draft.move(['session', 'store'], ['store']);
   translateResetTime(draft, ['session', 'resetTime'], ['session', 'reset']);

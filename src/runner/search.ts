@@ -137,10 +137,9 @@ function searchTranscript(request: SearchRequest, candidate: Candidate, newest: 
   }
 }
 
-/** Of a command, a person wrote the one half and claw the other. */
+/** Of a command what a person wrote; what claw answered him only where replies are asked for. */
 function searched({ role, text, reply }: Saying, wanted: SearchRequest['role']): string | null {
-  if (role === 'command')
-    return wanted === undefined ? `${text}\n${reply}` : wanted === 'user' ? text : reply;
+  if (role === 'command') return wanted === 'assistant' ? reply : text;
   return wanted === undefined || wanted === role ? text : null;
 }
 

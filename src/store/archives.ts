@@ -196,9 +196,10 @@ function entriesOf(lines: Buffer[]): Entry[] {
 }
 
 function previewOf(entry: Entry): string | null {
-  const content = isCommandEntry(entry)
-    ? entry.text
-    : (entry as { message?: { content?: unknown } }).message?.content;
+  const { body, message } = entry as { body?: unknown; message?: { content?: unknown } };
+  // What the agent was asked; a directive in front of it says nothing of the conversation.
+  const asked = typeof body === 'string' && body.trim() !== '' ? body : message?.content;
+  const content = isCommandEntry(entry) ? entry.text : asked;
   return typeof content === 'string' ? clip(content) : null;
 }
 

@@ -122,6 +122,31 @@ describe('a table', () => {
     expect(table(['KEY'], [['x'.repeat(5000)]], Number.POSITIVE_INFINITY)).toContain('x'.repeat(5000));
   });
 
+  describe('whose key is what people copy', () => {
+    const head = ['KEY', 'NAME', 'AGE', 'MODEL', 'TOKENS'];
+    const key = 'agent:main:telegram:group:-1001234567890';
+    const row = [key, 'The family of Ada', '2h', 'anthropic/claude-opus-4-5', '154k/200k (77%)'];
+    const columns = { whole: ['KEY', 'TOKENS'], giving: ['MODEL', 'NAME'] };
+    test.each([
+      [200, `${key}  The family of Ada  2h   anthropic/claude-opus-4-5  154k/200k (77%)`],
+      [101, `${key}  The family of Ada  2h   anthropic/claude-…  154k/200k (77%)`],
+      [81, `${key}  The family of Ada  2h   154k/200k (77%)`],
+      [76, `${key}  The family …  2h   154k/200k (77%)`],
+      [64, `${key}  2h   154k/200k (77%)`],
+      [30, `${key}  2h   154k/200k (77%)`],
+    ])('%i columns wide never cuts it, and leaves others out first', (width, line) => {
+      const [, shown] = table(head, [row], width, columns).split('\n');
+      expect(shown).toBe(line);
+    });
+
+    test('cuts free text, also into a pipe, so that the columns behind it stay in sight', () => {
+      const [, line] = table(['TEXT', 'AGE'], [['x'.repeat(5000), '2h']], Number.POSITIVE_INFINITY, {
+        text: ['TEXT'],
+      }).split('\n');
+      expect(line).toBe(`${'x'.repeat(119)}…  2h`);
+    });
+  });
+
   test('shows control characters, one row a line', () => {
     expect(table(['KEY'], [['a\nb\u001b[2J']], 80)).toBe('KEY\na b [2J\n');
   });

@@ -7,7 +7,7 @@ import type { Desk } from '../../runner/desk.ts';
 import { listOutbox } from '../../store/outbox.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
-import { age, table } from '../format.ts';
+import { age, table, terminalWidth } from '../format.ts';
 import { isOperator } from '../operator.ts';
 import { printJson, printOut } from '../output.ts';
 import { visibleTo } from '../sessions/visible.ts';
@@ -35,8 +35,10 @@ export class DeliveryListCommand extends ClawCommand {
     else
       printOut(
         table(
-          ['TEXT', 'STATE', 'SESSION', 'AGE', 'WHY'],
-          rows.map(row => [row.text, row.state, row.sessionKey, age(row.ageMs), row.reason]),
+          ['ID', 'TEXT', 'STATE', 'SESSION', 'AGE', 'WHY'],
+          rows.map(row => [row.messageId, row.text, row.state, row.sessionKey, age(row.ageMs), row.reason]),
+          terminalWidth(),
+          { whole: ['ID'], giving: ['WHY', 'SESSION'], text: ['TEXT'] },
         ),
       );
     for (const { file, reason } of unreadable) this.warn(`${file}: ${reason}; it is left in place`);

@@ -18,7 +18,7 @@ import { loadRecord } from '../../store/sessions.ts';
 import { unansweredUsers } from '../../store/transcripts.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
-import { age, table } from '../format.ts';
+import { age, table, terminalWidth } from '../format.ts';
 import { printJson, printOut } from '../output.ts';
 
 /** A message that waits for its turn, or whose agent failed. */
@@ -49,8 +49,17 @@ export class InboxListCommand extends ClawCommand {
     else
       printOut(
         table(
-          ['TEXT', 'STATE', 'SESSION', 'AGE', 'WHY'],
-          rows.map(row => [row.text, row.state, row.sessionKey, age(row.ageMs), row.error ?? '']),
+          ['ID', 'TEXT', 'STATE', 'SESSION', 'AGE', 'WHY'],
+          rows.map(row => [
+            row.messageId,
+            row.text,
+            row.state,
+            row.sessionKey,
+            age(row.ageMs),
+            row.error ?? '',
+          ]),
+          terminalWidth(),
+          { whole: ['ID'], giving: ['WHY', 'SESSION'], text: ['TEXT'] },
         ),
       );
     for (const { file, reason } of problems) this.warn(`${file}: ${reason}; it is left in place`);
@@ -71,6 +80,8 @@ export function inboxRows(desk: Desk): { rows: InboxRow[]; problems: { file: str
       const read = file.endsWith('.failed') ? readJson(file) : readWaiting(file);
       if (read.state === 'unreadable') problems.push({ file, reason: read.reason });
       if (read.state !== 'ok') continue;
+      // A command that was answered while a turn runs only waits for its place in the transcript.
+      if ((read.value as Incoming).answered) continue;
       rows.push(
         file.endsWith('.failed')
           ? failedRow(read.value as FailedMessage, now)

@@ -1,4 +1,5 @@
 /** `sessions list --archived`: transcripts that no record points to, from a few KB of each. */
+import { ago } from '../../core/display/age.ts';
 import { EXIT } from '../../core/errors.ts';
 import { type KeyScope, kindOfKey } from '../../core/routing/session-key.ts';
 import { maySee, viewerOf } from '../../core/routing/visibility.ts';
@@ -6,7 +7,7 @@ import { isSelected } from '../../core/session/selection.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { type ArchivedTranscript, listArchives } from '../../store/archives.ts';
 import { listAgents } from '../../store/sessions.ts';
-import { age, isoTime, table } from '../format.ts';
+import { isoTime, table, terminalWidth } from '../format.ts';
 import { printJsonRows, printOut } from '../output.ts';
 import type { RowFilter } from './rows.ts';
 
@@ -58,10 +59,12 @@ export function listArchived(
           row.preview ?? '-',
           row.sessionId,
           row.key ?? '-',
-          age(row.ageMs),
+          ago(row.ageMs),
           row.reason ?? '-',
           String(row.messageCount ?? '?'),
         ]),
+        terminalWidth(),
+        { whole: ['SESSION ID'], giving: ['WHY', 'MESSAGES', 'KEY'], text: ['FIRST WORDS'] },
       ),
     );
   else printOut(`No archived transcripts${Object.keys(filter).length > 0 ? ' that match' : ''}.\n`);

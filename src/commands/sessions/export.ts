@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import path from 'node:path';
 import { Command, Option } from 'clipanion';
 import type { Context } from '../../context.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
@@ -8,6 +9,7 @@ import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
 import { keepMemoryFlat } from '../flat-memory.ts';
 import { Outlet } from '../outlet.ts';
+import { printError } from '../output.ts';
 import { findSession } from './find.ts';
 import { visibleTo } from './visible.ts';
 
@@ -81,6 +83,8 @@ export class SessionsExportCommand extends ClawCommand {
     const outlet =
       this.output === undefined ? Outlet.stdout() : Outlet.file(this.output, context, this.force);
     outlet.writeAll(pieces);
+    if (this.output !== undefined)
+      printError(`${path.resolve(this.output)}: ${fs.statSync(this.output).size} bytes\n`);
     if (bad > TOLD) this.warn(`${bad - TOLD} more places cannot be read`);
     return bad > 0 ? EXIT.data : EXIT.ok;
   }

@@ -8,6 +8,7 @@ import { maySee, unknownSession, viewerOf } from '../../core/routing/visibility.
 import type { SessionRecord } from '../../core/session/session.ts';
 import { SAFE_SESSION_ID } from '../../core/session/transcript.ts';
 import type { Desk } from '../../runner/desk.ts';
+import { listNames } from '../../store/json-file.ts';
 import { eachRecord, listAgents, loadRecord } from '../../store/sessions.ts';
 import { headerOf } from '../../store/transcripts.ts';
 
@@ -20,6 +21,8 @@ export interface FoundSession {
   record: SessionRecord | null;
 }
 
+/** Such as the eight characters that `/status` shows. */
+const ID_PREFIX = /^[0-9a-f]{6,}[0-9a-f-]*$/i;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-/i;
 
 /**
@@ -51,6 +54,8 @@ function findAny(desk: Desk, name: string, agentId?: string): FoundSession {
   if (read.state === 'missing') {
     const imported = UUID.test(name) ? null : byTranscript(desk, name);
     if (imported) return imported;
+    const found = byPrefix(desk, name) ?? (agentId === undefined ? ofOtherAgent(desk, name) : null);
+    if (found) return found;
     throw unknownSession(key);
   }
   return { agentId: owner, sessionId: read.record.sessionId, key, record: read.record };
@@ -70,6 +75,48 @@ function byTranscript(desk: Desk, sessionId: string): FoundSession | null {
     return { agentId, sessionId, key, record };
   }
   return null;
+}
+
+/** The one session whose id begins so, among those the caller may see. @throws ClawError usage when several do */
+function byPrefix(desk: Desk, name: string): FoundSession | null {
+  if (!ID_PREFIX.test(name)) return null;
+  const prefix = name.toLowerCase();
+  const viewer = viewerOf(desk.context.env);
+  const ids = new Set<string>();
+  for (const agentId of listAgents(desk.layout)) {
+    for (const file of listNames(desk.layout.sessions(agentId)))
+      if (file.startsWith(prefix) && file.endsWith('.jsonl')) ids.add(file.slice(0, -'.jsonl'.length));
+    for (const read of eachRecord(desk.layout, agentId))
+      if (read.state === 'ok' && read.record.sessionId.startsWith(prefix)) ids.add(read.record.sessionId);
+  }
+  const found = [...ids].flatMap(id => {
+    const each = byTranscript(desk, id) ?? byRecord(desk, id);
+    const target = each && { agentId: each.agentId, key: each.key ?? '', spawnedBy: each.record?.spawnedBy };
+    return target && maySee(viewer, target, desk.config) ? [each!] : [];
+  });
+  if (found.length > 1) {
+    const which = found.map(each => `${each.sessionId} (${each.key ?? 'no key'})`).join(', ');
+    throw new ClawError(
+      'usage',
+      'session-ambiguous',
+      `${name} begins several ids: ${which}`,
+      'give more of it',
+    );
+  }
+  return found[0] ?? null;
+}
+
+/** A key without its agent, where exactly one agent has it and the caller may see it. */
+function ofOtherAgent(desk: Desk, name: string): FoundSession | null {
+  if (/^agent:/i.test(name.trim())) return null;
+  const viewer = viewerOf(desk.context.env);
+  const found = listAgents(desk.layout).flatMap((agentId): FoundSession[] => {
+    const key = readSessionKey(name, desk.config, agentId);
+    const read = splitKey(key)?.agentId === agentId ? loadRecord(desk.layout, agentId, key) : null;
+    if (read?.state !== 'ok' || !maySee(viewer, read.record, desk.config)) return [];
+    return [{ agentId, sessionId: read.record.sessionId, key, record: read.record }];
+  });
+  return found.length === 1 ? found[0]! : null;
 }
 
 /** A session without a transcript (it has not begun) is known by its record alone. */

@@ -3,30 +3,37 @@ import { Command, Option } from 'clipanion';
 import type { Context } from '../../context.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
 import { dateTimeOf } from '../../core/export/day.ts';
-import { compactAside } from '../../core/export/item.ts';
+import { compactAside, itemsOf } from '../../core/export/item.ts';
 import { sayingOf, timeOf } from '../../core/session/saying.ts';
 import type { Entry } from '../../core/session/transcript.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { lineNumber, parseLine, readBackward } from '../../store/jsonl-file.ts';
 import { streamEntries } from '../../store/transcript-lines.ts';
-import { newestFirst } from '../../store/transcripts.ts';
 import { ClawCommand } from '../base.ts';
+import { countOption } from '../count-option.ts';
 import { openDesk } from '../desk.ts';
 import { keepMemoryFlat } from '../flat-memory.ts';
 import { printable, printableLines } from '../format.ts';
 import { Outlet } from '../outlet.ts';
 import { findSession } from './find.ts';
-import { numberOption } from './list.ts';
 
 /** Unreadable lines told one by one. */
 const TOLD = 100;
 
-/** One thing that was said, or with `--tools` done. */
+/** What is shown beside messages. */
+export interface Wanted {
+  commands: boolean;
+  tools: boolean;
+}
+
+/** One thing that was said, or with `--tools` done; an event: the turn before it did not end well. */
 export interface SaidMessage {
   at: string;
-  role: 'user' | 'assistant' | 'command' | 'tool' | 'thinking';
+  role: 'user' | 'assistant' | 'command' | 'tool' | 'thinking' | 'event';
   from: string | null;
   text: string;
+  /** what came with it, in words; absent: nothing */
+  attachments?: string[];
 }
 
 export class SessionsHistoryCommand extends ClawCommand {
@@ -42,7 +49,10 @@ export class SessionsHistoryCommand extends ClawCommand {
   name = Option.String({ name: 'key-or-id' });
   last = Option.String('--last', { description: 'only the newest N messages' });
   tools = Option.Boolean('--tools', false, {
-    description: 'tool calls, their results and thinking too, each on one line',
+    description: 'commands, tool calls with their results, and thinking too',
+  });
+  commands = Option.Boolean('--commands', false, {
+    description: 'what the chat commands were, and what they were answered, too',
   });
 
   override async run(context: Context): Promise<number> {
@@ -58,10 +68,11 @@ export class SessionsHistoryCommand extends ClawCommand {
         'claw sessions list',
       );
     }
-    const last = numberOption('--last', this.last, 'sessions history');
+    const last = countOption('--last', this.last, 'sessions history');
+    const wanted: Wanted = { tools: this.tools, commands: this.commands || this.tools };
     const bad: { number: number; reason: string }[] = [];
     let badCount = 0;
-    const messages = streamMessages(file, last, this.tools, (number, reason) => {
+    const messages = streamMessages(file, last, wanted, (number, reason) => {
       if (++badCount <= TOLD) bad.push({ number, reason });
     });
     const about = { sessionId: found.sessionId, sessionKey: found.record?.key ?? null };
@@ -81,6 +92,8 @@ function* asDocument(about: object, messages: Iterable<SaidMessage>): Generator<
   yield `${start},${line}"messages":${gap}[`;
   let count = 0;
   for (const message of messages) {
+    // A program reads how turns ended in the transcript's own lines (`logs --json`).
+    if (message.role === 'event') continue;
     const text = indented
       ? `\n${JSON.stringify(message, null, 2).replace(/^/gm, '    ')}`
       : JSON.stringify(message);
@@ -92,12 +105,14 @@ function* asDocument(about: object, messages: Iterable<SaidMessage>): Generator<
 /** Speaker and local time, then the text, indented. */
 function* asText(messages: Iterable<SaidMessage>, desk: Desk): Generator<string> {
   let isFirst = true;
-  for (const { at, role, from, text } of messages) {
+  for (const { at, role, from, text, attachments = [] } of messages) {
     const time = at === '-' ? at : dateTimeOf(desk.zone, Date.parse(at));
-    const isAside = role === 'tool' || role === 'thinking';
+    const isAside = role === 'tool' || role === 'thinking' || role === 'event';
+    const attached = attachments.map(each => `  [attached: ${printable(each)}]\n`).join('');
+    const words = text === '' && attached !== '' ? '' : `${indent(printableLines(text))}\n`;
     const said = isAside
-      ? `  [${printable(text)}]\n`
-      : `${time}  ${printable(from ?? role)}\n${indent(printableLines(text))}\n`;
+      ? `${time}  [${printable(text)}]\n`
+      : `${time}  ${printable(from ?? role)}\n${words}${attached}`;
     yield `${isFirst ? '' : '\n'}${said}`;
     isFirst = false;
   }
@@ -112,11 +127,11 @@ function* asText(messages: Iterable<SaidMessage>, desk: Desk): Generator<string>
 export function* streamMessages(
   file: string,
   last: number | undefined,
-  tools: boolean,
+  wanted: Wanted,
   onBad: (number: number, reason: string) => void,
 ): Generator<SaidMessage> {
   const to = fs.statSync(file).size;
-  const from = last === undefined ? 0 : startOfLast(file, to, last, tools);
+  const from = last === undefined ? 0 : startOfLast(file, to, last, wanted);
   // Counting lines means reading up to here, so it is done only for somebody who is told a number.
   let before: number | undefined;
   for (const { entry, number } of streamEntries(file, { from, to })) {
@@ -124,46 +139,43 @@ export function* streamMessages(
       before ??= from === 0 ? 0 : lineNumber(file, from) - 1;
       onBad(before + number, entry);
     } else {
-      const message = messageOf(entry, tools);
+      const message = messageOf(entry, wanted);
       if (message !== null) yield message;
     }
   }
 }
 
 /** Offset of the line with which the newest so many messages begin. */
-function startOfLast(file: string, to: number, last: number, tools: boolean): number {
+function startOfLast(file: string, to: number, last: number, wanted: Wanted): number {
   if (last < 1) return to;
   let count = 0;
   for (const line of readBackward(file, to)) {
     const entry = parseLine(line.bytes);
-    if (typeof entry !== 'string' && messageOf(entry, tools) !== null && ++count >= last) return line.offset;
+    const message = typeof entry === 'string' ? null : messageOf(entry, wanted);
+    // How a turn ended belongs to its message; it counts for nothing by itself.
+    if (message !== null && message.role !== 'event' && ++count >= last) return line.offset;
   }
   return 0;
 }
 
-/** The newest messages of a transcript, oldest first, held in memory; reads only as far back as asked. */
-export function messagesOf(
-  file: string,
-  last: number | undefined,
-  tools: boolean,
-  onBad: (offset: number, reason: string) => void = () => undefined,
-): SaidMessage[] {
-  const messages: SaidMessage[] = [];
-  for (const entry of newestFirst(file, onBad)) {
-    if (last !== undefined && messages.length >= last) break;
-    const message = messageOf(entry, tools);
-    if (message !== null) messages.push(message);
-  }
-  return messages.reverse();
-}
-
-function messageOf(entry: Entry, tools: boolean): SaidMessage | null {
+function messageOf(entry: Entry, wanted: Wanted): SaidMessage | null {
   const saying = sayingOf(entry);
   if (saying !== null) {
-    const { role, from, text, reply } = saying;
-    return { at: iso(saying.at), role, from, text: reply === null ? text : `${text}\n→ ${reply}` };
+    const { role, from, text, reply, attachments } = saying;
+    if (role === 'command' && !wanted.commands) return null;
+    return {
+      at: iso(saying.at),
+      role,
+      from,
+      text: reply === null ? text : `${text}\n→ ${reply}`,
+      ...(attachments ? { attachments } : {}),
+    };
   }
-  const aside = tools ? compactAside(entry) : null;
+  if (entry.type === 'turn_end') {
+    const [item] = itemsOf(entry);
+    return item?.kind === 'event' ? { at: iso(item.at), role: 'event', from: null, text: item.text } : null;
+  }
+  const aside = wanted.tools ? compactAside(entry) : null;
   return aside && { at: iso(timeOf(entry)), role: aside.role, from: null, text: aside.text };
 }
 

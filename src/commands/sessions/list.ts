@@ -8,7 +8,7 @@ import { listAgents } from '../../store/sessions.ts';
 import { ClawCommand } from '../base.ts';
 import { countOption } from '../count-option.ts';
 import { openDesk } from '../desk.ts';
-import { age, table, tokens } from '../format.ts';
+import { age, table, terminalWidth, tokens } from '../format.ts';
 import { printJsonRows, printOut } from '../output.ts';
 import { timeOption } from '../time-option.ts';
 import { KINDS, type RowFilter, type SessionRow, sessionRows } from './rows.ts';
@@ -70,8 +70,7 @@ export class SessionsListCommand extends ClawCommand {
         activeMinutes: activeMinutes ?? null,
       };
       printJsonRows(head, 'sessions', shown);
-    } else if (shown.length > 0)
-      printOut(table(['KEY', 'KIND', 'AGE', 'MESSAGES', 'MODEL', 'TOKENS'], shown.map(cells)));
+    } else if (shown.length > 0) printOut(sessionTable(shown));
     else
       printOut(
         `No sessions${total > 0 || activeMinutes ? ' that match' : ` yet in ${desk.layout.agents()}`}.\n`,
@@ -82,15 +81,29 @@ export class SessionsListCommand extends ClawCommand {
   }
 }
 
-function cells(row: SessionRow): string[] {
-  return [
-    row.key,
-    row.kind,
-    age(row.ageMs),
-    String(row.messageCount),
-    row.model ?? '-',
-    tokens(Math.round((row.percentUsed * row.contextTokens) / 100), row.contextTokens),
-  ];
+/** A column of names only where a session has one. */
+function sessionTable(rows: SessionRow[]): string {
+  const isNamed = rows.some(row => nameOf(row) !== '');
+  const named = (name: string) => (isNamed ? [name] : []);
+  return table(
+    ['KEY', ...named('NAME'), 'KIND', 'AGE', 'MESSAGES', 'MODEL', 'TOKENS'],
+    rows.map(row => [
+      row.key,
+      ...named(nameOf(row)),
+      row.kind,
+      age(row.ageMs),
+      String(row.messageCount),
+      row.model ?? '-',
+      tokens(row.usedTokens, row.contextTokens),
+    ]),
+    terminalWidth(),
+    { whole: ['KEY', 'TOKENS'], giving: ['MODEL', 'NAME'] },
+  );
+}
+
+/** What people call it. */
+function nameOf({ label, displayName }: SessionRow): string {
+  return label ?? displayName ?? '';
 }
 
 /** An agent that is neither configured nor has state is a slip of the pen; an empty list would hide it. */

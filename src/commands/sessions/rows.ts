@@ -1,4 +1,5 @@
 /** Session records as the rows that `sessions` prints. */
+import { agentEntry } from '../../core/agent.ts';
 import { contextWindow } from '../../core/context/history.ts';
 import { maySee, viewerOf } from '../../core/routing/visibility.ts';
 import { isSelected, newestFirst, type SessionSelection, sessionKind } from '../../core/session/selection.ts';
@@ -29,6 +30,9 @@ export interface SessionRow {
   inputTokens: number;
   outputTokens: number;
   totalTokens: number;
+  /** of the newest context */
+  usedTokens: number;
+  /** the model's window */
   contextTokens: number;
   percentUsed: number;
   tokensEstimated: boolean;
@@ -93,7 +97,11 @@ export function sessionRows(
           ? record
           : { ...record, label: own.label, displayName: displayName(record) ?? undefined };
       if (isSelected(named, filter, now, scope))
-        rows.push({ ...rowOf(desk, record, now), ...shownSettings(own) });
+        rows.push({
+          ...rowOf(desk, record, now),
+          ...shownSettings(own),
+          model: nextModel(desk, record, own),
+        });
     }
   }
   return { rows: rows.sort(newestFirst), problems, total };
@@ -108,10 +116,15 @@ function ownSettings(desk: Desk, record: SessionRecord): SettingValues {
   }
 }
 
-/** What of a session's own settings a listing shows; its model is the one the next turn runs with. */
-function shownSettings({ model, thinkingLevel, label }: SettingValues): Partial<SessionRow> {
+/** The model the next turn is run with; null where the runner chooses. What the last one ran with is for `show`. */
+function nextModel({ config }: Desk, record: SessionRecord, own: SettingValues): string | null {
+  const model = own.model ?? agentEntry(config, record.agentId)?.model ?? config.agents?.defaults?.model;
+  return typeof model === 'string' ? model : null;
+}
+
+/** What of a session's own settings a listing shows. */
+function shownSettings({ thinkingLevel, label }: SettingValues): Partial<SessionRow> {
   return {
-    ...(model ? { model } : {}),
     ...(thinkingLevel ? { thinkingLevel } : {}),
     ...(label ? { label } : {}),
   };
@@ -142,6 +155,7 @@ export function rowOf(desk: Desk, record: SessionRecord, now: number): SessionRo
     inputTokens: record.tokens?.inputTokens ?? 0,
     outputTokens: record.tokens?.outputTokens ?? 0,
     totalTokens: record.tokens?.totalTokens ?? 0,
+    usedTokens: used,
     contextTokens: window,
     percentUsed: Math.round((used / window) * 100),
     tokensEstimated: record.tokens?.estimated ?? false,

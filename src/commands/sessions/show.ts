@@ -84,7 +84,7 @@ function show(desk: Desk, record: SessionRecord, now: number, verbose: boolean) 
   const transcript = layout.transcript(agentId, record.sessionId);
   const file = fs.statSync(transcript, { throwIfNoEntry: false });
   const report = verbose && file ? reportTranscript(transcript) : null;
-  const { waiting } = listWaiting(layout, agentId, record.key);
+  const waiting = listWaiting(layout, agentId, record.key).waiting.filter(each => !each.incoming.answered);
   const holder = describeHolder(desk.context, layout.lock(agentId, record.key));
   return {
     ...rowOf(desk, record, now),
@@ -159,7 +159,7 @@ function describe(session: ReturnType<typeof show>): string {
     `session    ${session.key}`,
     `id         ${session.sessionId}${session.previousSessionId ? ` (before: ${session.previousSessionId})` : ''}`,
     `activity   ${age(session.ageMs)} ago, ${session.messageCount} messages, begun ${session.startedAt}`,
-    `tokens     ${tokens(Math.round((session.percentUsed * session.contextTokens) / 100), session.contextTokens)}${session.tokensEstimated ? ' estimated' : ''}`,
+    `tokens     ${tokens(session.usedTokens, session.contextTokens)}${session.tokensEstimated ? ' estimated' : ''}`,
     `reset      ${reset.fresh ? 'fresh' : `stale (${reset.reason}); the next message begins a new session`}; policy ${reset.policy.mode}`,
     ...(reset.dailyResetAt
       ? [`           last daily boundary ${reset.dailyResetAt} (${reset.policy.tz})`]
@@ -182,7 +182,9 @@ function describe(session: ReturnType<typeof show>): string {
 }
 
 function routeText({ channel, chatType, from, fromName, groupId, groupName, threadId, to }: Origin): string {
-  const whom = groupId ? `${chatType} ${groupName ?? groupId}` : `${chatType} ${fromName ?? from ?? ''}`;
+  const whom = groupId
+    ? `${chatType} ${groupName ?? groupId}`
+    : `${chatType} ${fromName ?? from ?? ''}`.trimEnd();
   return printable(`to ${channel} ${whom}${threadId ? `, thread ${threadId}` : ''}${to ? ` (${to})` : ''}`);
 }
 

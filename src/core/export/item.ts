@@ -1,6 +1,6 @@
 /** A transcript as a reader meets it: what was said, what happened, and what stands behind it, line by line. */
 import type { Zone } from '../schedule/zone.ts';
-import { type Saying, sayingOf, timeOf } from '../session/saying.ts';
+import { type Saying, sayingOf, textOf, timeOf } from '../session/saying.ts';
 import { type Entry, isResetEntry, isTurnEndEntry, roleOf } from '../session/transcript.ts';
 import { dateTimeOf } from './day.ts';
 
@@ -168,26 +168,25 @@ function said(entry: Entry, saying: Saying): Item {
   };
 }
 
-/** A message with the parts that are no text beside it, in their order of kind: thoughts, words, calls. */
+/** A message with the parts that are no text beside it: thoughts and what stands before the last words, words, the rest. */
 function messageItems(entry: Entry, at: number | null): Item[] {
   const message = (entry as { message?: unknown }).message;
   const fields = (typeof message === 'object' && message !== null ? message : {}) as Record<string, unknown>;
   const parts: unknown[] = Array.isArray(fields.content) ? fields.content : [];
-  const asides = parts.flatMap(part => {
-    if (typeof part !== 'object' || part === null || typeof (part as { text?: unknown }).text === 'string')
-      return [];
-    return [asideOf(part as Record<string, unknown>, at)];
+  const isText = (part: unknown) => typeof (part as { text?: unknown } | null)?.text === 'string';
+  const lastText = parts.findLastIndex(isText);
+  const asides = parts.flatMap((part, index) => {
+    if (typeof part !== 'object' || part === null || isText(part)) return [];
+    const aside = asideOf(part as Record<string, unknown>, at);
+    return [{ aside, isBefore: index < lastText || aside.mark === 'thinking' }];
   });
   if (roleOf(entry) === null)
     return [{ ...asideOf(fields, at), title: `message of ${textIn(fields, 'role') ?? 'nobody'}` }];
   const saying = sayingOf(entry)!;
   const isEmpty = saying.text === '' && asides.length > 0;
-  const thoughts = asides.filter(aside => aside.mark === 'thinking');
-  return [
-    ...thoughts,
-    ...(isEmpty ? [] : [said(entry, saying)]),
-    ...asides.filter(aside => aside.mark !== 'thinking'),
-  ];
+  const shown = (before: boolean) =>
+    asides.filter(({ isBefore }) => isBefore === before).map(({ aside }) => aside);
+  return [...shown(true), ...(isEmpty ? [] : [said(entry, saying)]), ...shown(false)];
 }
 
 /** Tool calls are named and filled differently by every system. */
@@ -197,7 +196,9 @@ function asideOf(fields: Record<string, unknown>, at: number | null): Item & { k
   const flat = type.toLowerCase().replace(/[^a-z]/g, '');
   const body = (...names: string[]) => {
     const key = names.find(each => fields[each] !== undefined && fields[each] !== null);
-    return readable(key === undefined ? fields : fields[key]);
+    const value = key === undefined ? fields : fields[key];
+    // Parts with a text, as results have them, are that text.
+    return (Array.isArray(value) && textOf(value)) || readable(value);
   };
   if (flat === 'toolcall' || flat === 'tooluse' || flat === 'functioncall')
     return {

@@ -225,6 +225,11 @@ export class LineMapper {
       const said = [thinking, text].find(each => typeof each === 'string') ?? '';
       entries.push({ type: 'thinking', timestamp: at.timestamp, runId, text: said, ...sourceOf(rest) });
     }
+    // A call that stands before the last words was made before them.
+    const lastText = parts.findLastIndex(isText);
+    parts.slice(0, Math.max(0, lastText)).forEach(part => {
+      entries.push(...this.doing(part, at, runId));
+    });
     const content = parts
       .filter(isText)
       .map(part => part.text)
@@ -251,26 +256,31 @@ export class LineMapper {
       this.counts.other++;
       entries.push({ type: 'imported_message', timestamp: at.timestamp, runId, role: 'assistant', source });
     }
-    for (const part of parts) {
-      if (isText(part) || part.type === 'thinking' || part.type === 'redacted_thinking') continue;
-      if (part.type === 'toolCall' || part.type === 'tool_use' || part.type === 'tool_call') {
-        this.counts.toolCalls++;
-        const { type: _, id, name, arguments: given, input, ...rest } = part;
-        entries.push({
-          type: 'tool_call',
-          timestamp: at.timestamp,
-          runId,
-          toolCallId: id ?? null,
-          name: name ?? null,
-          arguments: given ?? input ?? null,
-          ...sourceOf(rest),
-        });
-      } else entries.push(this.part(part, at));
-    }
+    for (const part of parts.slice(lastText + 1)) entries.push(...this.doing(part, at, runId));
     this.use(usageOf(message.usage));
     if (message.stopReason === 'error')
       turn.error = typeof message.errorMessage === 'string' ? message.errorMessage : 'the agent failed';
     return entries;
+  }
+
+  /** A part of an answer that is neither said nor thought. */
+  private doing(part: Fields, at: At, runId: string): Entry[] {
+    if (isText(part) || part.type === 'thinking' || part.type === 'redacted_thinking') return [];
+    if (part.type !== 'toolCall' && part.type !== 'tool_use' && part.type !== 'tool_call')
+      return [this.part(part, at)];
+    this.counts.toolCalls++;
+    const { type: _, id, name, arguments: given, input, ...rest } = part;
+    return [
+      {
+        type: 'tool_call',
+        timestamp: at.timestamp,
+        runId,
+        toolCallId: id ?? null,
+        name: name ?? null,
+        arguments: given ?? input ?? null,
+        ...sourceOf(rest),
+      },
+    ];
   }
 
   private toolResult(result: Fields, at: At, source: Fields): Entry {

@@ -2,6 +2,7 @@
  * What a message of nothing but directives is answered with, and what it changes. Pure: everything an answer tells is in
  * the `Situation`. Short lines, for a phone.
  */
+import { tokenCount, tokenUse } from '../display/count.ts';
 import type { ChatType } from '../routing/message.ts';
 import { localTimeAt, type Zone, zoneFor } from '../schedule/zone.ts';
 import {
@@ -280,7 +281,7 @@ function status(situation: Situation): string {
     `claw ${situation.version}, agent ${situation.agentId}, runner ${situation.runner}`,
     `Session: ${oneLine(situation.key)}${situation.sessionId ? ` (${shortId(situation.sessionId)})` : ', not begun yet'}`,
     `Model: ${told('model', settings.model)}`,
-    `Tokens: ${share(used, window)}${estimated(tokens)}`,
+    `Tokens: ${tokenUse(used, window)}${estimated(tokens)}`,
     `Messages: ${situation.messageCount}, compactions: ${situation.compactions}`,
     `Settings: ${set.length > 0 ? set.join(', ') : 'none set'}`,
     `Reset: ${resetLine(situation)}`,
@@ -322,17 +323,17 @@ function context({ context: parts, window }: Situation, detail: 'list' | 'detail
   const total = parts.reduce((sum, part) => sum + part.tokens, 0);
   const lines = parts.flatMap(part => {
     const name = oneLine(part.name);
-    const line = part.tokens === 0 ? `${name}: none` : `${name}: ${thousands(part.tokens)}`;
+    const line = part.tokens === 0 ? `${name}: none` : `${name}: ${tokenCount(part.tokens)}`;
     if (detail === 'list') return [line];
     const biggest = part.items.toSorted((a, b) => b.tokens - a.tokens).slice(0, BIGGEST);
     const left = part.items.length - biggest.length;
     return [
       line,
-      ...biggest.map(item => `- ${clip(oneLine(item.label), 28)}: ${thousands(item.tokens)}`),
+      ...biggest.map(item => `- ${clip(oneLine(item.label), 28)}: ${tokenCount(item.tokens)}`),
       ...(left > 0 ? [`- ${left} smaller`] : []),
     ];
   });
-  return [`Context: ${share(total, window)}, estimated`, ...lines].join('\n');
+  return [`Context: ${tokenUse(total, window)}, estimated`, ...lines].join('\n');
 }
 
 function help({ disabled }: Situation): string {
@@ -365,7 +366,12 @@ const MENU_NAME = /^[a-z0-9_]{1,32}$/;
 export function chatMenu(models: KnownModels, disabled: readonly string[]): MenuEntry[] {
   const rows = DIRECTIVES.filter(row => !disabled.includes(row.name)).flatMap((row: Directive) =>
     row.forms
-      ? row.forms.map(form => ({ ...entry(row), name: `${row.name} ${form}`, args: '' }))
+      ? Object.entries(row.forms).map(([form, summary]) => ({
+          ...entry(row),
+          name: `${row.name} ${form}`,
+          args: '',
+          summary,
+        }))
       : [entry(row)],
   );
   const aliases = disabled.includes('model') ? [] : aliasDirectives(models);
@@ -403,26 +409,16 @@ function usage({ tokens, turns, window }: Situation): string {
   const last = turns?.last;
   return [
     `Tokens of this session${estimated(tokens)}:`,
-    `Input: ${thousands(inputTokens)}`,
-    `Output: ${thousands(outputTokens)}`,
+    `Input: ${tokenCount(inputTokens)}`,
+    `Output: ${tokenCount(outputTokens)}`,
     ...(turns ? [`Turns: ${turns.count}`] : []),
-    ...(last ? [`Last turn: ${thousands(last.inputTokens)} in, ${thousands(last.outputTokens)} out`] : []),
-    `Context: ${share(contextTokens, window)}`,
+    ...(last ? [`Last turn: ${tokenCount(last.inputTokens)} in, ${tokenCount(last.outputTokens)} out`] : []),
+    `Context: ${tokenUse(contextTokens, window)}`,
   ].join('\n');
 }
 
 function estimated(tokens: { estimated?: boolean } | null): string {
   return tokens?.estimated ? ', estimated' : '';
-}
-
-/** "154k/200k (77%)". */
-function share(used: number, window: number): string {
-  const percent = window > 0 ? ` (${Math.round((used / window) * 100)}%)` : '';
-  return `${thousands(used)}/${thousands(window)}${percent}`;
-}
-
-function thousands(count: number): string {
-  return count < 1000 ? String(count) : `${Math.round(count / 1000)}k`;
 }
 
 /** "45m", "9h", "2d": a length of time in ms, in its largest whole unit; "2.5s" below a minute. */

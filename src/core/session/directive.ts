@@ -28,8 +28,8 @@ export interface Directive {
   menu: 'native' | 'text';
   /** its arguments as a menu shows them */
   args: string;
-  /** its forms, where a menu shows each by itself */
-  forms?: readonly string[];
+  /** its forms with what each does, where a menu shows each by itself */
+  forms?: Readonly<Record<string, string>>;
   summary: string;
 }
 
@@ -260,7 +260,10 @@ export const DIRECTIVES = [
     owner: 'no',
     menu: 'text',
     args: 'list|detail',
-    forms: ['list', 'detail'],
+    forms: {
+      list: 'what a turn sends, by part',
+      detail: 'what a turn sends, with the biggest pieces of each part',
+    },
     summary: 'what a turn sends, by part',
   },
 ] as const satisfies readonly Directive[];

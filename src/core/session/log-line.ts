@@ -1,5 +1,6 @@
 /** A transcript line as what happened, in words: for `claw logs`. */
 
+import { senderOf } from './saying.ts';
 import type { Origin, ResetInfo } from './session.ts';
 import {
   type Entry,
@@ -40,7 +41,7 @@ type Told = Pick<LoggedEvent, 'what' | 'text'> & { failed?: boolean };
 function tell(entry: Entry): Told {
   if (isUserEntry(entry)) {
     const { content } = entry.message;
-    const text = `${sender(entry.origin)}: ${content}${entry.attachments ? `\n(${entry.attachments.length} attached)` : ''}`;
+    const text = `${senderOf(entry) ?? sender(entry.origin, entry.hops)}: ${content}${entry.attachments ? `\n(${entry.attachments.length} attached)` : ''}`;
     return { what: entry.recorded ? 'kept' : 'in', text };
   }
   if (isAssistantEntry(entry)) return { what: 'out', text: entry.message.content };
@@ -106,9 +107,9 @@ function resetPart(reset: ResetInfo | null | undefined): string[] {
 }
 
 /** "Alice (telegram)", "42 (telegram, group -100)", "you" for the local user. */
-function sender(origin: Partial<Origin>): string {
+function sender(origin: Partial<Origin>, hops = 0): string {
   const { channel, from, fromName, groupId, groupName } = origin;
-  if (channel === 'cli' && from === undefined) return 'you';
+  if (channel === 'cli' && from === undefined) return hops > 0 ? 'an agent' : 'you';
   const where = [channel, ...(groupId ? [`group ${groupName ?? groupId}`] : [])].filter(Boolean).join(', ');
   return `${fromName ?? from ?? 'somebody'}${where ? ` (${where})` : ''}`;
 }

@@ -6,11 +6,16 @@ export interface Saying {
   role: 'user' | 'assistant' | 'command';
   /** epoch ms; null where the line tells no time */
   at: number | null;
-  /** the speaker as people call him, else his id; null when the line does not say */
+  /**
+   * the speaker as people call him, else his id; null when the line does not say. Of what was sent from another session
+   * `session <key>` or `operator`, of what an agent wrote otherwise `an agent` where it gave no name
+   */
   from: string | null;
   text: string;
   /** the answer to a command */
   reply: string | null;
+  /** what came with it, a line each; absent: nothing */
+  attachments?: string[];
   /** where a person's message came in; null for replies */
   channel: string | null;
 }
@@ -24,10 +29,32 @@ export function sayingOf(entry: Entry): Saying | null {
   const { from, channel } = speaker(fields.origin);
   if (role !== null) {
     const text = textOf(fields.message?.content);
-    return { role, at, from: role === 'user' ? from : null, text, reply: null, channel };
+    if (role === 'assistant') return { role, at, from: null, text, reply: null, channel };
+    const attachments = attachedTo(entry);
+    const said: Saying = { role, at, from: senderOf(entry) ?? from, text, reply: null, channel };
+    if (said.from === null && (entry as { hops?: unknown }).hops) said.from = 'an agent';
+    return attachments.length > 0 ? { ...said, attachments } : said;
   }
   if (!isCommandEntry(entry)) return null;
   return { role: 'command', at, from, text: entry.text, reply: entry.reply, channel };
+}
+
+/** From which session a message came, or that the operator sent it; null where it came from a conversation's people. */
+export function senderOf(entry: Entry): string | null {
+  const { sentFrom } = entry as { sentFrom?: unknown };
+  if (typeof sentFrom !== 'string' || sentFrom === '') return null;
+  return sentFrom === 'operator' ? sentFrom : `session ${sentFrom}`;
+}
+
+/** The attachments of a message in words: `photo.jpg (image/jpeg): /tmp/x`. */
+function attachedTo(entry: Entry): string[] {
+  const { attachments } = entry as { attachments?: unknown };
+  if (!Array.isArray(attachments)) return [];
+  return attachments.map(each => {
+    const { name, type, path, url } = (each ?? {}) as Record<string, unknown>;
+    const what = [name, type && `(${type})`].filter(Boolean).join(' ');
+    return [what, path ?? url].filter(Boolean).join(': ') || 'something';
+  });
 }
 
 /** When a line was written, epoch ms; null when it does not say, or says what is no time. */

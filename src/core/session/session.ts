@@ -91,7 +91,7 @@ export function reduceRecord(record: SessionRecord, entry: Entry, end: number): 
     // Chatter that is kept as context, and what another session wrote, are no message of a real user.
     if (entry.recorded || entry.hops || entry.sentFrom) return next;
     next.lastUserAt = Math.max(next.lastUserAt ?? 0, entry.timestamp);
-    next.lastRoute = entry.origin;
+    next.lastRoute = named(entry.origin, record.lastRoute);
   } else if (isAssistantEntry(entry)) {
     next.messageCount++;
     next.updatedAt = Math.max(next.updatedAt, entry.timestamp);
@@ -115,6 +115,20 @@ export function reduceRecord(record: SessionRecord, entry: Entry, end: number): 
     }
   }
   return next;
+}
+
+/** An origin with the names an earlier message of the same group, or of the same person, gave; not every message tells them. */
+function named(origin: Origin, before: Origin | undefined): Origin {
+  const { channel, groupId, from } = origin;
+  if (before?.channel !== channel || before.accountId !== origin.accountId) return origin;
+  const isSameGroup =
+    groupId !== undefined && before.groupId === groupId && before.chatType === origin.chatType;
+  const isSamePerson = from !== undefined && before.from === from;
+  return {
+    ...origin,
+    ...(isSameGroup && !origin.groupName && before.groupName ? { groupName: before.groupName } : {}),
+    ...(isSamePerson && !origin.fromName && before.fromName ? { fromName: before.fromName } : {}),
+  };
 }
 
 function addUsage(tokens: TokenCounts | undefined, usage: Usage): TokenCounts {

@@ -110,6 +110,18 @@ describe('lines of an older transcript', () => {
     expect(mapper.counts).toMatchObject({ messages: 3, thinking: 1, toolCalls: 1, toolResults: 1 });
   });
 
+  it('keep a call that was made before the last words of its line before them', () => {
+    const { entries } = mapAll([
+      said('user', 'list'),
+      said('assistant', [
+        { type: 'toolCall', id: 't1', name: 'bash', arguments: {} },
+        { type: 'text', text: 'a.md' },
+      ]),
+    ]);
+    const types = entries.map(entry => entry.type);
+    expect(types.indexOf('tool_call')).toBeLessThan(types.lastIndexOf('message'));
+  });
+
   it.each<[string, object, object]>([
     [
       'a content that is a string',

@@ -143,7 +143,7 @@ describe('/status', () => {
       'claw 1.2.3, agent main, runner recall',
       'Session: agent:main:main, not begun yet',
       'Model: openai/mini (config)',
-      'Tokens: 0/200k (0%)',
+      'Tokens: 0.0k/200k (0%)',
       'Messages: 0, compactions: 0',
       'Settings: none set',
       'Reset: no session yet',
@@ -233,7 +233,7 @@ describe('/context', () => {
   test('detail tells the biggest pieces of each, in short lines', () => {
     const { reply } = answer('/context detail', { context });
     expect(reply).toContain(
-      'history, 12 turns: 41k\n- turn 6: 6k\n- turn 5: 5k\n- turn 4: 4k\n- turn 3: 3k\n- turn 2: 2k\n- 2 smaller\n',
+      'history, 12 turns: 41k\n- turn 6: 6.0k\n- turn 5: 5.0k\n- turn 4: 4.0k\n- turn 3: 3.0k\n- turn 2: 2.0k\n- 2 smaller\n',
     );
     expect(Math.max(...reply.split('\n').map(line => line.length))).toBeLessThanOrEqual(40);
   });
@@ -264,7 +264,7 @@ describe('the other commands', () => {
     expect(
       answer('/usage', { tokens, turns: { count: 7, last: { inputTokens: 4000, outputTokens: 31 } } }).reply,
     ).toBe(
-      'Tokens of this session:\nInput: 120k\nOutput: 900\nTurns: 7\nLast turn: 4k in, 31 out\nContext: 50k/200k (25%)',
+      'Tokens of this session:\nInput: 120k\nOutput: 900\nTurns: 7\nLast turn: 4.0k in, 31 out\nContext: 50k/200k (25%)',
     );
     expect(answer('/usage').reply).toContain('Input: 0\n');
   });

@@ -116,6 +116,20 @@ describe('one more line in a record', () => {
     expect(changes(user({ hops: 1 }))).toEqual(heard);
   });
 
+  test.each<[string, Parameters<typeof message>[0], object]>([
+    ['the same group and person', {}, { groupName: 'Family', fromName: 'Ada' }],
+    ['another person of the group', { from: '2' }, { groupName: 'Family', fromName: undefined }],
+    ['another group', { groupId: '-2' }, { groupName: undefined, fromName: 'Ada' }],
+    ['another channel', { channel: 'discord' }, { groupName: undefined, fromName: undefined }],
+    ['a new name', { groupName: 'Home' }, { groupName: 'Home', fromName: 'Ada' }],
+  ])('names that a message leaves out: %s', (_, more, names) => {
+    const group = { channel: 'telegram', chatType: 'group', groupId: '-1', from: '1' } as const;
+    const before = user({ origin: originOf(message({ ...group, groupName: 'Family', fromName: 'Ada' })) });
+    const after = user({ origin: originOf(message({ ...group, ...more })) });
+    const { lastRoute } = reduceRecord(reduceRecord(record(), before, 1), after, 2);
+    expect({ groupName: lastRoute?.groupName, fromName: lastRoute?.fromName }).toEqual(names);
+  });
+
   test('a clock set back takes nothing back', () => {
     for (const entry of [user({ timestamp: 5 }), assistant({ timestamp: 5 }), command({ timestamp: 5 })]) {
       expect(reduceRecord(record(), entry, 1)).toMatchObject({
