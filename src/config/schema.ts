@@ -5,7 +5,6 @@
  * is listed in `not-yet.ts`.
  */
 import { z } from 'zod';
-import { SENDER_KINDS } from '../core/delivery/sender.ts';
 
 const text = z.string().regex(/\S/, 'expected some text, not a blank');
 const hour = z.number().int().min(0).max(23);
@@ -119,74 +118,67 @@ const discordWebhook = secret('address of the webhook of one channel, instead of
 const senderSchema = z.union([
   z.literal('none'),
   // Which kinds go together is a matter of the rules: they can say it in words.
-  z
-    .strictObject({
-      command: text.optional().describe('program that sends one reply; the text comes on stdin'),
-      args: z
-        .array(z.string())
-        .optional()
-        .describe('arguments of the command; {{To}}, {{AccountId}} … are filled in'),
-      env: variables.optional().describe('environment of the command, added to the allow-list'),
-      timeoutSeconds: seconds.optional().describe('longest time the command may take; default 60'),
-      file: text.optional().describe('file that gets one line of JSON per reply'),
-      webhook: z
-        .strictObject({
-          url: webhookAddress.here,
-          urlEnv: webhookAddress.env,
-          urlFile: webhookAddress.file,
-          headers: variables.optional().describe('more headers of the request'),
-          headersEnv: variables.optional().describe('header → environment variable that holds its value'),
-          secret: signature.here,
-          secretEnv: signature.env,
-          secretFile: signature.file,
-          timeoutSeconds: sendingTime,
-        })
-        .optional()
-        .describe('an address that is posted one JSON document per reply'),
-      telegram: z
-        .strictObject({ ...tokenFields, apiUrl, replyTo: quotes, timeoutSeconds: sendingTime })
-        .optional()
-        .describe('a Telegram bot'),
-      slack: z
-        .strictObject({ ...tokenFields, apiUrl, timeoutSeconds: sendingTime })
-        .optional()
-        .describe('a Slack app with the scope chat:write'),
-      discord: z
-        .strictObject({
-          ...tokenFields,
-          webhookUrl: discordWebhook.here,
-          webhookUrlEnv: discordWebhook.env,
-          webhookUrlFile: discordWebhook.file,
-          apiUrl,
-          replyTo: quotes,
-          timeoutSeconds: sendingTime,
-        })
-        .optional()
-        .describe('a Discord bot, or the webhook of one channel'),
-      ntfy: z
-        .strictObject({
-          url: text.optional().describe('server; default https://ntfy.sh'),
-          topic: z
-            .string()
-            .regex(/^[-_A-Za-z0-9]{1,64}$/, 'expected letters, digits, "-" and "_", at most 64')
-            .describe('topic that is posted to, whoever wrote'),
-          ...tokenFields,
-          title: text.optional().describe('title of the notifications'),
-          priority: z
-            .union([
-              z.number().int().min(1).max(5),
-              z.enum(['min', 'low', 'default', 'high', 'urgent', 'max']),
-            ])
-            .optional()
-            .describe('1 to 5, or its name'),
-          timeoutSeconds: sendingTime,
-        })
-        .optional()
-        .describe('push notifications through an ntfy server'),
-    })
-    .meta({
-      oneOf: SENDER_KINDS.map(kind => ({ type: 'object', properties: { [kind]: {} }, required: [kind] })),
-    }),
+  z.strictObject({
+    command: text.optional().describe('program that sends one reply; the text comes on stdin'),
+    args: z
+      .array(z.string())
+      .optional()
+      .describe('arguments of the command; {{To}}, {{AccountId}} … are filled in'),
+    env: variables.optional().describe('environment of the command, added to the allow-list'),
+    timeoutSeconds: seconds.optional().describe('longest time the command may take; default 60'),
+    file: text.optional().describe('file that gets one line of JSON per reply'),
+    webhook: z
+      .strictObject({
+        url: webhookAddress.here,
+        urlEnv: webhookAddress.env,
+        urlFile: webhookAddress.file,
+        headers: variables.optional().describe('more headers of the request'),
+        headersEnv: variables.optional().describe('header → environment variable that holds its value'),
+        secret: signature.here,
+        secretEnv: signature.env,
+        secretFile: signature.file,
+        timeoutSeconds: sendingTime,
+      })
+      .optional()
+      .describe('an address that is posted one JSON document per reply'),
+    telegram: z
+      .strictObject({ ...tokenFields, apiUrl, replyTo: quotes, timeoutSeconds: sendingTime })
+      .optional()
+      .describe('a Telegram bot'),
+    slack: z
+      .strictObject({ ...tokenFields, apiUrl, timeoutSeconds: sendingTime })
+      .optional()
+      .describe('a Slack app with the scope chat:write'),
+    discord: z
+      .strictObject({
+        ...tokenFields,
+        webhookUrl: discordWebhook.here,
+        webhookUrlEnv: discordWebhook.env,
+        webhookUrlFile: discordWebhook.file,
+        apiUrl,
+        replyTo: quotes,
+        timeoutSeconds: sendingTime,
+      })
+      .optional()
+      .describe('a Discord bot, or the webhook of one channel'),
+    ntfy: z
+      .strictObject({
+        url: text.optional().describe('server; default https://ntfy.sh'),
+        topic: z
+          .string()
+          .regex(/^[-_A-Za-z0-9]{1,64}$/, 'expected letters, digits, "-" and "_", at most 64')
+          .describe('topic that is posted to, whoever wrote'),
+        ...tokenFields,
+        title: text.optional().describe('title of the notifications'),
+        priority: z
+          .union([z.number().int().min(1).max(5), z.enum(['min', 'low', 'default', 'high', 'urgent', 'max'])])
+          .optional()
+          .describe('1 to 5, or its name'),
+        timeoutSeconds: sendingTime,
+      })
+      .optional()
+      .describe('push notifications through an ntfy server'),
+  }),
 ]);
 
 const activation = z.enum(['mention', 'always']);

@@ -7,7 +7,7 @@ import type { ConfigInput, Sender } from '../config/schema.ts';
 import { afterFailure, nextAttempt, type OutboxItem } from '../core/delivery/delivery.ts';
 import type { Origin } from '../core/session/session.ts';
 import { type Lock, tryLock } from '../store/lock.ts';
-import { dropOutbox, listOutbox, markSent, readOutbox, updateOutbox } from '../store/outbox.ts';
+import { dropOutbox, listOutbox, prepareSent, readOutbox, updateOutbox } from '../store/outbox.ts';
 import type { Desk } from './desk.ts';
 import { stopOrphans } from './orphans.ts';
 
@@ -61,7 +61,8 @@ export async function deliver(
   const worker = async () => {
     for (let line = queue.shift(); line; line = queue.shift()) await serve(desk, line, force, report);
   };
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, queue.length) }, worker));
+  const done = await Promise.allSettled(Array.from({ length: Math.min(AT_ONCE, queue.length) }, worker));
+  for (const each of done) if (each.status === 'rejected') throw each.reason;
   return report;
 }
 
@@ -106,22 +107,36 @@ async function attempt(
 ): Promise<string | null> {
   const { context, layout } = desk;
   const { dispatch } = await import('./dispatch.ts');
-  const {
-    verdict,
-    item: reached,
-    isUnreachable,
-  } = await dispatch(desk, item, sender, lock, further => updateOutbox(context, layout, further));
+  const { notBefore: _, ...rest } = item;
+  const record = prepareSent(context, layout, { ...rest, sentAt: context.now() });
+  let outcome: Awaited<ReturnType<typeof dispatch>>;
+  try {
+    outcome = await dispatch(desk, item, sender, lock, further => keep(desk, further));
+  } catch (error) {
+    record.abandon();
+    throw error;
+  }
+  const { verdict, item: reached, isUnreachable } = outcome;
   if (verdict.outcome === 'sent') {
-    const { notBefore: _, ...rest } = reached;
-    markSent(context, layout, { ...rest, sentAt: context.now() });
+    record.commit();
     report.sent.push(item.id);
     return null;
   }
+  record.abandon();
   const failed = afterFailure(reached, verdict, context.now());
   // The one who took the lock over writes what happens to it now.
   if (lock.held()) updateOutbox(context, layout, failed);
   report.waiting.push({ id: item.id, reason: failed.reason });
   return isUnreachable ? failed.reason : null;
+}
+
+/** How far a reply of several messages got. On a full disk the rest is sent all the same: its record has its room. */
+function keep(desk: Desk, item: OutboxItem): void {
+  try {
+    updateOutbox(desk.context, desk.layout, item);
+  } catch (error) {
+    desk.warn(`how far delivery ${item.id} got could not be noted: ${(error as Error).message}`);
+  }
 }
 
 /**

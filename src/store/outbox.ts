@@ -6,7 +6,16 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Context } from '../context.ts';
 import type { OutboxItem } from '../core/delivery/delivery.ts';
-import { listNames, makeFolder, putJson, type Read, readJson, syncFolder } from './json-file.ts';
+import {
+  jsonBytes,
+  listNames,
+  makeFolder,
+  prepareFile,
+  putJson,
+  type Read,
+  readJson,
+  syncFolder,
+} from './json-file.ts';
 import type { Layout } from './layout.ts';
 import { newToken } from './lock.ts';
 
@@ -36,10 +45,28 @@ export function updateOutbox(context: Context, layout: Layout, item: OutboxItem)
 
 /** Records that the sender succeeded. */
 export function markSent(context: Context, layout: Layout, item: OutboxItem): void {
+  prepareSent(context, layout, item).commit();
+}
+
+/**
+ * The record that an item was sent, durable before the sender is asked: what was sent and cannot be written down for want
+ * of room would be sent again and again.
+ */
+export function prepareSent(
+  context: Context,
+  layout: Layout,
+  item: OutboxItem,
+): { commit(): void; abandon(): void } {
   makeFolder(layout.sent());
-  putJson(sentFile(layout, item.id), { ...item, reason: 'sent' }, newToken(context), { folder: true });
-  fs.rmSync(itemFile(layout, item.id), { force: true });
-  syncFolder(layout.outbox());
+  const temporary = path.join(layout.outbox(), `.tmp-${newToken(context)}`);
+  const prepared = prepareFile(sentFile(layout, item.id), jsonBytes({ ...item, reason: 'sent' }), temporary);
+  return {
+    abandon: prepared.abandon,
+    commit: () => {
+      prepared.commit({ folder: true });
+      dropOutbox(layout, item.id);
+    },
+  };
 }
 
 /** One item as it stands now: not yet sent, sent, missing, or unreadable. */
