@@ -662,7 +662,7 @@ describe('a command as sender', () => {
     home = new Home();
     const out = path.join(home.folder, 'args');
     useSender({ command: 'sh', args: ['-c', 'echo "$1" > "$OUT"', 'x', '{{To}}'], env: { OUT: out } });
-    await claw(['ingest', '--channel', 'chat', '--from', '--help', '--deliver', 'hello']);
+    await claw(['ingest', '--channel', 'chat', '--from=--help', '--deliver', 'hello']);
     expect(await deliveries('--dead')).toMatchObject([{ reason: expect.stringContaining('--to={{To}}') }]);
     await claw([
       'ingest',
