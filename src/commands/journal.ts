@@ -4,6 +4,7 @@
  */
 import path from 'node:path';
 import type { ConfigInput } from '../config/schema.ts';
+import { secretsInConfig } from '../config/secrets.ts';
 import { type Context, expandHome } from '../context.ts';
 import { maskSecrets, secretsOf } from '../core/secret.ts';
 import { Layout } from '../store/layout.ts';
@@ -31,7 +32,7 @@ export function note(level: LogLevel, message: string, sessionKey?: string): voi
     at: new Date(context.now()).toISOString(),
     level,
     command,
-    message: maskSecrets(message, secretsIn(context, config)),
+    message: maskSecrets(message, [...secretsOf(context.env), ...secretsInConfig(config)]),
     ...(sessionKey === undefined ? {} : { sessionKey }),
   });
 }
@@ -40,14 +41,4 @@ export function note(level: LogLevel, message: string, sessionKey?: string): voi
 export function logFile(home: string, config: ConfigInput): string {
   const { file } = config.logging ?? {};
   return file === undefined ? new Layout(home).log() : path.resolve(home, expandHome(file));
-}
-
-function secretsIn(context: Context, config: ConfigInput): string[] {
-  const agents = [config.agents?.defaults, ...(config.agents?.list ?? [])];
-  const senders = Object.values(config.channels ?? {}).map(channel => channel.send);
-  const settings = [...agents, ...Object.values(config.runners ?? {}), ...senders];
-  const values = settings.flatMap(each =>
-    typeof each === 'object' && 'env' in each ? Object.values(each.env ?? {}) : [],
-  );
-  return [...secretsOf(context.env), ...values];
 }

@@ -105,6 +105,21 @@ export const COMMANDS: CommandEntry[] = [
     load: async () => [(await import('./delivery/list.ts')).DeliveryListCommand],
   },
   {
+    path: 'delivery show',
+    summary: 'one reply on its way out, in full',
+    load: async () => [(await import('./delivery/show.ts')).DeliveryShowCommand],
+  },
+  {
+    path: 'delivery retry',
+    summary: 'send what has not gone out',
+    load: async () => [(await import('./delivery/retry.ts')).DeliveryRetryCommand],
+  },
+  {
+    path: 'delivery drop',
+    summary: 'take replies out of the outbox',
+    load: async () => [(await import('./delivery/drop.ts')).DeliveryDropCommand],
+  },
+  {
     path: 'call',
     summary: 'a method by its RPC name: the same as its command with --json',
     load: async () => [(await import('./call.ts')).CallCommand],

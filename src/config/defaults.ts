@@ -2,9 +2,15 @@
  * What holds where the configuration says nothing. Plain data, so that a start without a config file loads no schema;
  * a test holds it to the schema and to what the schema's descriptions promise.
  */
+import { DEFAULT_DELIVERY_RETENTION } from '../core/delivery/delivery.ts';
+import { DISCORD_API } from '../core/delivery/discord.ts';
+import { NTFY_URL } from '../core/delivery/ntfy.ts';
+import { SENDER_TIMEOUT_SECONDS } from '../core/delivery/sender.ts';
+import { SLACK_API } from '../core/delivery/slack.ts';
+import { TELEGRAM_API } from '../core/delivery/telegram.ts';
 import { DEFAULT_IDLE_MINUTES, DEFAULT_RESET_HOUR } from '../core/session/reset.ts';
 import { RESET_TRIGGERS } from '../core/session/trigger.ts';
-import type { ChannelConfig, ConfigInput, RunnerConfig, SenderConfig } from './schema.ts';
+import type { ChannelConfig, ConfigInput, RunnerConfig, Sender } from './schema.ts';
 
 /** Runners that need no entry under `runners`. */
 export const BUILT_IN_RUNNERS: readonly string[] = ['recall'];
@@ -33,7 +39,7 @@ export const DEFAULTS = {
     },
     cron: { enabled: true, maxConcurrentRuns: 1, catchUp: 'once' },
     memory: { store: 'local', retrieveCount: 5 },
-    retention: { messageIds: '90d' },
+    retention: { messageIds: '90d', deliveries: DEFAULT_DELIVERY_RETENTION },
   } satisfies ConfigInput,
 
   /** every entry of `runners` */
@@ -56,7 +62,16 @@ export const DEFAULTS = {
   } satisfies ChannelConfig,
 
   /** every sender command */
-  sender: { timeoutSeconds: 60 } satisfies Partial<Exclude<SenderConfig, 'none'>>,
+  sender: { timeoutSeconds: SENDER_TIMEOUT_SECONDS } satisfies Sender,
+
+  /** every sender over HTTP, by its kind */
+  services: {
+    webhook: { timeoutSeconds: SENDER_TIMEOUT_SECONDS },
+    telegram: { timeoutSeconds: SENDER_TIMEOUT_SECONDS, apiUrl: TELEGRAM_API },
+    slack: { timeoutSeconds: SENDER_TIMEOUT_SECONDS, apiUrl: SLACK_API },
+    discord: { timeoutSeconds: SENDER_TIMEOUT_SECONDS, apiUrl: DISCORD_API },
+    ntfy: { timeoutSeconds: SENDER_TIMEOUT_SECONDS, url: NTFY_URL },
+  },
 
   /** minutes of an idle reset that names none */
   idleMinutes: DEFAULT_IDLE_MINUTES,

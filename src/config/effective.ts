@@ -3,10 +3,11 @@ import { resolveResetPolicy } from '../core/session/reset.ts';
 import { type ConfigPath, formatPath, isRecord } from './config-path.ts';
 import { DEFAULTS } from './defaults.ts';
 import { isUnused } from './not-yet.ts';
-import type { ConfigInput } from './schema.ts';
+import type { ConfigInput, Sender } from './schema.ts';
+import { isSecretPath } from './secrets.ts';
 
 export interface EffectiveValue {
-  /** as written; of environment variables only that they are set, since they are where keys and tokens stand */
+  /** as written; of secrets only that they are set */
   value: unknown;
   /** `default`, or the file the value stands in */
   source: string;
@@ -33,7 +34,9 @@ export function effectiveConfig(config: ConfigInput, file: string | null): Recor
   for (const [name, channel] of Object.entries(config.channels ?? {})) {
     const dmPolicy = channel.allowFrom === undefined ? 'open' : 'allowlist';
     put({ ...DEFAULTS.channel, dmPolicy }, 'default', ['channels', name]);
-    if (isRecord(channel.send)) put(DEFAULTS.sender, 'default', ['channels', name, 'send']);
+    if (typeof channel.send === 'object') putSender(channel.send, ['channels', name, 'send'], put);
+    for (const [account, { send }] of Object.entries(channel.accounts ?? {}))
+      if (typeof send === 'object') putSender(send, ['channels', name, 'accounts', account, 'send'], put);
   }
   if (file !== null) {
     put(reset.file, file, ['session', 'reset']);
@@ -58,17 +61,18 @@ function resetPolicyOf(config: ConfigInput): { default: object; file: object } {
   };
 }
 
-function shown(path: ConfigPath, value: unknown): unknown {
-  return path.at(-2) === 'env' ? '(set)' : value;
+function putSender(
+  send: Sender,
+  path: ConfigPath,
+  put: (value: unknown, source: string, base: ConfigPath) => void,
+): void {
+  if (send.command !== undefined) put(DEFAULTS.sender, 'default', path);
+  for (const [kind, defaults] of Object.entries(DEFAULTS.services))
+    if (send[kind as keyof Sender] !== undefined) put(defaults, 'default', [...path, kind]);
 }
 
-/** A value with `(set)` for what stands in environments, where keys and tokens are. */
-export function withoutSecrets(value: unknown, path: ConfigPath): unknown {
-  if (Array.isArray(value)) return value.map((item, index) => withoutSecrets(item, [...path, index]));
-  if (!isRecord(value)) return shown(path, value);
-  return Object.fromEntries(
-    Object.entries(value).map(([key, below]) => [key, withoutSecrets(below, [...path, key])]),
-  );
+function shown(path: ConfigPath, value: unknown): unknown {
+  return isSecretPath(path) ? '(set)' : value;
 }
 
 /** Leaves with their paths; an empty object is a leaf. */

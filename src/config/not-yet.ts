@@ -31,7 +31,6 @@ const NOT_YET: readonly NotYet[] = [
   { path: ['cron'], consequence: 'no job runs' },
   { path: ['memory'] },
   { path: ['store'] },
-  { path: ['retention', 'deliveries'], consequence: 'nothing is removed' },
   { path: ['retention', 'logs'], consequence: 'nothing is removed' },
 ];
 

@@ -3,6 +3,15 @@
  * configuration of the right shape and reports; none prints, throws or changes anything.
  */
 
+import { endpointProblem } from '../core/delivery/endpoint.ts';
+import { SENDER_PLACEHOLDERS, unknownPlaceholders } from '../core/delivery/placeholder.ts';
+import {
+  kindsOf,
+  NEEDED_SETTINGS,
+  SECRET_SETTINGS,
+  SENDER_KINDS,
+  type SenderKind,
+} from '../core/delivery/sender.ts';
 import {
   isChannelName,
   isReservedAccount,
@@ -17,7 +26,7 @@ import { DIRECTIVES, disabledDirectives } from '../core/session/directive.ts';
 import { type ConfigPath, formatPath, isRecord, type Problem } from './config-path.ts';
 import { BUILT_IN_RUNNERS } from './defaults.ts';
 import { nearest } from './nearest.ts';
-import type { ConfigInput } from './schema.ts';
+import type { ConfigInput, SenderConfig } from './schema.ts';
 
 /** Where a rule puts what it finds: errors refuse the configuration, warnings become notes. */
 export interface RuleReport {
@@ -249,6 +258,96 @@ const identityLinks: Rule = {
   },
 };
 
+const senders: Rule = {
+  reads: ['channels'],
+  check(config, report) {
+    for (const [id, channel] of Object.entries(config.channels ?? {})) {
+      checkSender(['channels', id, 'send'], channel.send, report);
+      for (const [account, { send }] of Object.entries(channel.accounts ?? {}))
+        checkSender(['channels', id, 'accounts', account, 'send'], send, report);
+    }
+  },
+};
+
+/** What belongs to a command and to nothing else. */
+const OF_A_COMMAND = ['args', 'env', 'timeoutSeconds'] as const;
+
+function checkSender(path: ConfigPath, send: SenderConfig | undefined, report: RuleReport): void {
+  if (send === undefined || send === 'none') return;
+  const [kind, ...others] = kindsOf(send);
+  const stray = OF_A_COMMAND.filter(name => send[name] !== undefined);
+  if (kind === undefined) {
+    if (stray.length > 0) report.error([...path, 'command'], 'is missing: expected string');
+    else report.error(path, `names no kind of sender; there are ${SENDER_KINDS.join(', ')}`);
+    return;
+  }
+  if (others.length > 0) {
+    report.error(
+      path,
+      `has ${1 + others.length} kinds of sender (${[kind, ...others].join(', ')}); leave one`,
+    );
+    return;
+  }
+  if (kind !== 'command') {
+    for (const name of stray) report.error([...path, name], 'belongs to a command, and there is none');
+  }
+  for (const [index, arg] of (send.args ?? []).entries()) {
+    for (const name of unknownPlaceholders(arg)) {
+      const near = meant(name, SENDER_PLACEHOLDERS);
+      const known = SENDER_PLACEHOLDERS.map(each => `{{${each}}}`).join(' ');
+      report.error([...path, 'args', index], `there is no {{${name}}}${near}; known: ${known}`);
+    }
+  }
+  const settings = send[kind];
+  if (isRecord(settings)) checkService([...path, kind], kind, settings, report);
+}
+
+function checkService(
+  path: ConfigPath,
+  kind: SenderKind,
+  settings: Record<string, unknown>,
+  report: RuleReport,
+): void {
+  const given = (name: string) =>
+    [name, `${name}Env`, `${name}File`].filter(each => settings[each] !== undefined);
+  for (const name of SECRET_SETTINGS[kind]) {
+    const ways = given(name);
+    if (ways.length > 1) report.error([...path, ways[1]!], `stands beside ${ways[0]}; leave one`);
+  }
+  const needed = NEEDED_SETTINGS[kind] ?? [];
+  const set = needed.filter(name => given(name).length > 0);
+  if (needed.length > 0 && set.length === 0)
+    report.error(
+      path,
+      `needs one of ${needed.flatMap(name => [name, `${name}Env`, `${name}File`]).join(', ')}`,
+    );
+  if (set.length > 1) report.error(path, `has ${set.join(' and ')}; leave one`);
+  for (const name of ['url', 'apiUrl', 'webhookUrl']) {
+    const problem = typeof settings[name] === 'string' ? endpointProblem(settings[name]) : null;
+    if (problem !== null) report.error([...path, name], problem);
+  }
+  for (const name of ['headers', 'headersEnv']) {
+    for (const [header, value] of Object.entries((settings[name] ?? {}) as Record<string, string>)) {
+      if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(header) || OWN_HEADERS.includes(header.toLowerCase()))
+        report.error([...path, name, header], 'cannot be set as a header');
+      else if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value))
+        report.error([...path, name, header], 'has a character that a header cannot hold');
+    }
+  }
+}
+
+/** Headers that claw or the connection set. */
+const OWN_HEADERS = [
+  'connection',
+  'content-length',
+  'content-type',
+  'host',
+  'idempotency-key',
+  'keep-alive',
+  'transfer-encoding',
+  'upgrade',
+];
+
 const legacyIdle: Rule = {
   reads: ['session'],
   check(config, report) {
@@ -277,6 +376,7 @@ export const RULES: readonly Rule[] = [
   patterns,
   commandNames,
   identityLinks,
+  senders,
   legacyIdle,
 ];
 

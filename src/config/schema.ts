@@ -105,13 +105,84 @@ export const runnerSchema = z.strictObject({
   silentTokens: z.array(text).optional().describe('whole replies that mean "say nothing"; default NO_REPLY'),
 });
 
+/** A secret setting: in the config, in a variable, or in a file of its own. */
+const secret = (what: string) => ({
+  here: text.optional().describe(`${what}; better kept out of this file`),
+  env: text.optional().describe('environment variable that holds it'),
+  file: text.optional().describe('file (mode 0600) that holds it'),
+});
+const token = secret('the token');
+const tokenFields = { token: token.here, tokenEnv: token.env, tokenFile: token.file };
+const sendingTime = seconds.optional().describe('longest time one request may take; default 60');
+const apiUrl = text.optional().describe('base address of the API; https, or http to this machine');
+const quotes = z.boolean().optional().describe('show the message that is answered above the reply');
+const webhookAddress = secret('address that takes the JSON document');
+const signature = secret('key that signs requests as Standard Webhooks has it');
+const discordWebhook = secret('address of the webhook of one channel, instead of a token');
+
 const senderSchema = z.union([
   z.literal('none'),
+  // Which kinds go together is a matter of the rules: they can say it in words.
   z.strictObject({
-    command: text.describe('program that sends one reply; the text comes on stdin'),
-    args: z.array(z.string()).optional().describe('arguments; {{To}}, {{AccountId}} … are filled in'),
-    env: variables.optional().describe('environment added to the allow-list'),
-    timeoutSeconds: seconds.optional().describe('longest time sending may take; default 60'),
+    command: text.optional().describe('program that sends one reply; the text comes on stdin'),
+    args: z
+      .array(z.string())
+      .optional()
+      .describe('arguments of the command; {{To}}, {{AccountId}} … are filled in'),
+    env: variables.optional().describe('environment of the command, added to the allow-list'),
+    timeoutSeconds: seconds.optional().describe('longest time the command may take; default 60'),
+    file: text.optional().describe('file that gets one line of JSON per reply'),
+    webhook: z
+      .strictObject({
+        url: webhookAddress.here,
+        urlEnv: webhookAddress.env,
+        urlFile: webhookAddress.file,
+        headers: variables.optional().describe('more headers of the request'),
+        headersEnv: variables.optional().describe('header → environment variable that holds its value'),
+        secret: signature.here,
+        secretEnv: signature.env,
+        secretFile: signature.file,
+        timeoutSeconds: sendingTime,
+      })
+      .optional()
+      .describe('an address that is posted one JSON document per reply'),
+    telegram: z
+      .strictObject({ ...tokenFields, apiUrl, replyTo: quotes, timeoutSeconds: sendingTime })
+      .optional()
+      .describe('a Telegram bot'),
+    slack: z
+      .strictObject({ ...tokenFields, apiUrl, timeoutSeconds: sendingTime })
+      .optional()
+      .describe('a Slack app with the scope chat:write'),
+    discord: z
+      .strictObject({
+        ...tokenFields,
+        webhookUrl: discordWebhook.here,
+        webhookUrlEnv: discordWebhook.env,
+        webhookUrlFile: discordWebhook.file,
+        apiUrl,
+        replyTo: quotes,
+        timeoutSeconds: sendingTime,
+      })
+      .optional()
+      .describe('a Discord bot, or the webhook of one channel'),
+    ntfy: z
+      .strictObject({
+        url: text.optional().describe('server; default https://ntfy.sh'),
+        topic: z
+          .string()
+          .regex(/^[-_A-Za-z0-9]{1,64}$/, 'expected letters, digits, "-" and "_", at most 64')
+          .describe('topic that is posted to, whoever wrote'),
+        ...tokenFields,
+        title: text.optional().describe('title of the notifications'),
+        priority: z
+          .union([z.number().int().min(1).max(5), z.enum(['min', 'low', 'default', 'high', 'urgent', 'max'])])
+          .optional()
+          .describe('1 to 5, or its name'),
+        timeoutSeconds: sendingTime,
+      })
+      .optional()
+      .describe('push notifications through an ntfy server'),
   }),
 ]);
 
@@ -146,7 +217,7 @@ const channelFields = {
     .optional()
     .describe('which groups are answered; default open'),
   groups: z.record(z.string(), groupSchema).optional().describe('settings per group id; "*" = all others'),
-  send: senderSchema.optional().describe('how replies go out: a command, or "none"'),
+  send: senderSchema.optional().describe('how replies go out: one kind of sender, or "none"'),
 };
 const channelSchema = z.strictObject({
   ...channelFields,
@@ -482,7 +553,7 @@ export const configSchema = z.strictObject({
   retention: z
     .strictObject({
       messageIds: duration.optional().describe('how long message ids are remembered; default 90d'),
-      deliveries: duration.optional().describe('how long delivery records are kept'),
+      deliveries: duration.optional().describe('how long records of sent replies are kept; default 30d'),
       logs: duration.optional().describe('how long log files are kept'),
     })
     .optional()
@@ -496,6 +567,7 @@ export type RunnerConfig = z.infer<typeof runnerSchema>;
 export type BindingInput = z.infer<typeof bindingSchema>;
 export type ChannelConfig = z.infer<typeof channelSchema>;
 export type SenderConfig = z.infer<typeof senderSchema>;
+export type Sender = Exclude<SenderConfig, 'none'>;
 
 /** The configuration as JSON Schema (draft 2020-12), for editors and `claw config schema`. */
 export function jsonSchema(): z.core.JSONSchema.JSONSchema {

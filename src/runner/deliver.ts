@@ -1,25 +1,25 @@
 /**
- * Sends what the outbox holds. A reply stands there before its sender is started, and is called sent only when the
- * sender exited 0; exit 75 means "later", anything else keeps the item for a person to look at.
+ * Sends what the outbox holds. A reply stands there before its sender is started, and is called sent only when the sender
+ * succeeded; a temporary failure is tried again after a while, any other keeps the item for a person to look at.
  */
-import type { ConfigInput, SenderConfig } from '../config/schema.ts';
-import type { OutboxItem } from '../core/delivery/delivery.ts';
+import type { ConfigInput, Sender } from '../config/schema.ts';
+import { afterFailure, nextAttempt, type OutboxItem } from '../core/delivery/delivery.ts';
 import type { Origin } from '../core/session/session.ts';
-import { tryLock } from '../store/lock.ts';
-import { listOutbox, markSent, updateOutbox } from '../store/outbox.ts';
+import { type Lock, tryLock } from '../store/lock.ts';
+import { dropOutbox, listOutbox, prepareSent, readOutbox, updateOutbox } from '../store/outbox.ts';
 import type { Desk } from './desk.ts';
 import { stopOrphans } from './orphans.ts';
-
-/** Waiting times after a temporary failure, ms; the last one repeats. */
-const BACK_OFF = [5_000, 25_000, 120_000, 600_000, 3_600_000];
 
 export interface DeliveryReport {
   sent: string[];
   waiting: { id: string; reason: string }[];
 }
 
+/** Senders that are at work at a time; the deliveries of one channel and account go one after the other. */
+const AT_ONCE = 4;
+
 /** The sender of a channel: the account's own, else the channel's; null when it has none. */
-export function senderOf(config: ConfigInput, origin: Origin): Exclude<SenderConfig, 'none'> | null {
+export function senderOf(config: ConfigInput, origin: Origin): Sender | null {
   const channel = Object.entries(config.channels ?? {}).find(
     ([id]) => id.toLowerCase() === origin.channel,
   )?.[1];
@@ -27,117 +27,156 @@ export function senderOf(config: ConfigInput, origin: Origin): Exclude<SenderCon
   return send && send !== 'none' ? send : null;
 }
 
-/** When an item may be tried again, epoch ms. */
-export function nextAttempt(item: OutboxItem): number {
-  const last = item.attempts.at(-1);
-  if (!last) return 0;
-  return last.at + BACK_OFF[Math.min(item.attempts.length, BACK_OFF.length) - 1]!;
-}
-
 /**
  * Tries every item that is due. Each one is held by a lock of its own meanwhile, so that two ticks never send the same.
+ * Where a sender cannot be reached, or asks for a rest, the other items of its channel are left for the next time.
  *
  * @param only items to look at; absent: all
+ * @param force also what is not due yet, and what had failed for good: a person asks for it
  */
-export async function deliver(desk: Desk, only?: (item: OutboxItem) => boolean): Promise<DeliveryReport> {
+export async function deliver(
+  desk: Desk,
+  only?: (item: OutboxItem) => boolean,
+  force = false,
+): Promise<DeliveryReport> {
   const report: DeliveryReport = { sent: [], waiting: [] };
   const { items, unreadable } = listOutbox(desk.layout);
   for (const { file, reason } of unreadable) desk.warn(`${file}: ${reason}; the reply is left in place`);
+  const lines = new Map<string, { sender: Sender; items: OutboxItem[] }>();
   for (const item of items) {
     if (only && !only(item)) continue;
     const sender = senderOf(desk.config, item.origin);
-    if (!sender)
-      report.waiting.push({
-        id: item.id,
-        reason: `channel ${item.origin.channel} has no sender (channels.${item.origin.channel}.send)`,
-      });
-    else if (item.state === 'dead') report.waiting.push({ id: item.id, reason: item.reason });
-    else if (nextAttempt(item) > desk.context.now())
-      report.waiting.push({ id: item.id, reason: `${item.reason}; tried again later` });
-    else await attempt(desk, item, sender, report);
+    const delay = sender === null ? noSender(item) : force ? null : delayOf(desk, item);
+    if (sender === null || delay !== null) {
+      report.waiting.push({ id: item.id, reason: delay ?? '' });
+      continue;
+    }
+    const name = JSON.stringify([item.origin.channel, item.origin.accountId]);
+    const line = lines.get(name);
+    if (line) line.items.push(item);
+    else lines.set(name, { sender, items: [item] });
   }
+  const queue = [...lines.values()];
+  const worker = async () => {
+    for (let line = queue.shift(); line; line = queue.shift()) await serve(desk, line, force, report);
+  };
+  const done = await Promise.allSettled(Array.from({ length: Math.min(AT_ONCE, queue.length) }, worker));
+  for (const each of done) if (each.status === 'rejected') throw each.reason;
   return report;
 }
 
-async function attempt(
+function noSender({ origin }: OutboxItem): string {
+  return `channel ${origin.channel} has no sender (channels.${origin.channel}.send)`;
+}
+
+/** Why an item is not tried now; null when it is. */
+function delayOf(desk: Desk, item: OutboxItem): string | null {
+  if (item.state === 'dead') return item.reason;
+  return nextAttempt(item) > desk.context.now() ? `${item.reason}; tried again later` : null;
+}
+
+async function serve(
   desk: Desk,
-  item: OutboxItem,
-  sender: Exclude<SenderConfig, 'none'>,
+  { sender, items }: { sender: Sender; items: OutboxItem[] },
+  force: boolean,
   report: DeliveryReport,
 ): Promise<void> {
-  const { context, layout } = desk;
-  const lock = tryLock(context, layout.outboxLock(item.id), item.sessionKey);
-  if (!lock) return;
-  try {
-    // A dead owner's sender may still be at it.
-    await stopOrphans(context, lock);
-    // Another process may have sent it between the listing and the lock.
-    if (!listOutbox(layout).items.some(current => current.id === item.id)) return;
-    const { exec } = await import('./exec.ts');
-    const outcome = await exec({
-      command: sender.command,
-      args: sender.args ?? [],
-      env: senderEnvironment(desk, item, sender.env),
-      cwd: layout.home,
-      stdin: item.text,
-      runId: item.id,
-      leaseFolder: lock.folder,
-      timeoutMs: (sender.timeoutSeconds ?? 60) * 1000,
-      idleTimeoutMs: 0,
-      killGraceMs: 2000,
-      maxOutputBytes: 1024 * 1024,
-      now: context.now,
-    });
-    if (outcome.exitCode === 0) {
-      markSent(context, layout, { ...item, sentAt: context.now() });
-      report.sent.push(item.id);
-      return;
+  let trouble: string | null = null;
+  for (const { id, sessionKey } of items) {
+    if (trouble !== null) {
+      report.waiting.push({ id, reason: `left for later: ${trouble}` });
+      continue;
     }
-    const error =
-      outcome.spawnError?.message ??
-      `sender ended with ${outcome.signal ?? `exit ${outcome.exitCode}`}${said(outcome.stderr)}`;
-    const temporary = outcome.exitCode === 75 || outcome.timedOut;
-    const attempts = [...item.attempts, { at: context.now(), error }];
-    updateOutbox(context, layout, {
-      ...item,
-      attempts,
-      state: temporary ? 'waiting' : 'dead',
-      reason: error,
+    const held = await holdItem(desk, id, sessionKey, async (item, lock) => {
+      // Another process may have tried it between the listing and the lock.
+      if (!force && delayOf(desk, item) !== null) return;
+      trouble = await attempt(desk, item, sender, lock, report);
     });
-    report.waiting.push({ id: item.id, reason: error });
-  } finally {
-    lock.release();
+    if (!held && force) report.waiting.push({ id, reason: 'another process is sending it' });
   }
 }
 
-function said(stderr: string): string {
-  const text = stderr.trim().slice(-300);
-  return text === '' ? '' : `: ${text}`;
-}
-
-/** What a sender may know: where to, from whom, and the idempotency key; the text comes on stdin. */
-function senderEnvironment(
+/** @returns why the sender cannot be asked again now; null where it can */
+async function attempt(
   desk: Desk,
   item: OutboxItem,
-  extra: Record<string, string> | undefined,
-): Record<string, string> {
-  const { origin } = item;
-  const passed = ['PATH', 'HOME', 'LANG', 'TZ', 'USER'].flatMap(name => {
-    const value = desk.context.env[name];
-    return value === undefined ? [] : [[name, value] as const];
-  });
-  return {
-    ...Object.fromEntries(passed),
-    ...extra,
-    CLAW_DELIVERY_ID: item.id,
-    CLAW_RUN_ID: item.id,
-    CLAW_AGENT_ID: item.agentId,
-    CLAW_SESSION_KEY: item.sessionKey,
-    CLAW_CHANNEL: origin.channel,
-    CLAW_ACCOUNT: origin.accountId,
-    CLAW_CHAT_TYPE: origin.chatType,
-    CLAW_TO: origin.to ?? origin.groupId ?? origin.from ?? '',
-    CLAW_THREAD: origin.threadId ?? '',
-    CLAW_REPLY_TO: item.messageId,
-  };
+  sender: Sender,
+  lock: Lock,
+  report: DeliveryReport,
+): Promise<string | null> {
+  const { context, layout } = desk;
+  const { dispatch } = await import('./dispatch.ts');
+  const { notBefore: _, ...rest } = item;
+  const record = prepareSent(context, layout, { ...rest, sentAt: context.now() });
+  let outcome: Awaited<ReturnType<typeof dispatch>>;
+  try {
+    outcome = await dispatch(desk, item, sender, lock, further => keep(desk, further));
+  } catch (error) {
+    record.abandon();
+    throw error;
+  }
+  const { verdict, item: reached, isUnreachable } = outcome;
+  if (verdict.outcome === 'sent') {
+    record.commit();
+    report.sent.push(item.id);
+    return null;
+  }
+  record.abandon();
+  const failed = afterFailure(reached, verdict, context.now());
+  // The one who took the lock over writes what happens to it now.
+  if (lock.held()) updateOutbox(context, layout, failed);
+  report.waiting.push({ id: item.id, reason: failed.reason });
+  return isUnreachable ? failed.reason : null;
+}
+
+/** How far a reply of several messages got. On a full disk the rest is sent all the same: its record has its room. */
+function keep(desk: Desk, item: OutboxItem): void {
+  try {
+    updateOutbox(desk.context, desk.layout, item);
+  } catch (error) {
+    desk.warn(`how far delivery ${item.id} got could not be noted: ${(error as Error).message}`);
+  }
+}
+
+/**
+ * Does something with an item that is not sent yet, as it stands, holding its lock; a dead owner's sender is ended first.
+ *
+ * @returns false when somebody living holds it
+ */
+async function holdItem(
+  desk: Desk,
+  id: string,
+  sessionKey: string,
+  step: (item: OutboxItem, lock: Lock) => Promise<void> | void,
+): Promise<boolean> {
+  const { context, layout } = desk;
+  const lock = tryLock(context, layout.outboxLock(id), sessionKey);
+  if (!lock) return false;
+  try {
+    await stopOrphans(context, lock);
+    const read = readOutbox(layout, id);
+    if (read.state === 'ok' && !read.isSent) await step(read.value, lock);
+  } finally {
+    lock.release();
+  }
+  return true;
+}
+
+/**
+ * Takes replies out of the outbox that a person does not want sent any more. What somebody sends right now is left.
+ */
+export async function dropDeliveries(
+  desk: Desk,
+  items: readonly OutboxItem[],
+): Promise<{ dropped: OutboxItem[]; kept: string[] }> {
+  const dropped: OutboxItem[] = [];
+  const kept: string[] = [];
+  for (const { id, sessionKey } of items) {
+    const held = await holdItem(desk, id, sessionKey, item => {
+      dropOutbox(desk.layout, id);
+      dropped.push(item);
+    });
+    if (!held) kept.push(id);
+  }
+  return { dropped, kept };
 }

@@ -4,14 +4,15 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { outboxItem } from '../core/delivery/delivery.ts';
+import { DEFAULT_DELIVERY_RETENTION, outboxItem } from '../core/delivery/delivery.ts';
 import { ClawError } from '../core/errors.ts';
+import { parseDuration } from '../core/schedule/duration.ts';
 import { queuedAs } from '../core/session/transcript.ts';
 import { listNames, readJson, sweepTemporaries } from '../store/json-file.ts';
 import { decodeKey, encodeKey, restOfKey } from '../store/layout.ts';
 import { sweepLocks, tokenState, tryLock } from '../store/lock.ts';
 import { expiredIdFolders, findMessageId } from '../store/message-ids.ts';
-import { putOutbox } from '../store/outbox.ts';
+import { expireSent, putOutbox } from '../store/outbox.ts';
 import { listPendingAgents, listWaitingFiles, pendingOverview, readWaiting } from '../store/pending.ts';
 import { listAgents } from '../store/sessions.ts';
 import { messageOutcome } from '../store/transcripts.ts';
@@ -121,6 +122,7 @@ export async function tick(desk: Desk, options: { signal?: AbortSignal; max?: nu
   await attempt('outbox', async () => {
     report.delivery = await deliver(desk);
   });
+  await attempt('outbox', () => expireDeliveries(desk));
   if (desk.config.session?.retention !== undefined && !options.signal?.aborted) {
     await attempt('retention', async () => {
       const { cleanUpDaily } = await import('./clean.ts');
@@ -128,6 +130,20 @@ export async function tick(desk: Desk, options: { signal?: AbortSignal; max?: nu
     });
   }
   return report;
+}
+
+const DAY = 24 * 3_600_000;
+
+/**
+ * Records of sent replies end with `retention.deliveries`. They are looked through once a day: by the first tick, and by
+ * the first one of each day (UTC), which the stamp of the one before tells without a file of its own.
+ */
+function expireDeliveries(desk: Desk): void {
+  const now = desk.context.now();
+  const last = fs.statSync(desk.layout.tickStamp(), { throwIfNoEntry: false });
+  if (last && Math.floor(last.mtimeMs / DAY) === Math.floor(now / DAY)) return;
+  const kept = desk.config.retention?.deliveries ?? DEFAULT_DELIVERY_RETENTION;
+  expireSent(desk.layout, now - parseDuration(kept)!);
 }
 
 function explain(error: unknown): string {

@@ -6,9 +6,23 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Context } from '../context.ts';
 import type { OutboxItem } from '../core/delivery/delivery.ts';
-import { listNames, makeFolder, putJson, type Read, readJson, syncFolder } from './json-file.ts';
+import {
+  jsonBytes,
+  listNames,
+  makeFolder,
+  prepareFile,
+  putJson,
+  type Read,
+  readJson,
+  syncFolder,
+} from './json-file.ts';
 import type { Layout } from './layout.ts';
 import { newToken } from './lock.ts';
+
+export interface OutboxListing {
+  items: OutboxItem[];
+  unreadable: { file: string; reason: string }[];
+}
 
 function itemFile(layout: Layout, id: string): string {
   return path.join(layout.outbox(), `${id}.json`);
@@ -31,10 +45,74 @@ export function updateOutbox(context: Context, layout: Layout, item: OutboxItem)
 
 /** Records that the sender succeeded. */
 export function markSent(context: Context, layout: Layout, item: OutboxItem): void {
+  prepareSent(context, layout, item).commit();
+}
+
+/**
+ * The record that an item was sent, durable before the sender is asked: what was sent and cannot be written down for want
+ * of room would be sent again and again.
+ */
+export function prepareSent(
+  context: Context,
+  layout: Layout,
+  item: OutboxItem,
+): { commit(): void; abandon(): void } {
   makeFolder(layout.sent());
-  putJson(sentFile(layout, item.id), { ...item, reason: 'sent' }, newToken(context), { folder: true });
-  fs.rmSync(itemFile(layout, item.id), { force: true });
+  const temporary = path.join(layout.outbox(), `.tmp-${newToken(context)}`);
+  const prepared = prepareFile(sentFile(layout, item.id), jsonBytes({ ...item, reason: 'sent' }), temporary);
+  return {
+    abandon: prepared.abandon,
+    commit: () => {
+      prepared.commit({ folder: true });
+      dropOutbox(layout, item.id);
+    },
+  };
+}
+
+/** One item as it stands now: not yet sent, sent, missing, or unreadable. */
+export function readOutbox(layout: Layout, id: string): Read<OutboxItem> & { isSent?: boolean } {
+  // An id comes from a command line too.
+  if (!/^[\w-]+$/.test(id)) return { state: 'missing' };
+  const sent = readItem(sentFile(layout, id));
+  return sent.state === 'missing' ? readItem(itemFile(layout, id)) : { ...sent, isSent: true };
+}
+
+/** Takes an item out of the outbox, durably. Its lock must be held. */
+export function dropOutbox(layout: Layout, id: string): void {
+  fs.rmSync(itemFile(layout, id), { force: true });
   syncFolder(layout.outbox());
+}
+
+/** Records of replies that went out, oldest first. */
+export function listSent(layout: Layout): OutboxListing {
+  const listing: OutboxListing = { items: [], unreadable: [] };
+  for (const name of listNames(layout.sent())) {
+    if (!name.endsWith('.json') || name.startsWith('.')) continue;
+    const file = path.join(layout.sent(), name);
+    const read = readItem(file);
+    if (read.state === 'ok') listing.items.push(read.value);
+    else if (read.state === 'unreadable') listing.unreadable.push({ file, reason: read.reason });
+  }
+  listing.items.sort((a, b) => a.createdAt - b.createdAt);
+  return listing;
+}
+
+/**
+ * Removes records of replies that were sent before a time (epoch ms), and nothing else: what cannot be read, what carries
+ * no time and what is not sent stays.
+ *
+ * @returns how many were removed
+ */
+export function expireSent(layout: Layout, before: number): number {
+  const expired = listSent(layout).items.filter(
+    ({ sentAt }) => typeof sentAt === 'number' && sentAt < before,
+  );
+  for (const { id } of expired) {
+    // Its sender died between the two steps of `markSent`; without the record the reply would go out again.
+    if (fs.existsSync(itemFile(layout, id))) dropOutbox(layout, id);
+    fs.rmSync(sentFile(layout, id), { force: true });
+  }
+  return expired.length;
 }
 
 /** The caller got this reply after all; it needs no sending. Only items no sender was asked about are removed. */
@@ -42,7 +120,8 @@ export function settleOutbox(layout: Layout, id: string): void {
   const read = readItem(itemFile(layout, id));
   if (read.state !== 'ok') return;
   const item = read.value;
-  if (item.callerGone && item.attempts.length === 0) fs.rmSync(itemFile(layout, id), { force: true });
+  if (item.callerGone && item.attempts.length === 0 && !item.progress)
+    fs.rmSync(itemFile(layout, id), { force: true });
 }
 
 /** An item of the outbox. What is JSON but no item is unreadable too. */
@@ -59,10 +138,7 @@ function readItem(file: string): Read<OutboxItem> {
 }
 
 /** Items not yet sent, oldest first, and files that could not be read. */
-export function listOutbox(layout: Layout): {
-  items: OutboxItem[];
-  unreadable: { file: string; reason: string }[];
-} {
+export function listOutbox(layout: Layout): OutboxListing {
   const items: OutboxItem[] = [];
   const unreadable: { file: string; reason: string }[] = [];
   for (const name of listNames(layout.outbox())) {

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Home, withRunner } from './claw.ts';
-import { ageBy, HOUR, recordFile, undelivered } from './support.ts';
+import { ageBy, HOUR, recordFile, undelivered, until } from './support.ts';
 
 let home: Home;
 afterEach(() => home.cleanUp());
@@ -128,5 +128,100 @@ describe('the place of a reply', () => {
     withSender('cat "$STORE"/outbox/*.json > "$SENT"');
     say('hello', '--deliver');
     expect(JSON.parse(sent()[0]!)).toMatchObject({ text: 'hello', origin: { from: '!AbC:x' } });
+  });
+});
+
+describe('claw delivery', () => {
+  const FAIL = 'echo "no such chat" >&2; exit 1';
+  const ids = () => undelivered(home).map(row => (row as unknown as { id: string }).id);
+
+  it('retry sends what had failed for good, and drop takes it away and prints what it said (openclaw#126522)', () => {
+    withSender(FAIL);
+    say('one', '--deliver');
+    say('two', '--deliver');
+    const [one, two] = ids();
+    expect(home.run(['delivery', 'retry', one!])).toMatchObject({
+      status: 69,
+      stderr: expect.stringContaining('no such chat'),
+    });
+    useSender(NOTE);
+    home.run(['tick']);
+    expect(sent()).toEqual([]); // dead is not tried by itself
+    expect(home.run(['delivery', 'retry', one!])).toMatchObject({ status: 0 });
+    expect(sent()).toEqual(['telegram !AbC:x: one']);
+    expect(home.run(['delivery', 'retry', one!])).toMatchObject({
+      status: 64,
+      stderr: expect.stringContaining('was sent already'),
+    });
+    expect(home.run(['delivery', 'drop', two!]).stdout).toContain('two');
+    expect(ids()).toEqual([]);
+    expect(home.run(['delivery', 'drop', '../sent/x']).status).toBe(64);
+    expect(home.run(['delivery', 'drop', 'all', '--json']).json()).toMatchObject({ count: 0 });
+  });
+
+  it('show prints the text in full; a reply whose caller was gone can be read and dropped', () => {
+    home = new Home(withRunner({ command: 'cat' }));
+    const text = `first line\n${'long '.repeat(200)}end`;
+    home.run(['ingest', '--no-wait', text]);
+    home.run(['tick']);
+    const [id] = ids();
+    expect(home.run(['delivery', 'show', id!]).stdout).toContain(text);
+    expect(home.run(['delivery', 'retry', 'all'])).toMatchObject({
+      status: 69,
+      stderr: expect.stringContaining('no sender'),
+    });
+    expect(home.run(['delivery', 'drop', id!]).stdout).toContain(text);
+    expect(ids()).toEqual([]);
+  });
+
+  it('is for the operator: an agent retries and drops nothing', () => {
+    withSender(FAIL);
+    say('one', '--deliver');
+    const env = { CLAW_RUN_ID: 'r', CLAW_AGENT_ID: 'main', CLAW_SESSION_KEY: 'agent:main:main' };
+    for (const verb of ['retry', 'drop'])
+      expect(home.run(['delivery', verb, 'all'], { env }).status).toBe(77);
+    expect(ids()).toHaveLength(1);
+  });
+
+  it('leaves alone what is being sent right now', async () => {
+    home = new Home();
+    const gate = path.join(home.folder, 'gate');
+    useSender(`echo started >> "$SENT"; while [ ! -e ${gate} ]; do sleep 0.02; done`);
+    home.run(['ingest', '--no-wait', '--channel', 'telegram', '--from', '1', 'hello']);
+    const tick = home.start(['tick']);
+    await until('the sender runs', () => sent().length === 1);
+    const [id] = ids();
+    expect(home.run(['delivery', 'drop', id!])).toMatchObject({ status: 75, stdout: '' });
+    expect(home.run(['delivery', 'retry', id!])).toMatchObject({ status: 69 });
+    fs.writeFileSync(gate, '');
+    await tick.done;
+    expect(sent()).toHaveLength(1);
+    expect(ids()).toEqual([]);
+  });
+});
+
+describe('records of what was sent', () => {
+  it('go after retention.deliveries, and nothing else does', () => {
+    withSender(NOTE);
+    say('old', '--deliver');
+    say('new', '--deliver');
+    useSender('exit 1');
+    say('failed', '--deliver');
+    const folder = home.path('outbox', 'sent');
+    for (const name of fs.readdirSync(folder)) {
+      const item = JSON.parse(fs.readFileSync(path.join(folder, name), 'utf8'));
+      const days = item.text === 'old' ? 31 : 29;
+      const then = Date.now() - days * 24 * HOUR;
+      fs.writeFileSync(path.join(folder, name), JSON.stringify({ ...item, createdAt: then, sentAt: then }));
+      // As after a crash between the two steps of recording it.
+      if (item.text === 'old') fs.copyFileSync(path.join(folder, name), home.path('outbox', name));
+    }
+    fs.writeFileSync(path.join(folder, 'broken.json'), '{');
+    home.run(['tick']);
+    const left = home.run(['delivery', 'list', '--all', '--json']);
+    expect(left.status).toBe(65);
+    expect(left.json().deliveries.map((row: { text: string }) => row.text)).toEqual(['new', 'failed']);
+    expect(fs.existsSync(path.join(folder, 'broken.json'))).toBe(true);
+    expect(sent()).toHaveLength(2);
   });
 });

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { ago } from '../../core/display/age.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { listPairings } from '../../store/pairings.ts';
-import { visibleOutbox } from '../delivery/list.ts';
+import { deliveryRows } from '../delivery/list.ts';
 import { type InboxRow, inboxRows } from '../inbox/list.ts';
 import { isOperator } from '../operator.ts';
 import { type Check, count, fine, warning } from './check.ts';
@@ -45,7 +45,7 @@ export interface Work {
 /** What waits, has failed or was not delivered, as far as the caller may see it; strangers are the operator's business. */
 export function lookAtWork(desk: Desk): Work {
   const inbox = inboxRows(desk);
-  const outbox = visibleOutbox(desk);
+  const outbox = deliveryRows(desk, { open: true, sent: false });
   const pairings = isOperator(desk.context)
     ? listPairings(desk.layout, desk.context.now())
     : { rows: [], problems: [] };
@@ -58,7 +58,7 @@ export function lookAtWork(desk: Desk): Work {
   return {
     waiting,
     failed,
-    undelivered: outbox.items.length,
+    undelivered: outbox.rows.length,
     strangers,
     problems,
     checks: [
@@ -78,11 +78,11 @@ export function lookAtWork(desk: Desk): Work {
             pending,
             'claw inbox list',
           ),
-      outbox.items.length === 0
+      outbox.rows.length === 0
         ? fine('delivery', 'no reply is held up', desk.layout.outbox())
         : warning(
             'delivery',
-            `${count(outbox.items.length, 'reply', 'replies')} not delivered`,
+            `${count(outbox.rows.length, 'reply', 'replies')} not delivered`,
             desk.layout.outbox(),
             'claw delivery list',
           ),

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import { Command, Option } from 'clipanion';
-import { effectiveConfig, withoutSecrets } from '../../config/effective.ts';
+import { effectiveConfig } from '../../config/effective.ts';
+import { withoutSecrets } from '../../config/secrets.ts';
 import type { Context } from '../../context.ts';
 import { EXIT } from '../../core/errors.ts';
 import { ClawCommand } from '../base.ts';
@@ -12,7 +13,7 @@ export class ConfigShowCommand extends ClawCommand {
   static override paths = [['config', 'show']];
   static override usage = Command.Usage({
     description:
-      'The configuration in canonical form, values of environments as (set); with --effective each key with its value and where it comes from.',
+      'The configuration in canonical form; with --effective each key with its value and where it comes from. Secrets show as (set).',
     examples: [['Why does it do that?', 'claw config show --effective']],
   });
 
@@ -23,9 +24,9 @@ export class ConfigShowCommand extends ClawCommand {
     const desk = await openDesk(context, { allNotes: true });
     const file = fs.existsSync(context.configFile) ? context.configFile : null;
     if (!this.effective) {
-      const shown = withoutSecrets(desk.config, []) as object;
-      if (this.json) printJson(shown);
-      else printOut(`${JSON.stringify(shown, null, 2)}\n`);
+      const config = withoutSecrets(desk.config);
+      if (this.json) printJson(config);
+      else printOut(`${JSON.stringify(config, null, 2)}\n`);
       return EXIT.ok;
     }
     const values = effectiveConfig(desk.config, file);

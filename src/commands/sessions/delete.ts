@@ -58,7 +58,7 @@ export class SessionsDeleteCommand extends ClawCommand {
   /** With `--archived` a key may have nothing but archived transcripts left; it then has no session to be found. */
   private find(desk: Desk): FoundSession {
     try {
-      return findSession(desk, this.name);
+      return findSession(desk, this.name, undefined, { exact: true });
     } catch (error) {
       if (!this.archived || !(error instanceof ClawError) || error.code !== 'session-unknown') throw error;
       const key = readNamedKey(this.name, desk.config);

@@ -29,11 +29,17 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-/i;
  * Finds a session. What looks like an id is first looked for as a transcript, then among the records; anything else is a
  * key first, and an id (of a transcript that came from elsewhere) where no session has that key.
  *
+ * @param options exact: no beginnings of ids and no keys of other agents, for commands that change something
  * @throws ClawError usage `session-unknown`, data `state-unreadable`
  */
-export function findSession(desk: Desk, name: string, agentId?: string): FoundSession {
+export function findSession(
+  desk: Desk,
+  name: string,
+  agentId?: string,
+  options: { exact?: boolean } = {},
+): FoundSession {
   const viewer = viewerOf(desk.context.env);
-  const found = findAny(desk, name, agentId);
+  const found = findAny(desk, name, agentId, options.exact === true);
   const { key, record } = found;
   const target = { agentId: found.agentId, key: key ?? '', spawnedBy: record?.spawnedBy };
   // The same words as for a session that does not exist: who may not see one shall not learn of it.
@@ -41,7 +47,7 @@ export function findSession(desk: Desk, name: string, agentId?: string): FoundSe
   return found;
 }
 
-function findAny(desk: Desk, name: string, agentId?: string): FoundSession {
+function findAny(desk: Desk, name: string, agentId: string | undefined, exact: boolean): FoundSession {
   const found = UUID.test(name) ? (byTranscript(desk, name) ?? byRecord(desk, name)) : null;
   if (found) return found;
   const key = readNamedKey(name, desk.config, agentId);
@@ -54,7 +60,10 @@ function findAny(desk: Desk, name: string, agentId?: string): FoundSession {
   if (read.state === 'missing') {
     const imported = UUID.test(name) ? null : byTranscript(desk, name);
     if (imported) return imported;
-    const found = byPrefix(desk, name) ?? (agentId === undefined ? ofOtherAgent(desk, name) : null);
+    // What is changed or deleted must be named whole.
+    const found = exact
+      ? null
+      : (byPrefix(desk, name) ?? (agentId === undefined ? ofOtherAgent(desk, name) : null));
     if (found) return found;
     throw unknownSession(key);
   }
@@ -111,7 +120,7 @@ function ofOtherAgent(desk: Desk, name: string): FoundSession | null {
   if (/^agent:/i.test(name.trim())) return null;
   const viewer = viewerOf(desk.context.env);
   const found = listAgents(desk.layout).flatMap((agentId): FoundSession[] => {
-    const key = readSessionKey(name, desk.config, agentId);
+    const key = readNamedKey(name, desk.config, agentId);
     const read = splitKey(key)?.agentId === agentId ? loadRecord(desk.layout, agentId, key) : null;
     if (read?.state !== 'ok' || !maySee(viewer, read.record, desk.config)) return [];
     return [{ agentId, sessionId: read.record.sessionId, key, record: read.record }];

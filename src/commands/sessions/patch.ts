@@ -83,7 +83,7 @@ export async function patchSession(
     change[setting] = value === null ? null : settingOf(setting, text);
   }
   if (Object.keys(change).length === 0) throw usage('there is nothing to change');
-  const { record } = findSession(desk, name);
+  const { record } = findSession(desk, name, undefined, { exact: true });
   if (!record) {
     throw new ClawError(
       'usage',

@@ -22,8 +22,67 @@ export interface OutboxItem {
   /** true when the reply was meant for a caller on stdout that was gone */
   callerGone: boolean;
   createdAt: number;
+  /** the newest failures, oldest first */
   attempts: { at: number; error: string }[];
+  /** how often it failed in all, where that is more than `attempts` holds */
+  failures?: number;
+  /** the service asked not to be called before, epoch ms */
+  notBefore?: number;
+  /** of a text that goes out in several messages: how many are out, and how far that is, in UTF-16 units of `text` */
+  progress?: { parts: number; upTo: number };
   sentAt?: number;
+}
+
+/** How long records of sent replies are kept where the config says nothing. */
+export const DEFAULT_DELIVERY_RETENTION = '30d';
+
+/** Waiting times after a temporary failure, ms; the last one repeats (the first three as in openclaw#113700). */
+const BACK_OFF = [5_000, 25_000, 120_000, 600_000, 3_600_000];
+/** Failures that are kept; what is older than these says nothing new. */
+const KEPT_ATTEMPTS = 20;
+
+/** Where a delivery goes, as its channel names people and rooms; '' where nothing is known. */
+export function recipientOf({ origin }: Pick<OutboxItem, 'origin'>): string {
+  return origin.to ?? origin.groupId ?? origin.from ?? '';
+}
+
+/** How often a sender was asked in vain. */
+export function failuresOf(item: OutboxItem): number {
+  return Math.max(item.failures ?? 0, item.attempts.length);
+}
+
+/** When an item may be tried again, epoch ms: when its service said, else after a time that grows with each failure. */
+export function nextAttempt(item: OutboxItem): number {
+  const last = item.attempts.at(-1);
+  if (!last) return 0;
+  if (item.notBefore !== undefined) return Math.max(item.notBefore, last.at + BACK_OFF[0]!);
+  return last.at + BACK_OFF[Math.min(failuresOf(item), BACK_OFF.length) - 1]!;
+}
+
+/**
+ * The item after a failure.
+ *
+ * @param failure `later`: ms that the service asked to wait
+ */
+export function afterFailure(
+  item: OutboxItem,
+  failure: { outcome: 'temporary' | 'permanent'; reason: string; later?: number },
+  now: number,
+): OutboxItem {
+  const { notBefore: _, ...rest } = item;
+  return {
+    ...rest,
+    attempts: [...item.attempts, { at: now, error: failure.reason }].slice(-KEPT_ATTEMPTS),
+    failures: failuresOf(item) + 1,
+    state: failure.outcome === 'temporary' ? 'waiting' : 'dead',
+    reason: failure.reason,
+    ...(failure.later === undefined ? {} : { notBefore: now + failure.later }),
+  };
+}
+
+/** The idempotency key of one part: the delivery's id, and behind the first its number. */
+export function keyOfPart(item: OutboxItem, part: number): string {
+  return part === 0 ? item.id : `${item.id}-${part + 1}`;
 }
 
 /** The session a message was answered in. */
