@@ -18,6 +18,7 @@ import {
   checkSettings,
   checkTemporaries,
 } from './checks/state.ts';
+import { checkTimer, lookAtTimer } from './checks/timer.ts';
 import { checkTick, lookAtWork } from './checks/work.ts';
 import { openDesk } from './desk.ts';
 import { type Paint, painter, printableLines, type Style } from './format.ts';
@@ -39,11 +40,23 @@ export class DoctorCommand extends ClawCommand {
   override async run(context: Context): Promise<number> {
     if (this.fix) requireOperator(context, 'doctor --fix');
     const desk = await openDesk(context, { anyConfig: true, quiet: true });
-    const checks = [...(await checkConfig(context)), ...checkAll(desk, this.fix)];
+    const checks = [
+      ...(await checkConfig(context)),
+      ...checkAll(desk, this.fix),
+      ...(await checkTimerOf(desk)),
+    ];
     const ok = checks.every(check => check.status === 'ok');
     if (this.json) printJson({ ok, checks });
     else printOut(describe(checks, painter(context.env)));
     return ok ? EXIT.ok : EXIT.attention;
+  }
+}
+
+async function checkTimerOf(desk: Desk): Promise<Check[]> {
+  try {
+    return checkTimer(await lookAtTimer(desk, { ask: true }));
+  } catch (error) {
+    return [failure('timer', (error as Error).message, null, 'claw timer status')];
   }
 }
 
