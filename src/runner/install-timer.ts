@@ -391,6 +391,8 @@ async function lookAtSystemd(context: Context, state: TimerState): Promise<void>
 
 /** What to look at after a tick with this exit status. */
 function remedyFor(status: number | null): string {
+  // systemd.exec(5): 226 is EXIT_NAMESPACE, where users may not make the namespaces that hardening takes.
+  if (status === 226) return 'claw timer install --no-hardened';
   return status === 78 ? 'claw config validate' : 'claw tick; claw logs';
 }
 
