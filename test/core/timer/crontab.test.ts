@@ -52,7 +52,9 @@ describe('the line of a tick', () => {
 const MAKE_TABLES = fc.oneof(
   fc.constant(null),
   fc.string({ unit: fc.constantFrom('a', ' ', '\n', '#', '*', '%', '\r', '\t', 'ÿ', '\u0000') }),
-  fc.array(fc.constantFrom('MAILTO=me', '# claw', '*/5 * * * * x', '', '# claw timer'), { maxLength: 6 }).map(l => l.join('\n')),
+  fc
+    .array(fc.constantFrom('MAILTO=me', '# claw', '*/5 * * * * x', '', '# claw timer'), { maxLength: 6 })
+    .map(l => l.join('\n')),
 );
 
 describe('the block in a table', () => {

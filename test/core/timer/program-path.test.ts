@@ -50,7 +50,10 @@ describe('other names of a program', () => {
   });
   it('are the profiles of Nix instead of the store', () => {
     expect(
-      lastingNames('/nix/store/abc-nodejs/bin/node', ['/nix/store/abc-nodejs/bin', '/home/u/.nix-profile/bin']),
+      lastingNames('/nix/store/abc-nodejs/bin/node', [
+        '/nix/store/abc-nodejs/bin',
+        '/home/u/.nix-profile/bin',
+      ]),
     ).toEqual(['/home/u/.nix-profile/bin/node']);
   });
   it('are none elsewhere', () => expect(lastingNames('/usr/bin/node', ['/bin'])).toEqual([]));
@@ -78,11 +81,7 @@ describe('the frozen PATH', () => {
       '/run/user/1000/fnm_multishells/1_2/bin:/home/u/.nvm/current/bin',
       '/home/u/.local/share/fnm/node-versions/v20/installation/bin:/home/u/.nvm/versions/node/v20/bin:/opt/node/bin:/usr/bin:/bin',
     ],
-    [
-      'or is left out',
-      '/tmp/yarn--1-2:/w/node_modules/.bin:/usr/bin',
-      '/usr/bin:/opt/node/bin:/bin',
-    ],
+    ['or is left out', '/tmp/yarn--1-2:/w/node_modules/.bin:/usr/bin', '/usr/bin:/opt/node/bin:/bin'],
     ['none at all', undefined, '/opt/node/bin:/usr/bin:/bin'],
   ])('%s', (_, path, expected) => expect(freeze(path)).toBe(expected));
 });

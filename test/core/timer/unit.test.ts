@@ -18,7 +18,13 @@ const plist = template('launchd/claw-tick.plist');
 
 describe('the templates', () => {
   it('hold what a timer of short-lived commands needs', () => {
-    for (const line of ['Type=oneshot', 'TimeoutStartSec=infinity', 'KillMode=mixed', 'SuccessExitStatus=75', 'UMask=0077'])
+    for (const line of [
+      'Type=oneshot',
+      'TimeoutStartSec=infinity',
+      'KillMode=mixed',
+      'SuccessExitStatus=75',
+      'UMask=0077',
+    ])
       expect(service).toContain(`\n${line}\n`);
     for (const line of ['OnCalendar=*-*-* *:*:00', 'AccuracySec=1s', 'Persistent=true', 'WakeSystem=no'])
       expect(timer).toContain(`\n${line}\n`);
@@ -80,7 +86,7 @@ describe.skipIf(!verify)('systemd-analyze verify (skipped where it is not instal
 
   it.each([
     ['plain', 'p'],
-    ['spaces, quotes, percent signs, dollars, backslashes', "a b'c\"d%h $HOME\\e"],
+    ['spaces, quotes, percent signs, dollars, backslashes', 'a b\'c"d%h $HOME\\e'],
   ])('accepts the units over paths with %s', (_, name) => {
     folder = fs.mkdtempSync(path.join(os.tmpdir(), 'claw-units-'));
     const place = path.join(folder, name);
@@ -100,7 +106,10 @@ describe.skipIf(!verify)('systemd-analyze verify (skipped where it is not instal
       ['verify', path.join(units, 'claw-tick.service'), path.join(units, 'claw-tick.timer')],
       { encoding: 'utf8' },
     );
-    expect({ status: found.status, said: found.stderr.split('\n').filter(line => line.includes('claw')) }).toEqual({
+    expect({
+      status: found.status,
+      said: found.stderr.split('\n').filter(line => line.includes('claw')),
+    }).toEqual({
       status: 0,
       said: [],
     });
@@ -129,14 +138,19 @@ describe('a property list filled in', () => {
 describe('the marker', () => {
   it('tells what it signed from what was changed since, by any hand', () => {
     fc.assert(
-      fc.property(fc.string(), fc.string(), fc.constantFrom('hash' as const, 'xml' as const), (body, home, style) => {
-        const facts = { ...FACTS, home };
-        const signed = sign(`${body}\n`, facts, style, hash);
-        expect(readMarker(signed, hash)).toEqual({ state: 'ours', facts });
-        expect(readMarker(`x${signed}`, hash).state).toBe('edited');
-        expect(readMarker(`${signed}x\n`, hash).state).toBe('edited');
-        expect(readMarker(signed.slice(0, -1), hash).state).toBe('edited');
-      }),
+      fc.property(
+        fc.string(),
+        fc.string(),
+        fc.constantFrom('hash' as const, 'xml' as const),
+        (body, home, style) => {
+          const facts = { ...FACTS, home };
+          const signed = sign(`${body}\n`, facts, style, hash);
+          expect(readMarker(signed, hash)).toEqual({ state: 'ours', facts });
+          expect(readMarker(`x${signed}`, hash).state).toBe('edited');
+          expect(readMarker(`${signed}x\n`, hash).state).toBe('edited');
+          expect(readMarker(signed.slice(0, -1), hash).state).toBe('edited');
+        },
+      ),
     );
     expect(readMarker(service, hash)).toEqual({ state: 'foreign', facts: null });
   });
