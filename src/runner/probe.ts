@@ -47,21 +47,23 @@ export async function ask(
     const child = spawn(file, args, {
       env: options.env as NodeJS.ProcessEnv,
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-      timeout: options.timeoutMs ?? 15_000,
-      killSignal: 'SIGKILL',
     });
+    // Not spawn's own: that one keeps the process waiting where the program could not be started.
+    const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 15_000);
     child.stdout?.on('data', (chunk: Buffer) => out.push(chunk));
     child.stderr?.on('data', (chunk: Buffer) => err.push(chunk));
     // A program that does not read its input is judged by its exit status.
     child.stdin?.on('error', () => undefined);
     child.stdin?.end(Buffer.from(options.input ?? '', 'latin1'));
-    const answer = (status: number | null, missing: boolean) =>
+    const answer = (status: number | null, missing: boolean) => {
+      clearTimeout(timer);
       resolve({
         status,
         stdout: Buffer.concat(out).toString('latin1'),
         stderr: Buffer.concat(err).toString('utf8').trim(),
         missing,
       });
+    };
     child.on('error', (error: NodeJS.ErrnoException) => answer(null, error.code === 'ENOENT'));
     child.on('close', status => answer(status, false));
   });
