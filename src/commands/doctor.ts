@@ -20,6 +20,7 @@ import {
   checkSettings,
   checkTemporaries,
 } from './checks/state.ts';
+import { checkTimer, lookAtTimer } from './checks/timer.ts';
 import { checkTick, lookAtWork } from './checks/work.ts';
 import { openDesk } from './desk.ts';
 import { type Paint, painter, printableLines, type Style } from './format.ts';
@@ -48,11 +49,24 @@ export class DoctorCommand extends ClawCommand {
     const config = await checkConfig(context);
     if (looseBefore && !isLoose(context.configFile)) config.push(mayBeForged(context.configFile));
     const isUsable = !config.some(({ status, where }) => status === 'fail' && where === context.configFile);
-    const checks = [...config, ...modes, ...checkAll(desk, this.fix, isUsable)];
+    const checks = [
+      ...config,
+      ...modes,
+      ...checkAll(desk, this.fix, isUsable),
+      ...(await checkTimerOf(desk)),
+    ];
     const ok = checks.every(check => check.status === 'ok');
     if (this.json) printJson({ ok, checks });
     else printOut(describe(checks, painter(context.env)));
     return ok ? EXIT.ok : EXIT.attention;
+  }
+}
+
+async function checkTimerOf(desk: Desk): Promise<Check[]> {
+  try {
+    return checkTimer(await lookAtTimer(desk, { ask: true }));
+  } catch (error) {
+    return [failure('timer', (error as Error).message, null, 'claw timer status')];
   }
 }
 

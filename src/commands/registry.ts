@@ -223,6 +223,21 @@ export const COMMANDS: CommandEntry[] = [
     summary: 'finish what was left over; for an OS timer',
     load: async () => [(await import('./tick.ts')).TickCommand],
   },
+  {
+    path: 'timer install',
+    summary: 'have claw tick called once a minute: systemd, launchd or cron',
+    load: async () => [(await import('./timer/install.ts')).TimerInstallCommand],
+  },
+  {
+    path: 'timer status',
+    summary: 'whether the timer is there, runs, and holds paths that exist',
+    load: async () => [(await import('./timer/status.ts')).TimerStatusCommand],
+  },
+  {
+    path: 'timer uninstall',
+    summary: 'stop the timer and remove what install made',
+    load: async () => [(await import('./timer/uninstall.ts')).TimerUninstallCommand],
+  },
 ];
 
 export type Chosen =

@@ -5,9 +5,11 @@ import { ago } from '../core/display/age.ts';
 import { kiloTokens } from '../core/display/count.ts';
 import { EXIT } from '../core/errors.ts';
 import type { Desk } from '../runner/desk.ts';
+import type { TimerState } from '../runner/install-timer.ts';
 import { planTick } from '../runner/tick.ts';
 import { ClawCommand } from './base.ts';
 import { count, warning } from './checks/check.ts';
+import { checkTimer, lookAtTimer } from './checks/timer.ts';
 import { checkTick, lookAtWork, tickAge } from './checks/work.ts';
 import { openDesk } from './desk.ts';
 import { type Paint, painter, printable, printableLines, table, terminalWidth, tokens } from './format.ts';
@@ -26,7 +28,7 @@ export class StatusCommand extends ClawCommand {
 
   override async run(context: Context): Promise<number> {
     const desk = await openDesk(context, { anyConfig: true });
-    const document = statusOf(desk);
+    const document = statusOf(desk, await lookAtTimer(desk, { ask: false }));
     if (this.json) printJson(document);
     else printOut(describe(document, painter(context.env)));
     for (const { file, reason } of document.problems)
@@ -35,7 +37,7 @@ export class StatusCommand extends ClawCommand {
   }
 }
 
-function statusOf(desk: Desk) {
+function statusOf(desk: Desk, timer: TimerState) {
   const { rows, problems, total } = sessionRows(desk, {}, desk.context.now());
   const work = lookAtWork(desk);
   const maySee = visibleTo(desk);
@@ -44,6 +46,7 @@ function statusOf(desk: Desk) {
   const attention = [
     // Ticks that never came are a choice; ticks that stopped are not.
     ...(last?.late ? [checkTick(desk)] : []),
+    ...checkTimer(timer).filter(check => check.status !== 'ok'),
     ...work.checks.filter(check => check.status !== 'ok'),
     ...problems.map(({ file, reason }) =>
       warning('records', `cannot be read: ${reason}; it is left in place`, file, 'claw doctor --fix'),
@@ -64,6 +67,11 @@ function statusOf(desk: Desk) {
       percentUsed: row.percentUsed,
     })),
     lastTick: last ? { at: new Date(last.at).toISOString(), ageMs: last.ageMs, late: last.late } : null,
+    timer: {
+      installed: timer.installed && !timer.elsewhere,
+      kind: timer.elsewhere ? null : timer.kind,
+      drift: timer.elsewhere ? [] : timer.drift,
+    },
     pending: {
       sessions: planTick(desk).sessions.filter(({ agentId, key }) => maySee(agentId, key)).length,
       waiting: work.waiting.length,
@@ -99,7 +107,7 @@ function describe(status: Status, paint: Paint): string {
   const line = (head: string, text: string) => `${paint('strong', head.padEnd(10))}${printable(text)}\n`;
   const tick =
     lastTick === null
-      ? 'never; claw tick, once a minute from a timer, finishes what was left over'
+      ? 'never; once a minute it finishes what was left over'
       : `${ago(lastTick.ageMs)}${lastTick.late ? ' (late)' : ''}`;
   const parts: [number, string, string?][] = [
     [pending.sessions, 'session with work', 'sessions with work'],
@@ -130,6 +138,10 @@ function describe(status: Status, paint: Paint): string {
           .split(/(?<=\n)/)
           .map(row => `  ${row}`)),
     line('last tick', tick),
+    line(
+      'timer',
+      status.timer.kind ?? 'none (claw timer install; or call claw tick once a minute otherwise)',
+    ),
     line('pending', work.join(', ') || 'nothing'),
     ...attention.map(({ what, where, fix }) => {
       const place = where && !what.includes(where) && what.startsWith('cannot') ? `${where}: ` : '';

@@ -10,7 +10,7 @@ import { type Check, count, fine, warning } from './check.ts';
 
 /** A tick comes once a minute; what has waited for so long was forgotten by it. */
 const LATE = 5 * 60_000;
-const TIMER = 'call claw tick once a minute from a timer (systemd, launchd or cron)';
+const TIMER = 'claw timer install';
 
 /** Age of the last tick in ms; null when there was none. */
 export function tickAge(desk: Desk): { at: number; ageMs: number; late: boolean } | null {
@@ -28,7 +28,7 @@ export function checkTick(desk: Desk): Check {
   if (last === null) return warning('tick', 'claw tick has never run here', where, TIMER);
   const what = `the last tick was ${ago(last.ageMs)}`;
   return last.late
-    ? warning('tick', `${what}; it should come every minute`, where, TIMER)
+    ? warning('tick', `${what}; claw tick should run every minute`, where, `claw timer status; ${TIMER}`)
     : fine('tick', what, where);
 }
 
