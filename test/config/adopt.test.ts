@@ -48,7 +48,7 @@ describe('the configuration of another system', () => {
     [
       'rules that have no counterpart',
       'discord: { dmPolicy: "open", guilds: { "7": { users: ["1"] } } }',
-      { dmPolicy: 'open', groupPolicy: 'allowlist' },
+      { dmPolicy: 'disabled', groupPolicy: 'disabled' },
     ],
     ['no block', 'discord: "on"', { dmPolicy: 'disabled', groupPolicy: 'disabled' }],
   ])('opens no channel to strangers that was closed to them: %s', (_, channel, expected) => {
@@ -72,7 +72,6 @@ describe('the configuration of another system', () => {
 
   it.each([
     '{ channels: { discord: { dm: { policy: "whoever" } } } }',
-    '{ channels: { discord: { dm: { enabled: false } } } }',
     '{ channels: { discord: { enabled: false } } }',
     '{ channels: { discord: { guilds: { g1: { users: ["7"] } } } } }',
     '{ discord: { dm: { allowFrom: "7" } } }',

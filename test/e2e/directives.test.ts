@@ -262,7 +262,7 @@ describe('commands', () => {
   const asked: [string, RegExp][] = [
     [
       '/status',
-      /agent:main:main[\s\S]*openai\/gpt[\s\S]*\d+\/200k \(0%\)[\s\S]*compactions: 0[\s\S]*daily at/,
+      /agent:main:main[\s\S]*openai\/gpt[\s\S]*[\d.]+k\/200k \(0%\)[\s\S]*compactions: 0[\s\S]*daily at/,
     ],
     ['/help', /\/new[\s\S]*\/status/],
     ['/commands', /\/context detail[\s\S]*\/opus/],

@@ -104,7 +104,7 @@ describe('/stop', { timeout: PATIENT }, () => {
     const again = home.start(['ingest', '--json', ...dora, '--id', 'm1', 'hello']);
     await gate.begun();
     expect(run('/stop', dora).reply.text).toBe('Stopped.');
-    expect((await again.done).json()).toMatchObject({ status: 'failed', error: { code: 'aborted' } });
+    expect((await again.done).json()).toMatchObject({ status: 'silent', reason: 'stopped' });
   });
 
   it('of an owner ends the turn of another', async () => {
