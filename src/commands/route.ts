@@ -1,6 +1,16 @@
 import { Command, Option } from 'clipanion';
 import type { Context } from '../context.ts';
 import { ClawError, EXIT } from '../core/errors.ts';
+import {
+  commandOf,
+  directivesOf,
+  type Incoming,
+  isBare,
+  isOwnersCommand,
+  mayUseTrigger,
+  originOf,
+  triggerOf,
+} from '../core/incoming.ts';
 import { isOwner } from '../core/routing/access.ts';
 import { identityOf, type Message } from '../core/routing/message.ts';
 import type { Route } from '../core/routing/route.ts';
@@ -8,17 +18,7 @@ import type { ParsedText } from '../core/session/directive.ts';
 import { type ResetReport, reportReset, resetType, resolveResetPolicy } from '../core/session/reset.ts';
 import type { SettingsChange } from '../core/session/settings.ts';
 import type { TriggerMatch } from '../core/session/trigger.ts';
-import {
-  commandOf,
-  directivesOf,
-  type Incoming,
-  isBare,
-  isOwnersCommand,
-  judgeFreshness,
-  mayUseTrigger,
-  originOf,
-  triggerOf,
-} from '../core/turn.ts';
+import { judgeFreshness } from '../core/turn.ts';
 import { senderOf } from '../runner/deliver.ts';
 import type { Desk } from '../runner/desk.ts';
 import { routeOf, sendVerdict, settingsOf } from '../runner/judge.ts';

@@ -1,5 +1,6 @@
 /** The moment from which a message is promised: what is written before it, and what is taken back when it fails. */
 import { ClawError } from '../core/errors.ts';
+import type { Incoming } from '../core/incoming.ts';
 import { reduceRecord, type SessionRecord } from '../core/session/session.ts';
 import {
   type CommandEntry,
@@ -8,7 +9,7 @@ import {
   isUserEntry,
   type UserEntry,
 } from '../core/session/transcript.ts';
-import type { Incoming, TurnPlan } from '../core/turn.ts';
+import type { TurnPlan } from '../core/turn.ts';
 import { type Prepared, undo } from '../store/json-file.ts';
 import { appendLines } from '../store/jsonl-file.ts';
 import { newToken } from '../store/lock.ts';

@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import { runnerName } from '../core/agent.ts';
 import { contextWindow, estimateTokens, historyLimits, selectHistory } from '../core/context/history.ts';
+import { type CommandAnswer, type Incoming, originOf } from '../core/incoming.ts';
 import type { ContextPart, Situation } from '../core/session/command.ts';
 import { disabledDirectives, type ParsedText } from '../core/session/directive.ts';
 import { reportReset, resetType, resolveResetPolicy } from '../core/session/reset.ts';
@@ -9,7 +10,7 @@ import type { SessionRecord } from '../core/session/session.ts';
 import { resolveSettings } from '../core/session/settings.ts';
 import { isTurnEndEntry } from '../core/session/transcript.ts';
 import { knownModels } from '../core/session/trigger.ts';
-import { type CommandAnswer, type Incoming, judgeFreshness, originOf } from '../core/turn.ts';
+import { judgeFreshness } from '../core/turn.ts';
 import { listWaiting } from '../store/pending.ts';
 import { listSystemEvents } from '../store/system-events.ts';
 import { newestFirst } from '../store/transcripts.ts';

@@ -4,10 +4,11 @@
  */
 
 import { outboxItem } from '../core/delivery/delivery.ts';
+import type { CommandAnswer, Incoming } from '../core/incoming.ts';
 import type { Situation } from '../core/session/command.ts';
 import type { ParsedText } from '../core/session/directive.ts';
 import type { MessageOutcome } from '../core/session/transcript.ts';
-import { type CommandAnswer, commandEntry, type Incoming } from '../core/turn.ts';
+import { commandEntry } from '../core/turn-entry.ts';
 import { putOutbox } from '../store/outbox.ts';
 import { claimReply, isWaiting, listWaiting, putWaiting, replaceWaiting } from '../store/pending.ts';
 import { loadRecord } from '../store/sessions.ts';

@@ -1,10 +1,10 @@
 /** Hands answered messages back: to the process that waits, to the outbox, or to nobody, and saves the record behind it. */
 import { outboxItem } from '../core/delivery/delivery.ts';
+import type { Incoming } from '../core/incoming.ts';
 import { DROPPED } from '../core/result.ts';
 import { isSubagent } from '../core/routing/session-key.ts';
 import type { SessionRecord } from '../core/session/session.ts';
 import type { AssistantEntry, MessageOutcome, TurnEndEntry, UserEntry } from '../core/session/transcript.ts';
-import type { Incoming } from '../core/turn.ts';
 import { newToken, tokenState } from '../store/lock.ts';
 import { findMessageId } from '../store/message-ids.ts';
 import { putOutbox } from '../store/outbox.ts';

@@ -5,6 +5,8 @@
 import { DEFAULTS } from '../config/defaults.ts';
 import { runnerName } from '../core/agent.ts';
 import { ClawError } from '../core/errors.ts';
+import { commandOf, type Incoming, isOwnersCommand } from '../core/incoming.ts';
+import { queueSettings } from '../core/queue.ts';
 import { asDuplicate, type IngestResult, resultOf } from '../core/result.ts';
 import { isOwner } from '../core/routing/access.ts';
 import { identityOf, type Message } from '../core/routing/message.ts';
@@ -13,7 +15,6 @@ import { isSubagent } from '../core/routing/session-key.ts';
 import { chainOf, maySend, viewerOf } from '../core/routing/visibility.ts';
 import type { ParsedText } from '../core/session/directive.ts';
 import type { MessageOutcome, ReplyVia, TurnEntry } from '../core/session/transcript.ts';
-import { commandOf, type Incoming, isOwnersCommand, queueSettings } from '../core/turn.ts';
 import { holderOf, tokenState, tryLock } from '../store/lock.ts';
 import { findMessageId, type IdHit } from '../store/message-ids.ts';
 import { settleOutbox } from '../store/outbox.ts';

@@ -8,7 +8,11 @@
  * between any two writes: the next one to hold the session finds what is beyond the record's `bytes` and goes on.
  */
 import { runnerName } from '../core/agent.ts';
+import { commandOf, type Incoming, triggerOf } from '../core/incoming.ts';
+import { newPersonNotice, tell } from '../core/notice.ts';
+import { batchSize, overflowOf, queueSettings } from '../core/queue.ts';
 import type { SystemEvent } from '../core/schedule/system-event.ts';
+import { runSettings } from '../core/session/settings.ts';
 import {
   type AssistantEntry,
   isAssistantEntry,
@@ -20,20 +24,8 @@ import {
   type TurnEntry,
   type UserEntry,
 } from '../core/session/transcript.ts';
-import {
-  batchSize,
-  commandOf,
-  eventEntry,
-  type Incoming,
-  newPersonNotice,
-  overflowOf,
-  planTurn,
-  queueSettings,
-  runSettings,
-  type TurnPlan,
-  tell,
-  triggerOf,
-} from '../core/turn.ts';
+import { planTurn, type TurnPlan } from '../core/turn.ts';
+import { eventEntry } from '../core/turn-entry.ts';
 import { newToken } from '../store/lock.ts';
 import { findMessageId, type IdHit } from '../store/message-ids.ts';
 import {

@@ -1,8 +1,8 @@
 /** Waiting for an answer: in line for a busy session, or behind the first delivery of the same message. */
 import { outboxItem, type Place } from '../core/delivery/delivery.ts';
+import type { Incoming } from '../core/incoming.ts';
 import { asDuplicate, type IngestResult } from '../core/result.ts';
 import { type MessageOutcome, queuedAs } from '../core/session/transcript.ts';
-import type { Incoming } from '../core/turn.ts';
 import { holderOf, tokenState, tryLock } from '../store/lock.ts';
 import { findMessageId, type IdHit } from '../store/message-ids.ts';
 import { putOutbox, settleOutbox } from '../store/outbox.ts';

@@ -11,8 +11,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Context } from '../context.ts';
+import type { Incoming } from '../core/incoming.ts';
 import type { UserEntry } from '../core/session/transcript.ts';
-import type { Incoming } from '../core/turn.ts';
 import { listNames, makeFolder, putJson, type Read, readJson, syncFolder, undo } from './json-file.ts';
 import type { Layout } from './layout.ts';
 import { newToken } from './lock.ts';

@@ -1,8 +1,10 @@
 /** The facts a turn is planned from, with everything filled in; a test says only what it is about. */
+
+import type { Incoming } from '../../src/core/incoming.ts';
 import type { Message } from '../../src/core/routing/message.ts';
 import type { Zone } from '../../src/core/schedule/zone.ts';
 import type { SessionRecord } from '../../src/core/session/session.ts';
-import type { Incoming, TurnFacts } from '../../src/core/turn.ts';
+import type { TurnFacts } from '../../src/core/turn.ts';
 
 export const UTC: Zone = { name: 'UTC', isHost: false };
 export const KEY = 'agent:main:main';

@@ -2,8 +2,16 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ConfigInput } from '../../src/config/schema.ts';
 import { agentEntry, runnerName } from '../../src/core/agent.ts';
+import { type Incoming, mayUseTrigger, originOf, triggerOf } from '../../src/core/incoming.ts';
+import { newPersonNotice, resetNotice, spoken } from '../../src/core/notice.ts';
+import { batchSize } from '../../src/core/queue.ts';
 import { type ResetInfo, reduceRecord, type SessionRecord } from '../../src/core/session/session.ts';
-import { applyChange, type SettingValues, type StoredSettings } from '../../src/core/session/settings.ts';
+import {
+  applyChange,
+  ownSettings,
+  type SettingValues,
+  type StoredSettings,
+} from '../../src/core/session/settings.ts';
 import {
   type Entry,
   type HeaderEntry,
@@ -14,20 +22,11 @@ import {
   type UserEntry,
 } from '../../src/core/session/transcript.ts';
 import {
-  batchSize,
-  type Incoming,
   judgeFreshness,
-  mayUseTrigger,
-  newPersonNotice,
-  originOf,
-  ownSettings,
   planTurn,
-  resetNotice,
-  spoken,
   type TranscriptState,
   type TurnFacts,
   type TurnPlan,
-  triggerOf,
 } from '../../src/core/turn.ts';
 import {
   DAY,

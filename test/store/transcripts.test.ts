@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { originOf } from '../../src/core/incoming.ts';
 import type {
   AssistantEntry,
   CommandEntry,
@@ -8,7 +9,6 @@ import type {
   TurnEntry,
   UserEntry,
 } from '../../src/core/session/transcript.ts';
-import { originOf } from '../../src/core/turn.ts';
 import { appendLines, readTail } from '../../src/store/jsonl-file.ts';
 import { Layout } from '../../src/store/layout.ts';
 import {

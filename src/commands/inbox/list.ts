@@ -1,8 +1,8 @@
 import { Command } from 'clipanion';
 import type { Context } from '../../context.ts';
 import { EXIT } from '../../core/errors.ts';
+import type { Incoming } from '../../core/incoming.ts';
 import { maySee, viewerOf } from '../../core/routing/visibility.ts';
-import type { Incoming } from '../../core/turn.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { planTick } from '../../runner/tick.ts';
 import { readJson } from '../../store/json-file.ts';

@@ -1,8 +1,9 @@
 /** A reply on its way out: what is sent, where to, and how it stands. */
+
+import { spoken } from '../notice.ts';
 import { DROPPED } from '../result.ts';
 import type { Origin } from '../session/session.ts';
 import { type MessageOutcome, replyText } from '../session/transcript.ts';
-import { spoken } from '../turn.ts';
 
 export interface OutboxItem {
   /** the run's id: the sender's idempotency key */

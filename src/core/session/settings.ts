@@ -247,3 +247,36 @@ function queueOf(config: ConfigInput): SettingValues {
     ...(drop ? { queueDrop: drop } : {}),
   };
 }
+
+/** The session's own settings that hold in a record's session. */
+export function ownSettings(
+  config: ConfigInput,
+  stored: StoredSettings | null,
+  record: SettingsHolder,
+): SettingValues {
+  return settingsInForce(stored, record, config.session?.reset?.preserveSettings !== false);
+}
+
+/** Settings that concern a run, as a turn's line keeps them: the model, and what else somebody set. */
+export function runSettings(
+  config: ConfigInput,
+  agentId: string,
+  own: SettingValues,
+  inline: SettingValues = {},
+): { model?: string; settings?: SettingValues } {
+  const resolved = resolveSettings(config, agentId, own, inline);
+  const set = RUN_SETTINGS.flatMap(name =>
+    resolved[name].value === null ? [] : [[name, resolved[name].value]],
+  );
+  const { model, ...settings } = Object.fromEntries(set) as SettingValues;
+  return { ...(model ? { model } : {}), ...(Object.keys(settings).length > 0 ? { settings } : {}) };
+}
+
+const RUN_SETTINGS = [
+  'model',
+  'thinkingLevel',
+  'verboseLevel',
+  'reasoningLevel',
+  'elevated',
+  'ttsMode',
+] as const;

@@ -9,8 +9,8 @@ import {
   historyLimits,
   selectHistory,
 } from '../../../src/core/context/history.ts';
+import { originOf } from '../../../src/core/incoming.ts';
 import type { AssistantEntry, Entry, UserEntry } from '../../../src/core/session/transcript.ts';
-import { originOf } from '../../../src/core/turn.ts';
 import { message, NOON } from '../turn-facts.ts';
 
 const NONE: HistoryLimits = {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { originOf } from '../../../src/core/incoming.ts';
 import { reduceRecord, type SessionRecord } from '../../../src/core/session/session.ts';
 import type {
   AssistantEntry,
@@ -8,7 +9,6 @@ import type {
   TurnEndEntry,
   UserEntry,
 } from '../../../src/core/session/transcript.ts';
-import { originOf } from '../../../src/core/turn.ts';
 import { HOUR, message, NOON, record } from '../turn-facts.ts';
 
 const LATER = NOON + 5 * 60_000;
