@@ -16,6 +16,7 @@ import { listSystemEvents } from '../store/system-events.ts';
 import { newestFirst } from '../store/transcripts.ts';
 import type { Desk } from './desk.ts';
 import { sendVerdict, settingsOf } from './judge.ts';
+import { runningTurn } from './stop.ts';
 
 declare const CLAW_VERSION: string;
 
@@ -56,6 +57,7 @@ function situationOf(
     messageCount: record?.messageCount ?? 0,
     compactions: 0,
     reset: record ? resetOf(desk, record, incoming) : null,
+    runningSince: runningTurn(desk, agentId, key)?.turn.timestamp ?? null,
     waiting: listWaiting(layout, agentId, key).waiting.filter(({ incoming: each }) => !each.answered).length,
     channel: message.channel,
     from: message.from ?? null,

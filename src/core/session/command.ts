@@ -56,6 +56,8 @@ export interface Situation {
   compactions: number;
   /** null: there is no session yet */
   reset: ResetReport | null;
+  /** when the turn that runs now began; null: none runs */
+  runningSince: number | null;
   /** messages that wait behind the running turn */
   waiting: number;
   channel: string;
@@ -286,9 +288,15 @@ function status(situation: Situation): string {
     `Settings: ${set.length > 0 ? set.join(', ') : 'none set'}`,
     `Reset: ${resetLine(situation)}`,
     `Queue: ${told('queueMode', settings.queueMode)}, ${situation.waiting} waiting`,
+    ...runningLine(situation),
     sendingLine(situation),
     `Surface: ${oneLine(situation.surface ?? situation.channel)}`,
   ].join('\n');
+}
+
+function runningLine({ runningSince, now }: Situation): string[] {
+  if (runningSince === null) return [];
+  return [`Running: a turn, since ${Math.max(0, Math.round((now - runningSince) / 1000))} s (/stop ends it)`];
 }
 
 function resetLine({ reset, now, zone }: Situation): string {

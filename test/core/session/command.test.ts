@@ -161,7 +161,8 @@ describe('/status', () => {
       contextTokens: 154_000,
       estimated: true,
     };
-    const facts = { tokens, messageCount: 24, reset: RESET, surface: 'Telegram', waiting: 3 };
+    const runningSince = situation().now - 12_000;
+    const facts = { tokens, messageCount: 24, reset: RESET, surface: 'Telegram', waiting: 3, runningSince };
     expect(
       answer('/status', facts, { model: 'anthropic/opus', thinkingLevel: 'high', queueMode: 'followup' }),
     ).toEqual({
@@ -174,6 +175,7 @@ describe('/status', () => {
         'Settings: thinking level high (session)',
         'Reset: daily at 04:00, in 16h',
         'Queue: followup (session), 3 waiting',
+        'Running: a turn, since 12 s (/stop ends it)',
         'Sending: on (default)',
         'Surface: Telegram',
       ].join('\n'),

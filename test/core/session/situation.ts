@@ -19,6 +19,7 @@ export function situation(facts: Partial<Situation> = {}): Situation {
     messageCount: 0,
     compactions: 0,
     reset: null,
+    runningSince: null,
     waiting: 0,
     channel: 'cli',
     from: null,
