@@ -166,9 +166,10 @@ function describe(session: ReturnType<typeof show>): string {
       ? [`           last daily boundary ${reset.dailyResetAt} (${reset.policy.tz})`]
       : []),
     ...(reset.idleExpiresAt ? [`           idle until ${reset.idleExpiresAt}`] : []),
-    ...Object.entries(settings).map(
-      ([name, { value, source }]) => `${name.padEnd(14)} ${value ?? '-'} (${source})`,
-    ),
+    // What nobody set shows with --verbose, which also lists the archived ids.
+    ...Object.entries(settings)
+      .filter(([, { source }]) => source !== 'default' || session.archivedSessionIds !== null)
+      .map(([name, { value, source }]) => `setting    ${name} ${value ?? '-'} (${source})`),
     `transcript ${session.transcript}${session.transcriptBytes === null ? (session.messageCount > 0 ? ' (gone)' : ' (not begun)') : ` (${session.transcriptBytes} bytes)`}`,
     `replies    ${session.lastRoute ? routeText(session.lastRoute) : 'to whoever writes first'}`,
     `state      ${session.lock ? lockText(session.lock) : 'free'}, ${session.waiting} waiting`,
