@@ -52,7 +52,7 @@ export class LogsCommand extends ClawCommand {
 
   private async ownLog(desk: Desk, limit: number, paint: Paint): Promise<number> {
     const file = logFile(desk.layout.home, desk.config);
-    const size = sizeOf(file);
+    const stat = fs.statSync(file, { throwIfNoEntry: false });
     const isShown = shownTo(desk);
     const lines = lastLogLines(file, limit, isShown);
     if (!this.follow) {
@@ -65,7 +65,8 @@ export class LogsCommand extends ClawCommand {
     return untilInterrupted(signal =>
       follow({
         file,
-        from: size,
+        from: stat?.size ?? 0,
+        inode: stat?.ino,
         signal,
         onLine: bytes => {
           const line = readLogLine(bytes);

@@ -12,6 +12,8 @@ export interface FollowOptions {
   file: string;
   /** read from this byte on */
   from: number;
+  /** the file that `from` was measured in; another one that stands there by then is read from its beginning */
+  inode?: number | undefined;
   /**
    * One whole line. Gives another file to go on with, from its beginning; `stop` ends; nothing: go on.
    */
@@ -20,11 +22,12 @@ export interface FollowOptions {
 }
 
 /** Resolves when the signal is aborted or `onLine` says stop. A file that is not there yet, or no more, is waited for. */
-export function follow({ file: first, from, onLine, signal }: FollowOptions): Promise<void> {
+export function follow({ file: first, from, inode: known, onLine, signal }: FollowOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     let file = first;
     let position = from;
-    let inode: number | null = null;
+    let inode: number | null = known ?? null;
+    let watched: number | null = null;
     let watcher: fs.FSWatcher | null = null;
     const timer = setInterval(look, LOOK_EVERY);
     signal.addEventListener('abort', end);
@@ -56,8 +59,8 @@ export function follow({ file: first, from, onLine, signal }: FollowOptions): Pr
         // Another file stands there now (the log was rotated): it is read from its beginning.
         if (inode !== null) position = 0;
         inode = stat.ino;
-        watch();
       }
+      if (watched !== inode) watch(inode);
       // Cut by hand, or a torn tail was moved away: what follows is new.
       if (stat.size < position) position = stat.size;
       if (stat.size === position) return false;
@@ -79,7 +82,8 @@ export function follow({ file: first, from, onLine, signal }: FollowOptions): Pr
       return false;
     }
 
-    function watch(): void {
+    function watch(ino: number): void {
+      watched = ino;
       watcher?.close();
       try {
         watcher = fs.watch(file, look);
