@@ -58,13 +58,17 @@ describe('ids', () => {
     expect(home.run(['inbox', 'drop', row.split(' ')[0]!]).status).toBe(0);
   });
 
-  it('of messages stand in the list of deliveries', () => {
+  it('of deliveries stand whole in their list, and are what drop takes', () => {
     cat();
-    const { messageId } = home
-      .run(['ingest', '--json', '--no-wait', '--channel', 'telegram', '--from', '1', 'hello'])
-      .json();
+    home.run(['ingest', '--no-wait', '--channel', 'telegram', '--from', '1', 'hello']);
     home.run(['tick']);
-    expect(text('delivery', 'list')).toContain(`${messageId}  hello`);
+    const [head, row = ''] = text('delivery', 'list').split('\n');
+    expect(head).toMatch(/^ID +TEXT +STATE/);
+    expect(row).toMatch(/^[0-9a-f-]{36} {2}hello/);
+    expect(home.run(['delivery', 'drop', row.split(' ')[0]!])).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('hello'),
+    });
   });
 });
 

@@ -476,7 +476,7 @@ describe.skipIf(!canHaveManager)(
   () => {
     // A hardened tick has a /tmp of its own: it would not see a clone that lies there.
     const inTmp = /^\/(var\/)?tmp\//.test(fs.realpathSync(BIN));
-    it.each([['', 'plain'], ...(inTmp ? [] : [['--hardened', 'plain'] as const]), ['', 'st%h $HOME\'q"\\z']])(
+    it.each([['', 'plain'], ...(inTmp ? [] : [['--hardened', 'plain']]), ['', 'st%h $HOME\'q"\\z']])(
       'starts the tick, %s, with a store named %s',
       { timeout: 60_000 },
       (option, name) => {

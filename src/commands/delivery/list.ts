@@ -8,7 +8,7 @@ import type { Desk } from '../../runner/desk.ts';
 import { listOutbox, listSent } from '../../store/outbox.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
-import { age, isoTime, table } from '../format.ts';
+import { age, isoTime, table, terminalWidth } from '../format.ts';
 import { printJson, printOut } from '../output.ts';
 
 /** A delivery as it is shown. */
@@ -58,8 +58,10 @@ export class DeliveryListCommand extends ClawCommand {
     else
       printOut(
         table(
-          ['TEXT', 'STATE', 'TO', 'AGE', 'TRIES', 'NEXT', 'WHY', 'ID'],
+          ['ID', 'TEXT', 'STATE', 'TO', 'AGE', 'TRIES', 'NEXT', 'WHY'],
           shown.map(row => cells(row, context.now())),
+          terminalWidth(),
+          { whole: ['ID'], giving: ['WHY', 'TO'], text: ['TEXT'] },
         ),
       );
     for (const { file, reason } of unreadable) this.warn(`${file}: ${reason}; it is left in place`);
@@ -73,7 +75,8 @@ function cells(row: DeliveryRow, now: number): string[] {
   const tries = row.failures + (row.state === 'sent' ? 1 : 0);
   const next = row.nextAttemptAt === null ? '' : `in ${age(Date.parse(row.nextAttemptAt) - now)}`;
   const why = row.state === 'sent' ? '' : row.reason;
-  return [row.text, row.state, `${row.channel}:${row.to}`, age(row.ageMs), String(tries), next, why, row.id];
+  const to = `${row.channel}:${row.to}`;
+  return [row.id, row.text, row.state, to, age(row.ageMs), String(tries), next, why];
 }
 
 /**
