@@ -39,11 +39,12 @@ function failedOnce(): Gate {
 /** Resolves when another process stands before the session's lock: it looks there again and again. */
 async function underWay(started: { child: { pid?: number | undefined } }): Promise<void> {
   const stack = () => fs.readFileSync(`/proc/${started.child.pid}/stat`, 'latin1').split(') ')[1]!.split(' ');
-  // Its processor time stands still only between looks; more of it than a start takes means it has begun to look.
-  for (let before = -1, now = 0; now !== before || now < 5; ) {
-    before = now;
+  // Once it has started and only looks, its processor time stands still from one look of ours to the next.
+  for (let before = 0, still = 0; still < 2; ) {
     await new Promise(resolve => setTimeout(resolve, 300));
-    now = Number(stack()[11]);
+    const now = Number(stack()[11]);
+    still = now === before && now > 1 ? still + 1 : 0;
+    before = now;
   }
 }
 
