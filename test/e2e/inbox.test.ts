@@ -39,12 +39,11 @@ function failedOnce(): Gate {
 /** Resolves when another process stands before the session's lock: it looks there again and again. */
 async function underWay(started: { child: { pid?: number | undefined } }): Promise<void> {
   const stack = () => fs.readFileSync(`/proc/${started.child.pid}/stat`, 'latin1').split(') ')[1]!.split(' ');
-  // Once it has started and only looks, its processor time stands still from one look of ours to the next.
-  for (let before = 0, still = 0; still < 2; ) {
-    await new Promise(resolve => setTimeout(resolve, 300));
-    const now = Number(stack()[11]);
-    still = now === before && now > 1 ? still + 1 : 0;
-    before = now;
+  // A start works without a rest; who stands before a lock sleeps nearly always.
+  for (let asleep = 0; asleep < 8; ) {
+    await new Promise(resolve => setTimeout(resolve, 25));
+    const [state, ...numbers] = stack();
+    asleep = state === 'S' && Number(numbers[10]) > 1 ? asleep + 1 : 0;
   }
 }
 
