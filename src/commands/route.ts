@@ -175,7 +175,7 @@ function describeDirectives({ settings = {}, command, refused = [] }: Directives
     ...(command ? [`/${command}`] : []),
     ...refused.map(name => `/${name} (not for this sender)`),
   ];
-  return parts.length > 0 ? [`directives ${parts.join(', ')}`] : [];
+  return parts.length > 0 ? [`says      ${parts.join(', ')}`] : [];
 }
 
 function describe(report: RouteReport): string {

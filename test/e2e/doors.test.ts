@@ -270,6 +270,21 @@ describe('an agent', () => {
   });
 });
 
+describe('notes of the agent', () => {
+  it('are quoted in its private main session and to nobody else (Z11 openclaw#85240)', () => {
+    home = new Home({ session: { dmScope: 'per-peer' } });
+    const workspace = home.path('agents', 'main', 'workspace');
+    fs.mkdirSync(path.join(workspace, 'memory'), { recursive: true });
+    fs.writeFileSync(path.join(workspace, 'MEMORY.md'), 'The spare key is with Ada.\n');
+    fs.writeFileSync(path.join(workspace, 'memory', '2026-01-02.md'), 'The spare key was moved.\n');
+    const asked = 'where is the spare key?';
+    expect(home.run(['ingest', '--session', 'main', asked]).stdout).toContain('with Ada');
+    const peer = home.run(['ingest', '--channel', 'telegram', '--from', '1', asked]);
+    expect(peer.status).toBe(0);
+    expect(peer.stdout).not.toMatch(/Ada|moved/);
+  });
+});
+
 describe('an agent in a conversation with somebody else', () => {
   it('writes to no other conversation, by whatever spelling, and learns nothing of it (A06 openclaw/trust#12)', () => {
     home = new Home(withRunner({ command: 'cat', context: 'claw' }, { session: { dmScope: 'per-peer' } }));

@@ -208,6 +208,24 @@ describe('commands while a turn runs', { timeout: PATIENT }, () => {
     expect(inbox(home)).toEqual([]);
   });
 
+  it.each([
+    ['sessions', 'patch', 'main', '--set', 'label=mine'],
+    ['sessions', 'list'],
+    ['sessions', 'list', '--active', '60'],
+    ['sessions', 'show', 'main', '--verbose'],
+    ['sessions', 'history', 'main'],
+    ['sessions', 'search', 'first'],
+    ['inbox', 'list'],
+    ['status'],
+  ])('claw %s %s waits for no turn', async (...args) => {
+    open();
+    const first = await busy();
+    // The agent does not end before its gate opens: what waited for it would never come back.
+    expect(home.run([...args, '--json']).status).toBeLessThanOrEqual(args[0] === 'status' ? 1 : 0);
+    expect(ends()).toEqual([]);
+    await finish(first.done);
+  });
+
   it('do not divide what waits', async () => {
     open();
     const first = await busy();
