@@ -38,7 +38,8 @@ export function settleTurn(
   const { layout, context } = desk;
   if (end.status === 'failed' || end.status === 'interrupted') {
     const last = users.at(-1);
-    if (last) {
+    // A job's run is tried again by the job's own rules, not by hand.
+    if (last && !last.job) {
       const hit = last.identity && findMessageId(layout, last.identity, context.now(), desk.idRetention);
       putFailed(context, layout, {
         agentId: seat.agentId,

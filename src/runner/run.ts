@@ -69,7 +69,7 @@ export async function runTurn(
       { ...request, signal: control.signal, ...(streams && hooks.onDelta ? { onDelta: hooks.onDelta } : {}) },
       {
         baseEnv: desk.context.env,
-        origin: 'user',
+        origin: users.at(-1)!.job?.kind ?? 'user',
         home: desk.context.home,
         configFile: desk.context.configFile,
         now: desk.context.now,
@@ -101,6 +101,7 @@ export async function runTurn(
     aborted ? (asked ?? { kind: 'stop', messageId: '' }) : null,
   );
   if (delivery.decision === 'deny') end.delivery = delivery;
+  if (users.at(-1)!.job) end.unasked = true;
   const next = append(desk, state, reply ? [reply, end] : [end]).state;
   hooks.onEnd?.(end);
   const printed = new Set<string>();
@@ -130,7 +131,8 @@ function requestOf(desk: Desk, seat: Seat, record: SessionRecord, { turn, users 
       'claw config show',
     );
   }
-  const timeoutSeconds = runner?.timeoutSeconds ?? agent?.timeoutSeconds ?? defaults?.timeoutSeconds;
+  const timeoutSeconds =
+    last.job?.timeoutSeconds ?? runner?.timeoutSeconds ?? agent?.timeoutSeconds ?? defaults?.timeoutSeconds;
   const transcript = layout.transcript(seat.agentId, record.sessionId);
   const own = new Set(users.map(user => user.id));
   const workspace = agent?.workspace ?? defaults?.workspace;

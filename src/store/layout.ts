@@ -103,6 +103,17 @@ export class Layout {
   jobsLock(): string {
     return path.join(this.home, 'locks', '@cron', 'jobs');
   }
+  /** held while a job (or heartbeat) runs; `name` is its encoded id */
+  runningLock(name: string): string {
+    return path.join(this.home, 'locks', '@run', name);
+  }
+  /** held for the moment of an append to a job's past */
+  runsLock(name: string): string {
+    return path.join(this.home, 'locks', '.runs', name);
+  }
+  claims(): string {
+    return path.join(this.home, 'claims');
+  }
   configLock(): string {
     return path.join(this.home, 'locks', '.config', 'file');
   }

@@ -41,7 +41,7 @@ export interface TokenCounts {
 
 /** Why and when a session began anew, or went on in an earlier transcript. `previousSessionId` is the archived one. */
 export interface ResetInfo {
-  reason: 'daily' | 'idle' | 'user' | 'missing' | 'operator' | 'resume';
+  reason: 'daily' | 'idle' | 'user' | 'missing' | 'operator' | 'resume' | 'cron';
   /** epoch ms */
   at: number;
   previousSessionId: string;
@@ -87,6 +87,8 @@ export function reduceRecord(record: SessionRecord, entry: Entry, end: number): 
   const next: SessionRecord = { ...record, bytes: end };
   if (isUserEntry(entry)) {
     next.messageCount++;
+    // A heartbeat does not show a session as used.
+    if (entry.job?.kind === 'heartbeat') return next;
     next.updatedAt = Math.max(next.updatedAt, entry.timestamp);
     // Chatter that is kept as context, and what another session wrote, are no message of a real user.
     if (entry.recorded || entry.hops || entry.sentFrom) return next;
@@ -97,9 +99,9 @@ export function reduceRecord(record: SessionRecord, entry: Entry, end: number): 
     next.updatedAt = Math.max(next.updatedAt, entry.timestamp);
     if (entry.model) next.model = entry.model;
   } else if (isTurnEndEntry(entry)) {
-    const { status, usage } = entry;
+    const { status, usage, unasked } = entry;
     if (usage) next.tokens = addUsage(record.tokens, usage);
-    if (status === 'replied' || status === 'silent') delete next.untoldReset;
+    if (!unasked && (status === 'replied' || status === 'silent')) delete next.untoldReset;
   } else if (isCommandEntry(entry)) {
     next.updatedAt = Math.max(next.updatedAt, entry.timestamp);
     delete next.untoldReset;
