@@ -461,11 +461,9 @@ export function concludeRun(
 function overlapOf(state: JobState, { startedAt, endedAt, dueAt }: EndedRun, host: Zone): PlannedRecord[] {
   if (state.seen === null || !state.seen.enabled || state.disabled !== null || state.position === null)
     return [];
-  const from = Math.max(state.position, dueAt ?? state.position, startedAt);
-  if (endedAt <= from) return [];
-  return stretch(
-    instantsIn({ schedule: state.seen.schedule, from, to: endedAt }, host),
-    'skipped',
-    'overlap',
-  );
+  const { schedule } = state.seen;
+  const from = Math.max(state.position, dueAt ?? state.position);
+  // Something was due before it started (a run by hand): that is the planner's to judge, and what came after it.
+  if (instantsIn({ schedule, from, to: startedAt }, host) !== null) return [];
+  return stretch(instantsIn({ schedule, from, to: endedAt }, host), 'skipped', 'overlap');
 }
