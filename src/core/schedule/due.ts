@@ -67,6 +67,9 @@ export function rulesOf(job: Job, cron: ConfigInput['cron']): JobRules {
   };
 }
 
+/** What of a definition decides about time; its schedule has the anchor and zone it was first seen with. */
+export type DueJob = Pick<Job, 'id' | 'enabled' | 'schedule'>;
+
 export interface DueFacts {
   /** epoch ms */
   now: number;
@@ -110,7 +113,7 @@ export interface JobPlan {
  *
  * @param state what its lines come to
  */
-export function planJob(job: Job, state: JobState, facts: DueFacts): JobPlan {
+export function planJob(job: DueJob, state: JobState, facts: DueFacts): JobPlan {
   const { now, host } = facts;
   const seen = seenNow(job, state, facts);
   let known = seen === null ? state : reduceRun(state, seen);
@@ -156,7 +159,7 @@ export function planJob(job: Job, state: JobState, facts: DueFacts): JobPlan {
 }
 
 /** When the job is due next as far as one can see now; reads only. Null where it is not due any more. */
-export function nextDue(job: Job, state: JobState, facts: DueFacts): number | null {
+export function nextDue(job: DueJob, state: JobState, facts: DueFacts): number | null {
   const plan = planJob(job, state, facts);
   return plan.runs[0]?.dueAt ?? plan.next;
 }
@@ -177,10 +180,9 @@ export function backOff(rules: JobRules, failures: number): number {
 }
 
 /** The `seen` line for a definition that is new or has changed, null where it is known. */
-function seenNow(job: Job, state: JobState, facts: DueFacts): SeenRecord | null {
+function seenNow(job: DueJob, state: JobState, facts: DueFacts): SeenRecord | null {
   const { now, definedAt, definition } = facts;
-  const { id, enabled } = job;
-  const schedule = settledSchedule(job, state);
+  const { id, enabled, schedule } = job;
   const seen = state.seen;
   const line: SeenRecord = {
     action: 'seen',
@@ -197,18 +199,7 @@ function seenNow(job: Job, state: JobState, facts: DueFacts): SeenRecord | null 
   return line;
 }
 
-/** A zone or anchor that the author left out is the one it was first seen with, not what holds on this host today. */
-function settledSchedule(job: Job, { seen }: JobState): StoredSchedule {
-  const { schedule, assumed = [] } = job;
-  const before = seen?.schedule;
-  if (schedule.kind === 'every' && before?.kind === 'every' && assumed.includes('anchor'))
-    return before.everyMs === schedule.everyMs ? before : schedule;
-  if (schedule.kind === 'cron' && before?.kind === 'cron' && assumed.includes('zone'))
-    return before.expr === schedule.expr ? before : schedule;
-  return schedule;
-}
-
-function idleBecause(job: Job, state: JobState): JobPlan['idle'] {
+function idleBecause(job: DueJob, state: JobState): JobPlan['idle'] {
   if (!job.enabled) return 'disabled';
   if (state.disabled !== null) return 'failures';
   return state.done ? 'done' : null;
@@ -391,7 +382,7 @@ export interface AfterRun {
  * @param state as it was before the run
  */
 export function concludeRun(
-  job: Job,
+  job: Pick<Job, 'id'>,
   state: JobState,
   run: EndedRun,
   ending: RunEnding,

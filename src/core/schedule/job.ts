@@ -39,8 +39,6 @@ export interface Job {
   createdAtMs?: number;
   updatedAtMs?: number;
   schedule: StoredSchedule;
-  /** what of the schedule its author left out and was filled in; never stored */
-  assumed?: ('anchor' | 'zone')[];
   /** `main`, `isolated`, or the key of a session the turn runs in */
   sessionTarget: string;
   wakeMode: 'now' | 'next-heartbeat';
