@@ -29,7 +29,7 @@ export interface ExecRequest {
   /** a name on the PATH of `env`, an absolute path, one that begins with `~/`, or one with a slash relative to `cwd` */
   command: string;
   args: readonly string[];
-  /** the whole environment; must hold CLAW_RUN_ID=<runId>, by which stray descendants are found */
+  /** the whole environment; must hold CLAW_RUN_ID=<runId> (or CLAW_JOB_RUN_ID), by which stray descendants are found */
   env: Readonly<Record<string, string>>;
   cwd: string;
   /** written in full, then closed; null = stdin is /dev/null */

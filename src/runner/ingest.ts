@@ -60,7 +60,7 @@ export interface IngestOptions {
   /** how the reply goes back; default: to stdout, and to the sender with `deliver` */
   via?: ReplyVia;
   /** what a session or the operator wrote into another session */
-  sent?: Pick<Incoming, 'sentFrom' | 'announceTo' | 'settings'>;
+  sent?: Pick<Incoming, 'sentFrom' | 'announceTo' | 'settings' | 'job'>;
   signal?: AbortSignal;
   /** ended by a person's Ctrl-C, which also ends the turn */
   stopped?(): boolean;
