@@ -117,7 +117,7 @@ export class MessageSendCommand extends ClawCommand {
       );
     }
     putOutbox(context, layout, item);
-    const { sent, waiting } = await deliver(desk, each => each.id === item.id);
+    const { sent, waiting } = await deliver(desk, { only: each => each.id === item.id });
     const left = waiting[0]?.reason ?? null;
     if (this.json) printJson({ deliveryId: item.id, sent: sent.includes(item.id), reason: left });
     else printOut(left === null ? 'sent\n' : `not sent yet: ${left}\n  try: claw delivery list\n`);
