@@ -9,6 +9,7 @@ import { type Lock, tryLock } from '../store/lock.ts';
 import { dropOutbox, listOutbox, prepareSent, readOutbox, updateOutbox } from '../store/outbox.ts';
 import type { Desk } from './desk.ts';
 import { stopOrphans } from './orphans.ts';
+import { whyNotThere } from './push.ts';
 
 export interface DeliveryReport {
   sent: string[];
@@ -98,6 +99,13 @@ async function serve(
     const held = await holdItem(desk, id, sessionKey, async (item, lock) => {
       // Another process may have tried it between the listing and the lock.
       if (!force && delayOf(desk, item) !== null) return;
+      const why = item.proactive ? whyNotThere(desk, item) : null;
+      if (why !== null) {
+        if (item.state !== 'dead' || item.reason !== why)
+          updateOutbox(desk.context, desk.layout, { ...item, state: 'dead', reason: why });
+        report.waiting.push({ id, reason: why });
+        return;
+      }
       trouble = await attempt(desk, item, sender, { lock, signal }, report);
     });
     if (!held) report.waiting.push({ id, reason: 'another process is sending it' });
