@@ -167,7 +167,7 @@ export class IngestCommand extends MessageCommand {
     try {
       const own = (item: OutboxItem) =>
         item.messageId === result.messageId && item.sessionKey === result.sessionKey;
-      const report = await deliver(desk, own);
+      const report = await deliver(desk, { only: own });
       for (const { reason } of report.waiting) this.warn(`a reply was not sent: ${reason}`);
     } catch (error) {
       // The message is answered and its reply stands in the outbox; nothing here may look like a failure of it.

@@ -1,6 +1,7 @@
 import { Command, Option } from 'clipanion';
 import type { Context } from '../context.ts';
 import { EXIT } from '../core/errors.ts';
+import { planDailyResets } from '../runner/sweep.ts';
 import { planTick, stampTick, tick } from '../runner/tick.ts';
 import { ClawCommand } from './base.ts';
 import { openDesk } from './desk.ts';
@@ -25,7 +26,7 @@ export class TickCommand extends ClawCommand {
     requireOperator(context, 'tick');
     const desk = await openDesk(context, this.dryRun ? {} : { log: 'tick' });
     if (this.dryRun) {
-      const plan = planTick(desk);
+      const plan = { ...planTick(desk), resets: planDailyResets(desk).resets };
       if (this.json) printJson(plan);
       else
         printOut(
@@ -34,6 +35,7 @@ export class TickCommand extends ClawCommand {
               ({ key, evidence }) =>
                 `${key}  ${evidence === 'turn' ? 'an unfinished turn' : 'waiting messages'}\n`,
             )
+            .concat(plan.resets.map(({ key }) => `${key}  a daily reset\n`))
             .join('') || 'Nothing to do.\n',
         );
       return EXIT.ok;
@@ -51,6 +53,7 @@ export class TickCommand extends ClawCommand {
     else {
       const failed = new Set(report.failed.map(({ sessionKey }) => sessionKey));
       for (const key of report.worked) printOut(`${key}  ${failed.has(key) ? 'failed' : 'done'}\n`);
+      for (const { sessionKey } of report.resets.reset) printOut(`${sessionKey}  reset\n`);
       for (const id of report.delivery.sent) printOut(`delivery ${id}  sent\n`);
     }
     for (const { sessionKey, reason } of report.failed)

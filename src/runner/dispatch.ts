@@ -42,26 +42,31 @@ export interface Dispatched {
 
 const SERVICES: Partial<Record<SenderKind, Service>> = { webhook, telegram, slack, discord, ntfy };
 
+/** An item that is being sent. */
+export interface Hold {
+  /** its own lock, held */
+  lock: Lock;
+  /** makes an item durable that has got further: called after each message but the last */
+  keep: (item: OutboxItem) => void;
+  /** aborted: the sender is ended; what it has not sent then waits */
+  signal?: AbortSignal;
+}
+
 /**
  * Sends one item.
- *
- * @param lock the item's own, held
- * @param keep makes an item durable that has got further: called after each message but the last
  */
 export async function dispatch(
   desk: Desk,
   item: OutboxItem,
   sender: Sender,
-  lock: Lock,
-  keep: (item: OutboxItem) => void,
+  hold: Hold,
 ): Promise<Dispatched> {
   const [kind] = kindsOf(sender);
   const service = kind && SERVICES[kind];
-  if (service)
-    return throughService(desk, item, { kind, service, settings: sender[kind] as Access }, lock, keep);
+  if (service) return throughService(desk, item, { kind, service, settings: sender[kind] as Access }, hold);
   const verdict =
     sender.file === undefined
-      ? await throughCommand(desk, item, sender, lock)
+      ? await throughCommand(desk, item, sender, hold)
       : intoFile(desk, item, sender.file);
   return {
     verdict: masked(verdict, [...secretsOf(desk.context.env), ...Object.values(sender.env ?? {})]),
@@ -86,7 +91,12 @@ function intoFile(desk: Desk, item: OutboxItem, file: string): Verdict {
 }
 
 /** Exit 0 is sent, 75 (EX_TEMPFAIL) and a timeout are temporary, the rest is for a person to look at. */
-async function throughCommand(desk: Desk, item: OutboxItem, sender: Sender, lock: Lock): Promise<Verdict> {
+async function throughCommand(
+  desk: Desk,
+  item: OutboxItem,
+  sender: Sender,
+  { lock, signal }: Hold,
+): Promise<Verdict> {
   const { context, layout } = desk;
   const filled = fillArguments(sender.args ?? [], item);
   if ('problem' in filled) return { outcome: 'permanent', reason: filled.problem };
@@ -103,8 +113,10 @@ async function throughCommand(desk: Desk, item: OutboxItem, sender: Sender, lock
     killGraceMs: 2000,
     maxOutputBytes: 1024 * 1024,
     now: context.now,
+    ...(signal ? { signal } : {}),
   });
   if (outcome.exitCode === 0) return { outcome: 'sent' };
+  if (outcome.aborted) return temporary('claw was told to end while its sender ran', null);
   const stderr = outcome.stderr.trim().slice(-300);
   const reason =
     outcome.spawnError?.message ??
@@ -150,8 +162,7 @@ async function throughService(
   desk: Desk,
   item: OutboxItem,
   { kind, service, settings }: Line,
-  lock: Lock,
-  keep: (item: OutboxItem) => void,
+  { lock, keep, signal }: Hold,
 ): Promise<Dispatched> {
   const unlocked = unlock(desk, kind, settings);
   // Nothing was sent, and nothing is wrong with the reply: it waits until the setting is mended.
@@ -171,7 +182,7 @@ async function throughService(
   let address: string | null = null;
   const opening = service.open?.(item, access);
   if (opening && service.opened) {
-    const answer = await post(opening, timeoutMs);
+    const answer = await post(opening, timeoutMs, signal);
     if ('trouble' in answer) return ended(temporary(answer.trouble, null), true);
     const opened = service.opened(answer, now());
     if ('outcome' in opened) return ended(opened);
@@ -185,10 +196,12 @@ async function throughService(
     // Of a text that is all blanks the service shall say itself what it thinks of it.
     if (piece === null && part > 0) return ended({ outcome: 'sent' });
     const { text, next } = piece ?? { text: item.text, next: item.text.length };
+    if (signal?.aborted)
+      return ended(temporary('claw was told to end before all of it was sent', null), true);
     // Whoever holds the item now sends it.
     if (!lock.held()) return ended(temporary('another process took the delivery over', null));
     const message = { item, text, part, key: keyOfPart(item, part), now: now(), address };
-    const answer = await post(signed(service.posting(message, access), message, access), timeoutMs);
+    const answer = await post(signed(service.posting(message, access), message, access), timeoutMs, signal);
     if ('trouble' in answer) return ended(temporary(answer.trouble, null), true);
     const verdict = service.judge(answer, now());
     if (verdict.outcome !== 'sent') return ended(verdict);

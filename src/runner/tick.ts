@@ -20,6 +20,7 @@ import type { CleanupReport } from './clean.ts';
 import { type DeliveryReport, deliver } from './deliver.ts';
 import { type Desk, TurnInterrupted } from './desk.ts';
 import { stopOrphans } from './orphans.ts';
+import { planDailyResets, resetDaily, type SweepReport } from './sweep.ts';
 import { workSession } from './turn.ts';
 
 /** One session with something left to do, and what shows it. */
@@ -38,6 +39,8 @@ export interface TickReport {
   busy: string[];
   /** sessions that could not be worked, and why */
   problems: { sessionKey: string; reason: string }[];
+  /** sessions whose day was over, and those that were in use then */
+  resets: SweepReport;
   delivery: DeliveryReport;
   /** what retention removed; null where none is set, or it was looked at less than a day ago */
   cleanup: CleanupReport | null;
@@ -85,6 +88,7 @@ export async function tick(desk: Desk, options: { signal?: AbortSignal; max?: nu
     failed: [],
     busy: [],
     problems: [],
+    resets: { reset: [], left: [] },
     delivery: { sent: [], waiting: [] },
     cleanup: null,
   };
@@ -109,6 +113,10 @@ export async function tick(desk: Desk, options: { signal?: AbortSignal; max?: nu
     };
     await Promise.all(Array.from({ length: Math.min(AT_ONCE, queue.length) }, worker));
   });
+  await attempt('resets', async () => {
+    if (!options.signal?.aborted)
+      report.resets = await resetDaily(desk, planDailyResets(desk), options.signal);
+  });
   await attempt('pending', () => {
     for (const agentId of listPendingAgents(desk.layout)) collectOfferedReplies(desk, agentId);
   });
@@ -120,7 +128,7 @@ export async function tick(desk: Desk, options: { signal?: AbortSignal; max?: nu
     }
   });
   await attempt('outbox', async () => {
-    report.delivery = await deliver(desk);
+    report.delivery = await deliver(desk, options.signal ? { signal: options.signal } : {});
   });
   await attempt('outbox', () => expireDeliveries(desk));
   if (desk.config.session?.retention !== undefined && !options.signal?.aborted) {

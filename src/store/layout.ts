@@ -157,6 +157,14 @@ export class Layout {
   tickStamp(): string {
     return path.join(this.home, 'logs', 'tick');
   }
+  /** when the last look for daily resets was complete */
+  sweepStamp(): string {
+    return path.join(this.home, 'logs', 'resets');
+  }
+  /** how much an agent did in a day, as the sizes of files */
+  counts(agentId: string): string {
+    return path.join(this.home, 'counts', agentId);
+  }
   cleanupStamp(): string {
     return path.join(this.home, 'logs', 'cleanup');
   }
