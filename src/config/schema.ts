@@ -477,7 +477,7 @@ const messagesSchema = z.strictObject({
 
 const cronSchema = z.strictObject({
   enabled: z.boolean().optional().describe('false: no job runs; default true'),
-  maxConcurrentRuns: count.optional().describe('runs at a time per agent; default 1'),
+  maxConcurrentRuns: count.optional().describe('runs at a time per agent; default 4'),
   catchUp: z.enum(['skip', 'once', 'all']).optional().describe('what happens to missed runs; default once'),
   grace: duration.optional().describe('how late a missed run may start; default half the period, 2m to 12h'),
   retry: z
