@@ -24,6 +24,7 @@ import { exec } from './exec.ts';
 import { ingest } from './ingest.ts';
 import type { Start } from './perform.ts';
 import { lastRouteOf, putProactive } from './push.ts';
+import { putWakingEvent } from './wake.ts';
 
 /** How long a job stands in line for a session that somebody else uses, ms. */
 const LINE = 6 * 3_600_000;
@@ -35,8 +36,6 @@ const TEMPORARY = 75;
 export interface CarryOptions {
   /** why commands of the jobs file may not be run; null: they may */
   unsafe: string | null;
-  /** sees to it that the main session has a turn for what waits, whatever its heartbeats do */
-  wake(agentId: string, key: string): void;
   /** whether an event for the next heartbeat would wait for one that does not come, or not now */
   needsWake(agentId: string): boolean;
 }
@@ -93,10 +92,10 @@ function putEvent(
   if (text === '') return { status: 'skipped', reason: 'empty-text' };
   const key = mainSessionKey(agentId, desk.config.session);
   const wakes = job.wakeMode === 'now' || options.needsWake(agentId);
-  // The mark first: an event whose turn nobody sees to would wait for ever.
-  if (wakes) options.wake(agentId, key);
   const place = { id: job.id, runId, agentId, ...(dueAt === undefined ? {} : { dueAt }) };
-  putSystemEvent(desk.context, desk.layout, { agentId, key, text, source: 'cron', runId, job: place }, runId);
+  const event = { agentId, key, text, source: 'cron' as const, runId, job: place };
+  if (wakes) putWakingEvent(desk, event, runId);
+  else putSystemEvent(desk.context, desk.layout, event, runId);
   return { status: 'queued', sessionKey: key, summary: summaryOf(text) };
 }
 
@@ -145,14 +144,18 @@ async function askAgent(
     const delivery = { status: 'suppressed', reason: 'the agent sent to them itself', id: itself.id };
     return { ...ending, delivery };
   }
-  return { ...ending, delivery: send(desk, runId, { agentId, key, sessionId: sessionId ?? '' }, target, text) };
+  return {
+    ...ending,
+    delivery: send(desk, runId, { agentId, key, sessionId: sessionId ?? '' }, target, text),
+  };
 }
 
 const NOBODY: RunEnding = {
   status: 'error',
   error: {
     code: 'no-target',
-    message: 'there is nobody to deliver to: the job names no recipient, and nobody has written to the main session',
+    message:
+      'there is nobody to deliver to: the job names no recipient, and nobody has written to the main session',
     hint: 'claw cron edit ID --channel CHANNEL --to RECIPIENT',
   },
   delivery: { status: 'no-target' },
@@ -206,7 +209,8 @@ async function resultOf(
 /** A failure is a result too: the message is not tried again here, that is the job's to decide. */
 function endedBefore(desk: Desk, message: Message, agentId: string, key: string): IngestResult | null {
   const hit = hitOf(desk, message);
-  const outcome = hit && messageOutcome(desk.layout.transcript(hit.agentId, hit.sessionId), hit.at, message.id!);
+  const outcome =
+    hit && messageOutcome(desk.layout.transcript(hit.agentId, hit.sessionId), hit.at, message.id!);
   if (outcome?.state !== 'ended' || outcome.end.status !== 'failed') return null;
   const { end } = outcome;
   return {
@@ -225,7 +229,8 @@ function hitOf(desk: Desk, message: Message) {
 /** The run id of the turn that answered a message, as its agent knew it. */
 function turnOf(desk: Desk, message: Message): string | null {
   const hit = hitOf(desk, message);
-  const outcome = hit && messageOutcome(desk.layout.transcript(hit.agentId, hit.sessionId), hit.at, message.id!);
+  const outcome =
+    hit && messageOutcome(desk.layout.transcript(hit.agentId, hit.sessionId), hit.at, message.id!);
   return outcome?.state === 'ended' ? outcome.turn.runId : null;
 }
 
@@ -328,7 +333,8 @@ function said(text: string): Pick<RunEnding, 'summary'> {
 function failureOf(what: string, ended: Awaited<ReturnType<typeof exec>>): RunEnding {
   const last = ended.stderr.trim().split('\n').at(-1)?.slice(0, 500);
   const because = last ? `: ${last}` : '';
-  if (ended.timedOut) return { status: 'timeout', error: { code: 'timeout', message: `${what} took too long` } };
+  if (ended.timedOut)
+    return { status: 'timeout', error: { code: 'timeout', message: `${what} took too long` } };
   if (ended.spawnError)
     return { status: 'error', error: { code: 'spawn', message: `${what}: ${ended.spawnError.message}` } };
   const how = ended.signal ? `was ended by ${ended.signal}` : `ended with status ${ended.exitCode}`;

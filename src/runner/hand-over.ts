@@ -5,7 +5,13 @@ import { DROPPED } from '../core/result.ts';
 import { isSubagent } from '../core/routing/session-key.ts';
 import type { RunLine } from '../core/schedule/run-record.ts';
 import type { SessionRecord } from '../core/session/session.ts';
-import type { AssistantEntry, MessageOutcome, TurnEndEntry, TurnEntry, UserEntry } from '../core/session/transcript.ts';
+import type {
+  AssistantEntry,
+  MessageOutcome,
+  TurnEndEntry,
+  TurnEntry,
+  UserEntry,
+} from '../core/session/transcript.ts';
 import { newToken, tokenState } from '../store/lock.ts';
 import { findMessageId } from '../store/message-ids.ts';
 import { putOutbox } from '../store/outbox.ts';
@@ -17,8 +23,8 @@ import {
   putFailed,
   syncPending,
 } from '../store/pending.ts';
-import { saveRecord } from '../store/sessions.ts';
 import { appendRuns, readRuns } from '../store/runs.ts';
+import { saveRecord } from '../store/sessions.ts';
 import { dropSystemEvents, listSystemEvents, putSystemEvent } from '../store/system-events.ts';
 import type { Desk, OpenTurn, Seat } from './desk.ts';
 

@@ -21,7 +21,7 @@ import {
   planJob,
   type RunEnding,
 } from '../core/schedule/due.ts';
-import type { Job, JobPayload } from '../core/schedule/job.ts';
+import type { Job } from '../core/schedule/job.ts';
 import { type JobState, type RunLine, type RunRecord, reduceRuns } from '../core/schedule/run-record.ts';
 import { localTimeAt } from '../core/schedule/zone.ts';
 import { type Claim, dropClaim, listClaims, putClaim } from '../store/claims.ts';
@@ -70,9 +70,9 @@ export interface Performer {
   /** false: a start that died half-way is not begun again by itself */
   mayRepeat(task: Task): boolean;
   /** before the record is written; done again after a crash */
-  announce(task: Task, record: RunRecord, alert: AfterRun['alert']): void | Promise<void>;
-  /** behind the durable record; done again after a crash */
-  settle(task: Task, record: RunRecord): void | Promise<void>;
+  announce(task: Task, record: RunRecord, alert: AfterRun['alert'], failures: number): void;
+  /** records that are kept no longer */
+  forget(task: Task, records: readonly RunRecord[]): void;
 }
 
 export type Performed =
@@ -187,7 +187,6 @@ async function recover(
     line => line.action === 'finished' && line.runId === claim.runId,
   );
   if (known !== undefined) {
-    await performer.settle(task, known as RunRecord);
     dropClaim(layout, claim);
     return { state: 'done', record: known as RunRecord, alert: null };
   }
@@ -196,7 +195,10 @@ async function recover(
   const message = 'the process that ran it ended before it did';
   return finish(desk, task, claim, performer, {
     status: 'interrupted',
-    error: { code: 'interrupted', message, hint: `claw cron run ${task.id} --force` },
+    error: {
+      ...{ code: 'interrupted', message },
+      ...(task.job === null ? {} : { hint: `claw cron run ${task.id} --force` }),
+    },
   });
 }
 
@@ -261,15 +263,14 @@ async function finish(
   const after = concludeRun(task.due, state, run, ending, factsOf(desk, task));
   const record = after.lines[0] as RunRecord;
   record.agentId = task.agentId;
-  await performer.announce(task, record, after.alert);
+  const { failures } = reduceRuns(after.lines, state);
+  performer.announce(task, record, after.alert, failures);
   appendRuns(context, layout, task.id, after.lines);
-  await performer.settle(task, record);
   dropClaim(layout, claim);
-  pruneRuns(context, layout, task.id, task.keep, lines => reduceRuns(lines));
+  const gone = pruneRuns(context, layout, task.id, task.keep, lines => reduceRuns(lines));
+  performer.forget(
+    task,
+    gone.filter(line => line.action === 'finished'),
+  );
   return { state: 'done', record, alert: after.alert };
-}
-
-/** The kinds of payload whose start may be begun again: a turn and an event are found where they stand. */
-export function isRepeatable(payload: JobPayload | undefined): boolean {
-  return payload?.kind !== 'exec';
 }

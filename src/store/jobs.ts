@@ -141,7 +141,10 @@ function listIn(document: unknown): unknown[] | null {
  *
  * @param uid of claw's user; undefined where files have no owners
  */
-export function mayExecute({ file, stat }: Pick<JobList, 'file' | 'stat'>, uid: number | undefined): string | null {
+export function mayExecute(
+  { file, stat }: Pick<JobList, 'file' | 'stat'>,
+  uid: number | undefined,
+): string | null {
   if (stat === null || uid === undefined) return null;
   if (stat.uid !== uid && stat.uid !== 0) return `${file} belongs to user ${stat.uid}`;
   if ((stat.mode & 0o002) !== 0)
@@ -278,4 +281,3 @@ function waitForLock({ context, layout }: JobPlace): { release(): void } {
     Atomics.wait(pause, 0, 0, 5);
   }
 }
-

@@ -102,7 +102,16 @@ const LONGEST_NAME = 60;
 
 const JOB_KEYS = [
   ...['id', 'name', 'description', 'agentId', 'enabled', 'createdAtMs', 'updatedAtMs', 'schedule'],
-  ...['sessionTarget', 'wakeMode', 'payload', 'deleteAfterRun', 'catchUp', 'grace', 'retries', 'disableAfter'],
+  ...[
+    'sessionTarget',
+    'wakeMode',
+    'payload',
+    'deleteAfterRun',
+    'catchUp',
+    'grace',
+    'retries',
+    'disableAfter',
+  ],
   ...['precheck', 'budget', 'isolation'],
 ] as const;
 const DELIVERY_KEYS = ['deliver', 'channel', 'to', 'accountId', 'bestEffortDeliver'] as const;
@@ -313,12 +322,15 @@ function scheduleOf(
         : raw.schedule;
   const fields: Fields = isFields(written) ? written : {};
   const named = fields.anchor !== undefined && fields.anchorMs === undefined;
-  const read = (setting.readSchedule ?? readSchedule)(named ? { ...fields, anchorMs: fields.anchor } : written, {
-    anchorMs: createdAtMs ?? setting.definedAt,
-    get tz() {
-      return setting.zone.name;
+  const read = (setting.readSchedule ?? readSchedule)(
+    named ? { ...fields, anchorMs: fields.anchor } : written,
+    {
+      anchorMs: createdAtMs ?? setting.definedAt,
+      get tz() {
+        return setting.zone.name;
+      },
     },
-  });
+  );
   if (!read.ok) throw new Refusal(`schedule: ${read.problem}`);
   const schedule = storedSchedule(read.schedule);
   const hasZone = typeof fields.tz === 'string' && fields.tz.trim() !== '';
@@ -387,7 +399,8 @@ function deliveryFields(raw: Fields, payload: Fields): JobDelivery {
   const announced = typeof newer.mode === 'string' ? newer.mode !== 'none' : undefined;
   const all = { ...raw, ...withoutNull(payload) };
   const deliver = optionalFlag(all, 'deliver') ?? announced;
-  const channel = optionalText(all, 'channel') ?? optionalText(all, 'provider') ?? optionalText(newer, 'channel');
+  const channel =
+    optionalText(all, 'channel') ?? optionalText(all, 'provider') ?? optionalText(newer, 'channel');
   const to = textOrNumber(all.to) ?? textOrNumber(newer.to);
   const account = optionalText(all, 'accountId') ?? optionalText(all, 'account');
   const best =
@@ -417,7 +430,9 @@ function targetOf(raw: Fields, payload: JobPayload, keys: KeyContext, agentId: s
   const key = canonicaliseKey(written, keys);
   const owner = key === null ? undefined : splitKey(key)?.agentId;
   if (key === null || owner === undefined)
-    throw new Refusal(`sessionTarget ${JSON.stringify(written)} is neither main nor isolated nor a session key`);
+    throw new Refusal(
+      `sessionTarget ${JSON.stringify(written)} is neither main nor isolated nor a session key`,
+    );
   if (agentId !== undefined && owner !== agentId)
     throw new Refusal(`its session ${key} is of another agent than its agentId ${agentId}`);
   return key;
@@ -460,7 +475,12 @@ function allPayloadKeys(): string[] {
 
 function unknownKeys(raw: Fields, kind: JobPayload['kind']): UnknownKey[] {
   const found: UnknownKey[] = [];
-  const look = (value: unknown, before: string, known: readonly string[], aliases: readonly string[] = []) => {
+  const look = (
+    value: unknown,
+    before: string,
+    known: readonly string[],
+    aliases: readonly string[] = [],
+  ) => {
     if (!isFields(value)) return;
     for (const key in value)
       if (!known.includes(key) && !aliases.includes(key)) found.push({ path: before + key, known });
@@ -484,7 +504,9 @@ function given<Name extends string, Value>(name: Name, value: Value | undefined)
 }
 
 function pick(fields: Fields, names: readonly string[]): Fields {
-  return Object.fromEntries(names.filter(name => fields[name] !== undefined).map(name => [name, fields[name]]));
+  return Object.fromEntries(
+    names.filter(name => fields[name] !== undefined).map(name => [name, fields[name]]),
+  );
 }
 
 function unknownIn(value: unknown, known: readonly string[]): Fields {
@@ -493,7 +515,9 @@ function unknownIn(value: unknown, known: readonly string[]): Fields {
 }
 
 function withoutNull(fields: Fields): Fields {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null && value !== undefined));
+  return Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== null && value !== undefined),
+  );
 }
 
 /** The same value with the keys of every object in order, so that it has one text. */
@@ -514,7 +538,10 @@ function optionalText(fields: Fields, name: string, before = ''): string | undef
   const value = fields[name];
   if (value === undefined || value === null) return undefined;
   const text = blankless(value);
-  if (text === null) throw new Refusal(`${before}${name} is ${value === '' || typeof value === 'string' ? 'empty' : 'not a text'}`);
+  if (text === null)
+    throw new Refusal(
+      `${before}${name} is ${value === '' || typeof value === 'string' ? 'empty' : 'not a text'}`,
+    );
   return text;
 }
 
@@ -534,7 +561,8 @@ function oneOf<Word extends string>(fields: Fields, name: string, words: readonl
   const value = fields[name];
   if (value === undefined || value === null) return undefined;
   const found = words.find(word => word === value);
-  if (found === undefined) throw new Refusal(`${name} ${JSON.stringify(value)} is none of ${words.join(', ')}`);
+  if (found === undefined)
+    throw new Refusal(`${name} ${JSON.stringify(value)} is none of ${words.join(', ')}`);
   return found;
 }
 
