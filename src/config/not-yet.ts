@@ -22,12 +22,10 @@ const agent = (...path: string[]): NotYet[] => [
 ];
 
 const NOT_YET: readonly NotYet[] = [
-  ...agent('heartbeat'),
   ...agent('compaction'),
   ...agent('memory'),
   ...agent('modelFallbacks'),
   { path: ['session', 'agentToAgent', 'maxPerDay'], consequence: 'only maxHops limits it' },
-  { path: ['channels', '*', 'heartbeat'] },
   { path: ['cron'], consequence: 'no job runs' },
   { path: ['memory'] },
   { path: ['store'] },

@@ -22,6 +22,12 @@ const duration = z
     /^\+?\d+(\.\d+)?([mM][sS]|[smhdwSMHDW])$/,
     'expected a number with a unit (ms s m h d w), such as "30m"',
   );
+const durationOrNone = z
+  .string()
+  .regex(
+    /^\+?(0|\d+(\.\d+)?([mM][sS]|[smhdwSMHDW]))$/,
+    'expected a number with a unit (ms s m h d w), such as "30m"',
+  );
 const variables = z.record(z.string(), z.string());
 
 /** One reset policy; every field may be absent, precedence and defaults are decided in core/session/reset.ts. */
@@ -218,10 +224,10 @@ const channelFields = {
     .describe('which groups are answered; default open'),
   groups: z.record(z.string(), groupSchema).optional().describe('settings per group id; "*" = all others'),
   send: senderSchema.optional().describe('how replies go out: one kind of sender, or "none"'),
+  heartbeat: channelHeartbeatSchema.optional().describe('which heartbeats are delivered here'),
 };
 const channelSchema = z.strictObject({
   ...channelFields,
-  heartbeat: channelHeartbeatSchema.optional().describe('which heartbeats are delivered here'),
   historyLimit: countOrNone
     .optional()
     .describe('unanswered group messages given along as context; wins over messages.groupChat.historyLimit'),
@@ -248,7 +254,8 @@ const channelSchema = z.strictObject({
 });
 
 const heartbeatSchema = z.strictObject({
-  every: duration.optional().describe('time between heartbeats; default 30m, "0m" = off'),
+  enabled: z.boolean().optional().describe('false = off'),
+  every: durationOrNone.optional().describe('time between heartbeats; default 30m, "0m" = off'),
   target: text.optional().describe('where alerts go: last (default), none, or a channel'),
   to: text.optional().describe('recipient on that channel'),
   prompt: text.optional().describe('what the agent is asked'),

@@ -336,7 +336,8 @@ function checkViewer(desk: Desk, { agentId, sessionKey: key }: Route): void {
   );
 }
 
-function maxHopsOf(desk: Desk): number {
+/** Agents that may pass something on before it is refused. */
+export function maxHopsOf(desk: Desk): number {
   return desk.config.session?.agentToAgent?.maxHops ?? MAX_HOPS;
 }
 

@@ -20,6 +20,10 @@ export interface SystemEvent {
   from?: string;
   /** where the conversation it belongs to took place */
   origin?: Origin;
+  /** it does not wait for the next turn or heartbeat: a turn is begun for it */
+  wake?: 'now';
+  /** how many agents stand between a person and it, where an agent queued it */
+  hops?: number;
 }
 
 /** What a person writes must not read as if the system had said it. */

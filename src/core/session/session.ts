@@ -101,6 +101,8 @@ export function reduceRecord(record: SessionRecord, entry: Entry, end: number): 
     next.lastRoute = staysKnown ? before : named(entry.origin, before);
   } else if (isAssistantEntry(entry)) {
     next.messageCount++;
+    // Neither as used, nor as one of the model that heartbeats have.
+    if (entry.job === 'heartbeat') return next;
     next.updatedAt = Math.max(next.updatedAt, entry.timestamp);
     if (entry.model) next.model = entry.model;
   } else if (isTurnEndEntry(entry)) {
