@@ -1,6 +1,6 @@
-// Builds dist/: claw's own code as one CommonJS bundle that initialises only the modules a command touches, each library
-// in a file of its own (loaded when first needed), a loader before them, and V8's code cache for this Node beside each
-// (a start without compiling; another Node version simply compiles).
+// Builds dist/: claw's own code in a few packs, so that an everyday command reads little more than it runs; each library
+// in a file of its own; a loader before them, and V8's code cache for this Node beside each (a start without compiling;
+// another Node version simply compiles). A pack initialises only the modules that are touched.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
@@ -38,13 +38,34 @@ const shared = {
   logLevel: 'warning',
 };
 
+/**
+ * Claw's modules by pack, each with what it begins at: a module belongs to the first pack that reaches it by static
+ * imports, and what none reaches is in `far`. So each exists once in a process, wherever it is asked for from.
+ */
+const PACKS = {
+  idle: ['idle.ts'],
+  claw: ['main.ts', 'commands/sessions/list.ts', 'commands/route.ts', 'config/load.ts'],
+  turn: [
+    'commands/ingest.ts',
+    'commands/tick.ts',
+    'runner/agent.ts',
+    'runner/dispatch.ts',
+    'core/session/command.ts',
+  ],
+  far: [],
+};
+
 const libraries = {
   name: 'libraries',
   setup({ onResolve }) {
     const names = new Set(Object.keys(dependencies));
-    onResolve({ filter: /^[a-z]/ }, ({ path: id }) =>
-      names.has(id) ? { path: `./lib/${id}.js`, external: true } : undefined,
-    );
+    onResolve({ filter: /^[a-z]/ }, ({ path: id, kind }) => {
+      if (names.has(id)) return { path: `./lib/${id}.js`, external: true };
+      // Of Node's own modules the loader makes one namespace; esbuild would make one for every importer.
+      return /^node:/.test(id) && kind !== 'require-call'
+        ? { path: `claw:${id}`, external: true }
+        : undefined;
+    });
   },
 };
 
@@ -76,16 +97,85 @@ const special = {
     ],
   },
 };
-await Promise.all([
-  build({ ...shared, entryPoints: [path.join(root, 'src/loader.ts')], outfile: path.join(dist, 'main.js') }),
-  build({
-    ...shared,
-    entryPoints: [path.join(root, 'src/main.ts')],
-    outfile: path.join(dist, 'claw.js'),
-    define: { CLAW_VERSION: JSON.stringify(version), CLAW_BUILD: JSON.stringify(buildId) },
+const src = path.join(root, 'src');
+const own = {
+  ...shared,
+  absWorkingDir: src,
+  define: { CLAW_VERSION: JSON.stringify(version), CLAW_BUILD: JSON.stringify(buildId) },
+};
+
+/** Which modules import which, types left out: source file → [{ path, kind }]. */
+async function importsOf(entryPoints) {
+  const { metafile } = await build({
+    ...own,
+    entryPoints,
+    outdir: dist,
+    write: false,
+    metafile: true,
     plugins: [libraries],
+  });
+  return new Map(
+    Object.entries(metafile.inputs).map(([file, { imports }]) => [
+      file,
+      imports.filter(({ external }) => !external),
+    ]),
+  );
+}
+
+function packsOf(imports) {
+  const packs = new Map();
+  const put = (pack, file) => {
+    if (packs.has(file)) return;
+    packs.set(file, pack);
+    for (const { path: id, kind } of imports.get(file)) if (kind !== 'dynamic-import') put(pack, id);
+  };
+  for (const [pack, entries] of Object.entries(PACKS)) for (const entry of entries) put(pack, entry);
+  for (const file of imports.keys()) if (!packs.has(file)) packs.set(file, 'far');
+  return packs;
+}
+
+const imports = await importsOf(PACKS.idle.concat(PACKS.claw));
+const packs = packsOf(imports);
+
+/** A module of another pack is asked for by name, of the loader. */
+const apart = pack => ({
+  name: 'apart',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\./ }, ({ path: id, resolveDir }) => {
+      const file = path.relative(src, path.resolve(resolveDir, id)).replaceAll(path.sep, '/');
+      const place = packs.get(file);
+      if (place === undefined || place === pack) return undefined;
+      return { path: `claw:${place}/${file}`, external: true };
+    });
+  },
+});
+
+/** One pack: a table of those of its modules that are asked for from outside. */
+async function buildPack(pack) {
+  const asked = new Set(['main.ts', 'idle.ts']);
+  for (const [file, ids] of imports)
+    for (const { path: id } of ids) if (packs.get(file) !== packs.get(id)) asked.add(id);
+  const names = [...asked].filter(file => packs.get(file) === pack).sort();
+  const table = names.map(file => `${JSON.stringify(file)}: () => require(${JSON.stringify(`./${file}`)})`);
+  const outfile = path.join(dist, `${pack}.js`);
+  await build({
+    ...own,
+    stdin: { contents: `exports.modules = {${table.join(',')}};`, resolveDir: src },
+    outfile,
+    plugins: [libraries, apart(pack)],
     ...wrapped(),
-  }),
+  });
+  // What the loader answers are namespaces as they should be; esbuild, which cannot know that, would copy them.
+  const text = fs
+    .readFileSync(outfile, 'utf8')
+    .replace(/__toESM\((require\("claw:[^"]+"\))\)/g, '$1')
+    .replace(/__toCommonJS\((\w+_exports)\)/g, '$1');
+  fs.writeFileSync(outfile, text);
+}
+
+await Promise.all([
+  build({ ...shared, entryPoints: [path.join(src, 'loader.ts')], outfile: path.join(dist, 'main.js') }),
+  ...Object.keys(PACKS).map(buildPack),
   ...Object.keys(dependencies).map(name =>
     build({
       ...shared,
@@ -110,8 +200,8 @@ for (const name of fs.readdirSync(dist, { recursive: true })) {
   if (ascii !== text) fs.writeFileSync(file, ascii);
 }
 
-// Real turns in a home of their own, so that the caches hold the functions that a message needs: the first run checks
-// the config too, the second is the everyday one.
+// Real commands in a home of their own, so that the caches hold the functions that everyday ones need. Each run adds to
+// what the ones before it left; the first also checks the config.
 const home = fs.mkdtempSync(path.join(os.tmpdir(), 'claw-build-'));
 try {
   const config = '{agents:{defaults:{runner:"cat"}},runners:{cat:{command:"cat",context:"none"}}}';
@@ -120,6 +210,9 @@ try {
   for (const args of [
     ['ingest', '--json', 'hello'],
     ['ingest', '--json', '--id', '1', 'hello'],
+    ['sessions', '--json'],
+    ['route', '--json', 'hello'],
+    ['tick'],
   ]) {
     const run = spawnSync(process.execPath, [path.join(root, 'bin/claw.js'), ...args], {
       env,
