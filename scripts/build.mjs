@@ -43,7 +43,6 @@ const shared = {
  * imports, and what none reaches is in `far`. So each exists once in a process, wherever it is asked for from.
  */
 const PACKS = {
-  idle: ['idle.ts'],
   claw: ['main.ts', 'commands/sessions/list.ts', 'commands/route.ts', 'config/load.ts'],
   turn: [
     'commands/ingest.ts',
@@ -161,7 +160,7 @@ function packsOf(imports) {
   return packs;
 }
 
-const imports = await importsOf(PACKS.idle.concat(PACKS.claw));
+const imports = await importsOf(PACKS.claw);
 const packs = packsOf(imports);
 
 /** A module of another pack is asked for by name, of the loader. */
@@ -179,7 +178,7 @@ const apart = pack => ({
 
 /** One pack: a table of those of its modules that are asked for from outside. */
 async function buildPack(pack) {
-  const asked = new Set(['main.ts', 'idle.ts']);
+  const asked = new Set(['main.ts']);
   for (const [file, ids] of imports)
     for (const { path: id } of ids) if (packs.get(file) !== packs.get(id)) asked.add(id);
   const names = [...asked].filter(file => packs.get(file) === pack).sort();
@@ -192,16 +191,29 @@ async function buildPack(pack) {
     plugins: [libraries, apart(pack)],
     ...wrapped(),
   });
-  // What the loader answers are namespaces as they should be; esbuild, which cannot know that, would copy them.
+  plain(outfile);
+}
+
+/** What the loader answers are namespaces as they should be; esbuild, which cannot know that, would copy them. */
+function plain(file) {
   const text = fs
-    .readFileSync(outfile, 'utf8')
+    .readFileSync(file, 'utf8')
     .replace(/__toESM\((require\("claw:[^"]+"\))\)/g, '$1')
     .replace(/__toCommonJS\((\w+_exports)\)/g, '$1');
-  fs.writeFileSync(outfile, text);
+  fs.writeFileSync(file, text);
 }
 
 await Promise.all([
   build({ ...shared, entryPoints: [path.join(src, 'loader.ts')], outfile: path.join(dist, 'main.js') }),
+  // It stands alone, with its own copy of the few modules it needs: they have no state, and a start that goes on behind it
+  // is rare.
+  build({
+    ...own,
+    entryPoints: ['idle.ts'],
+    outfile: path.join(dist, 'idle.js'),
+    plugins: [libraries],
+    ...wrapped(),
+  }).then(() => plain(path.join(dist, 'idle.js'))),
   ...Object.keys(PACKS).map(buildPack),
   ...Object.keys(dependencies).map(name =>
     build({

@@ -1,7 +1,9 @@
 import { Command, Option } from 'clipanion';
 import type { Context } from '../context.ts';
 import { EXIT } from '../core/errors.ts';
-import { planTick, stampTick, tick } from '../runner/tick.ts';
+import { idleReport } from '../runner/report.ts';
+import { nextDueAt, planTick, stampTick, tick } from '../runner/tick.ts';
+import { lookAround, noteIdle } from '../store/idle-notes.ts';
 import { ClawCommand } from './base.ts';
 import { openDesk } from './desk.ts';
 import { requireOperator } from './operator.ts';
@@ -23,6 +25,7 @@ export class TickCommand extends ClawCommand {
 
   override async run(context: Context): Promise<number> {
     requireOperator(context, 'tick');
+    const seen = lookAround(context);
     const desk = await openDesk(context, this.dryRun ? {} : { log: 'tick' });
     if (this.dryRun) {
       const plan = planTick(desk);
@@ -42,6 +45,8 @@ export class TickCommand extends ClawCommand {
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => control.abort());
     const max = numberOption('--max', this.max, 'tick');
     const report = await tick(desk, { signal: control.signal, ...(max === undefined ? {} : { max }) });
+    const idle = control.signal.aborted ? null : idleReport(report);
+    if (idle !== null) noteIdle(context, seen, nextDueAt(desk), idle);
     try {
       stampTick(desk);
     } catch (error) {

@@ -16,10 +16,10 @@ import { expireSent, putOutbox } from '../store/outbox.ts';
 import { listPendingAgents, listWaitingFiles, pendingOverview, readWaiting } from '../store/pending.ts';
 import { listAgents } from '../store/sessions.ts';
 import { messageOutcome } from '../store/transcripts.ts';
-import type { CleanupReport } from './clean.ts';
-import { type DeliveryReport, deliver } from './deliver.ts';
+import { deliver, nextDelivery } from './deliver.ts';
 import { type Desk, TurnInterrupted } from './desk.ts';
 import { stopOrphans } from './orphans.ts';
+import { emptyReport, type TickReport } from './report.ts';
 import { workSession } from './turn.ts';
 
 /** One session with something left to do, and what shows it. */
@@ -27,20 +27,6 @@ export interface PendingSession {
   agentId: string;
   key: string;
   evidence: 'turn' | 'waiting';
-}
-
-export interface TickReport {
-  /** sessions worked to the end */
-  worked: string[];
-  /** turns whose agent failed meanwhile; their messages stand in the inbox */
-  failed: { sessionKey: string; reason: string }[];
-  /** sessions somebody living holds */
-  busy: string[];
-  /** sessions that could not be worked, and why */
-  problems: { sessionKey: string; reason: string }[];
-  delivery: DeliveryReport;
-  /** what retention removed; null where none is set, or it was looked at less than a day ago */
-  cleanup: CleanupReport | null;
 }
 
 const AT_ONCE = 4;
@@ -80,14 +66,7 @@ function keyOf(desk: Desk, agentId: string, encoded: string): string | null {
 
 /** Does everything that is pending, several sessions at a time. One part's trouble stops no other. */
 export async function tick(desk: Desk, options: { signal?: AbortSignal; max?: number }): Promise<TickReport> {
-  const report: TickReport = {
-    worked: [],
-    failed: [],
-    busy: [],
-    problems: [],
-    delivery: { sent: [], waiting: [] },
-    cleanup: null,
-  };
+  const report = emptyReport();
   const attempt = async (what: string, step: () => unknown) => {
     try {
       await step();
@@ -133,6 +112,16 @@ export async function tick(desk: Desk, options: { signal?: AbortSignal; max?: nu
 }
 
 const DAY = 24 * 3_600_000;
+
+/** The first instant at which a tick may find something that no file has announced, epoch ms; null: none is known. */
+export function nextDueAt(desk: Desk): number | null {
+  const cleanup =
+    desk.config.session?.retention === undefined
+      ? undefined
+      : (fs.statSync(desk.layout.cleanupStamp(), { throwIfNoEntry: false })?.mtimeMs ?? 0) + DAY;
+  const known = [cleanup, nextDelivery(desk) ?? undefined].filter(each => each !== undefined);
+  return known.length > 0 ? Math.min(...known) : null;
+}
 
 /**
  * Records of sent replies end with `retention.deliveries`. They are looked through once a day: by the first tick, and by

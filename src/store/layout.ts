@@ -103,6 +103,13 @@ export class Layout {
   jobsLock(): string {
     return path.join(this.home, 'locks', '@cron', 'jobs');
   }
+  /** one entry for each run of a job that somebody has in hand */
+  claims(): string {
+    return path.join(this.home, 'claims');
+  }
+  locksRoot(): string {
+    return path.join(this.home, 'locks');
+  }
   configLock(): string {
     return path.join(this.home, 'locks', '.config', 'file');
   }
@@ -142,6 +149,9 @@ export class Layout {
   }
   cache(): string {
     return path.join(this.home, 'cache');
+  }
+  idleNote(): string {
+    return path.join(this.home, 'cache', 'idle.json');
   }
   tickStamp(): string {
     return path.join(this.home, 'logs', 'tick');
