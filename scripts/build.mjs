@@ -115,7 +115,8 @@ const special = {
         setup({ onLoad }) {
           onLoad({ filter: /clipanion[\\/]lib[\\/]core\.js$/ }, ({ path: file }) => {
             const text = fs.readFileSync(file, 'utf8');
-            if (!text.includes(SLOW_UNION)) throw new Error(`${file}: not the text that QUICK_UNION replaces`);
+            if (!text.includes(SLOW_UNION))
+              throw new Error(`${file}: not the text that QUICK_UNION replaces`);
             return { contents: text.replace(SLOW_UNION, () => QUICK_UNION) };
           });
         },

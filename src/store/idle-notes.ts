@@ -99,7 +99,17 @@ export function noteIdle(
     fs.writeFileSync(draft, JSON.stringify(note), { mode: 0o600, flag: 'wx' });
     fs.renameSync(draft, layout.idleNote());
   } catch {
-    fs.rmSync(draft, { force: true });
+    // Without a note the next tick looks at everything.
+    removeQuietly(draft);
+  }
+}
+
+/** A temporary that cannot be removed now is swept when its writer is dead. */
+function removeQuietly(file: string): void {
+  try {
+    fs.rmSync(file, { force: true });
+  } catch {
+    // As above.
   }
 }
 
