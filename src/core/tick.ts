@@ -36,8 +36,8 @@ export interface TickFacts {
   left: { id: string; agentId: string; startedAt: number }[];
   sessions: { agentId: string; key: string; evidence: 'turn' | 'waiting' }[];
   wakes: { agentId: string; key: string }[];
-  /** session keys */
-  resets: string[];
+  /** sessions whose day is over; whether all that were used since the last look had to be looked at for it */
+  resets: { keys: string[]; isLook: boolean };
   tasks: TaskOutlook[];
   /** deliveries that may be tried now */
   deliveries: string[];
@@ -79,8 +79,8 @@ export function planTick(facts: TickFacts): TickAction[] {
       ...{ do: 'wake' as const, agentId, key },
       why: 'events to be told now',
     })),
-    ...(resets.length > 0
-      ? [{ do: 'reset' as const, keys: resets, why: 'their daily reset has passed' }]
+    ...(resets.keys.length > 0 || resets.isLook
+      ? [{ do: 'reset' as const, keys: resets.keys, why: 'a daily reset has passed' }]
       : []),
     ...passed.map(({ id, agentId, accounts }) => ({
       ...{ do: 'account' as const, id, agentId },

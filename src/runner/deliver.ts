@@ -77,6 +77,16 @@ function noSender({ origin }: OutboxItem): string {
   return `channel ${origin.channel} has no sender (channels.${origin.channel}.send)`;
 }
 
+/** When the next item may be tried, epoch ms; 0 where one cannot be read, null where none waits for its time. */
+export function nextDelivery(desk: Desk): number | null {
+  const { items, unreadable } = listOutbox(desk.layout);
+  if (unreadable.length > 0) return 0;
+  const times = items
+    .filter(item => item.state !== 'dead' && senderOf(desk.config, item.origin) !== null)
+    .map(nextAttempt);
+  return times.length > 0 ? Math.min(...times) : null;
+}
+
 /** Why an item is not tried now; null when it is. */
 function delayOf(desk: Desk, item: OutboxItem): string | null {
   if (item.state === 'dead') return item.reason;

@@ -13,7 +13,14 @@ import { decodeKey, encodeKey, restOfKey } from '../store/layout.ts';
 import { sweepLocks, tokenState, tryLock } from '../store/lock.ts';
 import { expiredIdFolders, findMessageId } from '../store/message-ids.ts';
 import { expireSent, putOutbox } from '../store/outbox.ts';
-import { listPendingAgents, listWaitingFiles, pendingOverview, readWaiting } from '../store/pending.ts';
+import {
+  listPendingAgents,
+  listWaitingFiles,
+  listWakes,
+  pendingOverview,
+  readWaiting,
+  type WakeMark,
+} from '../store/pending.ts';
 import { listAgents } from '../store/sessions.ts';
 import { messageOutcome } from '../store/transcripts.ts';
 import type { Desk } from './desk.ts';
@@ -27,22 +34,34 @@ export interface PendingSession {
   evidence: 'turn' | 'waiting';
 }
 
-/** What is pending, by file names and one small read each; changes nothing. */
-export function pendingWork(desk: Desk): {
+export interface PendingWork {
   sessions: PendingSession[];
+  /** sessions with events that are to be told at once */
+  wakes: { agentId: string; key: string }[];
+  /** marks nobody knows the session of */
   stale: { agentId: string; encoded: string }[];
-} {
-  const sessions: PendingSession[] = [];
-  const stale: { agentId: string; encoded: string }[] = [];
+}
+
+/** What is pending, by file names and one small read each; changes nothing. */
+export function pendingWork(desk: Desk): PendingWork {
+  const found: PendingWork = { sessions: [], wakes: [], stale: [] };
   for (const agentId of listPendingAgents(desk.layout)) {
-    const { turns, waiting } = pendingOverview(desk.layout, agentId);
+    const { turns, waiting, wakes } = pendingOverview(desk.layout, agentId);
     for (const encoded of new Set([...turns, ...waiting])) {
       const key = keyOf(desk, agentId, encoded);
-      if (key === null) stale.push({ agentId, encoded });
-      else sessions.push({ agentId, key, evidence: turns.includes(encoded) ? 'turn' : 'waiting' });
+      if (key === null) found.stale.push({ agentId, encoded });
+      else found.sessions.push({ agentId, key, evidence: turns.includes(encoded) ? 'turn' : 'waiting' });
     }
+    if (wakes.length > 0)
+      found.wakes.push(...listWakes(desk.layout, agentId).filter(mark => !isResting(desk, mark)));
   }
-  return { sessions, stale };
+  return found;
+}
+
+/** After a failure a wake rests for a while. */
+function isResting(desk: Desk, { notBefore }: WakeMark): boolean {
+  const now = desk.context.now();
+  return notBefore !== undefined && notBefore > now && notBefore - now <= LONGEST_REST;
 }
 
 /** The session key behind a file name: from the record, else from a message that waits. */
@@ -61,6 +80,8 @@ function keyOf(desk: Desk, agentId: string, encoded: string): string | null {
 }
 
 const DAY = 24 * 3_600_000;
+/** A rest that is longer comes from before the clock was set back. */
+const LONGEST_REST = 3_600_000;
 
 /**
  * Records of sent replies end with `retention.deliveries`. They are looked through once a day: by the first tick, and by

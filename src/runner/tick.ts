@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { DEFAULTS } from '../config/defaults.ts';
 import { nextAttempt } from '../core/delivery/delivery.ts';
-import type { RunRecord } from '../core/schedule/run-record.ts';
+import { nextDailyReset } from '../core/session/boundary.ts';
 import {
   actionKey,
   planTick,
@@ -21,51 +21,15 @@ import { listClaims } from '../store/claims.ts';
 import { encodeKey } from '../store/layout.ts';
 import { holderOf, tokenState } from '../store/lock.ts';
 import { listOutbox } from '../store/outbox.ts';
-import type { CleanupReport } from './clean.ts';
-import { type DeliveryReport, deliver, senderOf } from './deliver.ts';
+import { deliver, nextDelivery, senderOf } from './deliver.ts';
 import { type Desk, TurnInterrupted } from './desk.ts';
 import { explain, pendingWork, putAway, workPending } from './leftovers.ts';
 import { perform } from './perform.ts';
 import { jobPerformer } from './performer.ts';
-import { planDailyResets, resetDaily, type SweepReport } from './sweep.ts';
+import { emptyReport, runReport, type TickReport } from './report.ts';
+import { planDailyResets, resetDaily } from './sweep.ts';
 import { gatherTasks, nextOf, type Tasks } from './tasks.ts';
 import { wake } from './wake.ts';
-
-export interface TickReport {
-  /** sessions worked to the end */
-  worked: string[];
-  /** turns whose agent failed meanwhile; their messages stand in the inbox */
-  failed: { sessionKey: string; reason: string }[];
-  /** sessions and jobs somebody living holds */
-  busy: string[];
-  /** what could not be done, and why */
-  problems: { what: string; reason: string }[];
-  resets: SweepReport;
-  /** runs of jobs and heartbeats that ended, and further tries to come */
-  runs: RunReport[];
-  /** jobs that cannot be used; they harm no other */
-  invalid: { id: string | null; name: string | null; problem: string }[];
-  /** jobs removed because they had succeeded */
-  removed: string[];
-  delivery: DeliveryReport;
-  /** what retention removed; null where none is set, or it was looked at less than a day ago */
-  cleanup: CleanupReport | null;
-}
-
-export interface RunReport extends Pick<RunRecord, 'jobId' | 'runId' | 'status' | 'trigger'> {
-  dueAt: string | null;
-  lateMs?: number;
-  reason?: string;
-  error?: string;
-}
-
-/** Nothing happened. */
-export function emptyReport(): TickReport {
-  return {
-    ...{ worked: [], failed: [], busy: [], problems: [], resets: { reset: [], left: [] }, runs: [] },
-    ...{ invalid: [], removed: [], delivery: { sent: [], waiting: [] }, cleanup: null },
-  };
-}
 
 /** Sessions worked at a time. */
 const SESSIONS = 4;
@@ -95,6 +59,7 @@ export function lookAhead(desk: Desk): {
   const left = claims.filter(({ owner }) => tokenState(desk.context, owner) === 'dead');
   const agentOf = new Map(tasks.tasks.map(({ id, agentId }) => [id, agentId]));
   const pending = pendingWork(desk);
+  const resets = planDailyResets(desk);
   const facts: TickFacts = {
     now,
     left: left
@@ -102,7 +67,7 @@ export function lookAhead(desk: Desk): {
       .map(({ jobId, startedAt }) => ({ id: jobId, agentId: agentOf.get(jobId)!, startedAt })),
     sessions: pending.sessions,
     wakes: pending.wakes,
-    resets: planDailyResets(desk).resets.map(({ key }) => key),
+    resets: { keys: resets.resets.map(({ key }) => key), isLook: resets.sweep !== null },
     tasks: tasks.tasks.map(({ id, agentId, plan, state, job }): TaskOutlook => {
       const isOver =
         job?.deleteAfterRun === true && state.last?.status === 'ok' && state.last.trigger !== 'manual';
@@ -114,14 +79,28 @@ export function lookAhead(desk: Desk): {
     }),
     deliveries: outbox.filter(item => nextAttempt(item) <= now).map(({ id }) => id),
   };
-  const times = [nextOf(tasks), ...outbox.map(nextAttempt)].filter(
-    (at): at is number => at !== null && at > now,
-  );
-  return { actions: planTick(facts), nextDueAt: times.length === 0 ? null : Math.min(...times), tasks };
+  return { actions: planTick(facts), nextDueAt: nextDueAt(desk, tasks), tasks };
+}
+
+const DAY = 24 * 3_600_000;
+
+/** The next instant at which something may be due, epoch ms; null where nothing is known. */
+function nextDueAt(desk: Desk, tasks: Tasks): number | null {
+  const { config, context, layout, zone } = desk;
+  const cleanup =
+    config.session?.retention === undefined
+      ? null
+      : (fs.statSync(layout.cleanupStamp(), { throwIfNoEntry: false })?.mtimeMs ?? 0) + DAY;
+  const times = [nextOf(tasks), nextDelivery(desk), nextDailyReset(config, context.now(), zone), cleanup];
+  const known = times.filter(at => at !== null);
+  return known.length === 0 ? null : Math.min(...known);
 }
 
 /** Does everything that is due, and leaves when nothing of it is under way any more. */
-export async function tick(desk: Desk, { signal, max }: TickOptions): Promise<TickReport> {
+export async function tick(
+  desk: Desk,
+  { signal, max }: TickOptions,
+): Promise<{ report: TickReport; nextDueAt: number | null; isIdle: boolean }> {
   const report = emptyReport();
   const trouble = (what: string, error: unknown) => {
     if (!(error instanceof TurnInterrupted)) report.problems.push({ what, reason: explain(error) });
@@ -132,6 +111,8 @@ export async function tick(desk: Desk, { signal, max }: TickOptions): Promise<Ti
   let started = 0;
   // What waits in the outbox is looked at once, due or not, so that the report says why it waits.
   let hasLookedAtOutbox = false;
+  let next: number | null = 0;
+  let isIdle = false;
   while (!signal.aborted || flying.size > 0) {
     const { actions, nextDueAt, tasks } = lookAhead(desk);
     noteTasks(report, tasks);
@@ -161,7 +142,11 @@ export async function tick(desk: Desk, { signal, max }: TickOptions): Promise<Ti
         });
       flying.set(action, done);
     }
-    if (flying.size === 0) break;
+    if (flying.size === 0) {
+      isIdle = actions.length === 0;
+      next = nextDueAt;
+      break;
+    }
     const wait = Math.min(
       LOOK_AGAIN,
       Math.max(0, (nextDueAt ?? Number.POSITIVE_INFINITY) - desk.context.now()),
@@ -176,7 +161,7 @@ export async function tick(desk: Desk, { signal, max }: TickOptions): Promise<Ti
       trouble('retention', error);
     }
   }
-  return report;
+  return { report, nextDueAt: next, isIdle: isIdle && !signal.aborted };
 }
 
 function nameOf(action: TickAction): string {
@@ -233,20 +218,11 @@ async function act(
       const wish = action.do === 'account' || action.do === 'recover' ? 'account' : 'due';
       const done = await perform(desk, task, wish, jobPerformer(desk, tasks.unsafe), { signal });
       if (done.state === 'busy') report.busy.push(`job ${action.id}`);
-      if (done.state === 'done') report.runs.push(reportOf(done.record));
+      if (done.state === 'done') report.runs.push(runReport(done.record));
       // Another instant of it may be due already.
       return done.state !== 'done';
     }
   }
-}
-
-function reportOf({ jobId, runId, status, trigger, dueAt, lateMs, reason, error }: RunRecord): RunReport {
-  return {
-    ...{ jobId, runId, status, trigger, dueAt: dueAt === undefined ? null : new Date(dueAt).toISOString() },
-    ...(lateMs === undefined ? {} : { lateMs }),
-    ...(reason === undefined ? {} : { reason }),
-    ...(error === undefined ? {} : { error: error.message }),
-  };
 }
 
 function noteTasks(report: TickReport, { invalid, unreadable }: Tasks): void {
