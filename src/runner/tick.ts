@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { DEFAULTS } from '../config/defaults.ts';
 import { nextAttempt } from '../core/delivery/delivery.ts';
+import { parseToken } from '../core/lease.ts';
 import { nextDailyReset } from '../core/session/boundary.ts';
 import {
   actionKey,
@@ -65,7 +66,8 @@ export function lookAhead(desk: Desk): {
     left: left
       .filter(({ jobId }) => agentOf.has(jobId))
       .map(({ jobId, startedAt }) => ({ id: jobId, agentId: agentOf.get(jobId)!, startedAt })),
-    sessions: pending.sessions,
+    // A turn of this very process is under way; of others it is said that they are busy.
+    sessions: pending.sessions.filter(({ agentId, key }) => !isOwn(desk, agentId, key)),
     wakes: pending.wakes,
     resets: { keys: resets.resets.map(({ key }) => key), isLook: resets.sweep !== null },
     tasks: tasks.tasks.map(({ id, agentId, plan, state, job }): TaskOutlook => {
@@ -232,6 +234,13 @@ function noteTasks(report: TickReport, { invalid, unreadable }: Tasks): void {
     const reason = `${unreadable.file}: ${unreadable.reason}; it is left in place, and no job runs`;
     report.problems.push({ what: 'cron/jobs.json', reason });
   }
+}
+
+/** Whether this process holds a session. */
+function isOwn({ context, layout }: Desk, agentId: string, key: string): boolean {
+  const holder = holderOf(layout.lock(agentId, key));
+  const owner = holder === null ? null : parseToken(holder);
+  return owner?.pid === context.self.pid && tokenState(context, holder!) === 'alive';
 }
 
 /** Whether somebody living runs a job now, in this process or another. */
