@@ -11,6 +11,7 @@ import { queuedAs } from '../core/session/transcript.ts';
 import { listNames, readJson, sweepTemporaries } from '../store/json-file.ts';
 import { decodeKey, encodeKey, restOfKey } from '../store/layout.ts';
 import { sweepLocks, tokenState, tryLock } from '../store/lock.ts';
+import { expireLog, logFile } from '../store/log.ts';
 import { expiredIdFolders, findMessageId } from '../store/message-ids.ts';
 import { expireSent, putOutbox } from '../store/outbox.ts';
 import { listPendingAgents, listWaitingFiles, pendingOverview, readWaiting } from '../store/pending.ts';
@@ -130,7 +131,7 @@ export async function tick(desk: Desk, options: { signal?: AbortSignal; max?: nu
   await attempt('outbox', async () => {
     report.delivery = await deliver(desk, options.signal ? { signal: options.signal } : {});
   });
-  await attempt('outbox', () => expireDeliveries(desk));
+  await attempt('retention', () => expireRecords(desk));
   if (desk.config.session?.retention !== undefined && !options.signal?.aborted) {
     await attempt('retention', async () => {
       const { cleanUpDaily } = await import('./clean.ts');
@@ -143,15 +144,17 @@ export async function tick(desk: Desk, options: { signal?: AbortSignal; max?: nu
 const DAY = 24 * 3_600_000;
 
 /**
- * Records of sent replies end with `retention.deliveries`. They are looked through once a day: by the first tick, and by
- * the first one of each day (UTC), which the stamp of the one before tells without a file of its own.
+ * Records of sent replies end with `retention.deliveries`, lines of the log with `retention.logs`. They are looked through
+ * once a day: by the first tick, and by the first one of each day (UTC), which the stamp of the one before tells without a
+ * file of its own.
  */
-function expireDeliveries(desk: Desk): void {
+function expireRecords(desk: Desk): void {
   const now = desk.context.now();
   const last = fs.statSync(desk.layout.tickStamp(), { throwIfNoEntry: false });
   if (last && Math.floor(last.mtimeMs / DAY) === Math.floor(now / DAY)) return;
-  const kept = desk.config.retention?.deliveries ?? DEFAULT_DELIVERY_RETENTION;
-  expireSent(desk.layout, now - parseDuration(kept)!);
+  const { deliveries = DEFAULT_DELIVERY_RETENTION, logs } = desk.config.retention ?? {};
+  expireSent(desk.layout, now - parseDuration(deliveries)!);
+  if (logs !== undefined) expireLog(logFile(desk.layout, desk.config), now - parseDuration(logs)!, now);
 }
 
 function explain(error: unknown): string {

@@ -445,3 +445,30 @@ describe('records of what was sent', () => {
     expect(sent()).toHaveLength(2);
   });
 });
+
+describe('lines of the log', () => {
+  it('go after retention.logs, by the first tick of a day', () => {
+    home = new Home({ retention: { logs: '7d' } });
+    const write = (message: string, days: number) => {
+      const at = new Date(Date.now() - days * 24 * HOUR).toISOString();
+      fs.mkdirSync(home.path('logs'), { recursive: true });
+      fs.appendFileSync(
+        home.path('logs', 'claw.jsonl'),
+        `${JSON.stringify({ at, level: 'warn', command: 'tick', message })}\n`,
+      );
+    };
+    write('old', 8);
+    write('new', 1);
+    home.run(['tick']);
+    expect(fs.existsSync(home.path('logs', 'claw.jsonl'))).toBe(false);
+    expect(home.run(['logs']).stdout).toMatch(/old.*new/s);
+    const then = new Date(Date.now() - 8 * 24 * HOUR);
+    fs.utimesSync(home.path('logs', 'claw.jsonl.1'), then, then);
+    home.run(['tick']);
+    expect(fs.existsSync(home.path('logs', 'claw.jsonl.1'))).toBe(true); // once a day
+    fs.utimesSync(home.path('logs', 'tick'), then, then);
+    home.run(['tick']);
+    expect(fs.existsSync(home.path('logs', 'claw.jsonl.1'))).toBe(false);
+    expect(home.run(['config', 'validate']).stderr).toBe('');
+  });
+});
