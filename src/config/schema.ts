@@ -430,7 +430,9 @@ const sessionSchema = z.strictObject({
       enabled: z.boolean().optional().describe('true: agents may send to the agents in allow; default false'),
       allow: z.array(text).optional().describe('ids of the agents that may be sent to; default: none'),
       maxHops: count.optional().describe('longest chain of such messages; default 5'),
-      maxPerDay: count.optional().describe('most such messages of one agent in a day; default: no limit'),
+      maxPerDay: count
+        .optional()
+        .describe('most such messages of one agent in a day of the user; default: no limit'),
     })
     .optional()
     .describe('messages from one agent to sessions of another'),
@@ -561,7 +563,11 @@ export const configSchema = z.strictObject({
     .strictObject({
       messageIds: duration.optional().describe('how long message ids are remembered; default 90d'),
       deliveries: duration.optional().describe('how long records of sent replies are kept; default 30d'),
-      logs: duration.optional().describe('how long log files are kept'),
+      logs: duration
+        .optional()
+        .describe(
+          'age at which a log file is begun anew, and the one before removed; default: by size alone',
+        ),
     })
     .optional()
     .describe('what is removed after a time'),

@@ -53,7 +53,7 @@ export async function deliver(desk: Desk, options: DeliverOptions = {}): Promise
     const sender = senderOf(desk.config, item.origin);
     const delay = sender === null ? noSender(item) : force ? null : delayOf(desk, item);
     if (sender === null || delay !== null) {
-      report.waiting.push({ id: item.id, reason: delay ?? '' });
+      report.waiting.push({ id: item.id, reason: delay ?? item.reason });
       continue;
     }
     const name = JSON.stringify([item.origin.channel, item.origin.accountId]);

@@ -1,4 +1,5 @@
 /** One delivery through one sender, of whichever kind. Loaded only when there is something to send. */
+import fs from 'node:fs';
 import path from 'node:path';
 import type { Sender } from '../config/schema.ts';
 import { expandHome } from '../context.ts';
@@ -90,7 +91,10 @@ function intoFile(desk: Desk, item: OutboxItem, file: string): Verdict {
   }
 }
 
-/** Exit 0 is sent, 75 (EX_TEMPFAIL) and a timeout are temporary, the rest is for a person to look at. */
+/**
+ * Exit 0 is sent; 75 (EX_TEMPFAIL), a timeout and a program that cannot be started are temporary; the rest is for a person
+ * to look at.
+ */
 async function throughCommand(
   desk: Desk,
   item: OutboxItem,
@@ -100,12 +104,13 @@ async function throughCommand(
   const { context, layout } = desk;
   const filled = fillArguments(sender.args ?? [], item);
   if ('problem' in filled) return { outcome: 'permanent', reason: filled.problem };
+  const text = textFile(lock, item.text);
   const outcome = await exec({
     command: sender.command ?? '',
     args: filled.args,
     env: senderEnvironment(desk, item, sender.env),
     cwd: layout.home,
-    stdin: item.text,
+    stdin: text ?? item.text,
     runId: item.id,
     leaseFolder: lock.folder,
     timeoutMs: (sender.timeoutSeconds ?? SENDER_TIMEOUT_SECONDS) * 1000,
@@ -114,14 +119,29 @@ async function throughCommand(
     maxOutputBytes: 1024 * 1024,
     now: context.now,
     ...(signal ? { signal } : {}),
-  });
+  }).finally(() => text && fs.closeSync(text.fd));
   if (outcome.exitCode === 0) return { outcome: 'sent' };
+  // Nothing was sent, and nothing is wrong with the reply: it waits until the program is there.
+  if (outcome.spawnError) return temporary(outcome.spawnError.message, null);
   if (outcome.aborted) return temporary('claw was told to end while its sender ran', null);
   const stderr = outcome.stderr.trim().slice(-300);
-  const reason =
-    outcome.spawnError?.message ??
-    `sender ended with ${outcome.signal ?? `exit ${outcome.exitCode}`}${stderr === '' ? '' : `: ${stderr}`}`;
+  const reason = `sender ended with ${outcome.signal ?? `exit ${outcome.exitCode}`}${stderr === '' ? '' : `: ${stderr}`}`;
   return { outcome: outcome.exitCode === 75 || outcome.timedOut ? 'temporary' : 'permanent', reason };
+}
+
+/**
+ * The text as an open file, there whole before the sender starts: a pipe ends with claw, and a sender whose claw is killed
+ * would send the half that was written. Null where there is no room for it.
+ */
+function textFile({ folder }: Lock, text: string): { fd: number } | null {
+  const file = path.join(folder, 'text');
+  try {
+    fs.writeFileSync(file, text, { mode: 0o600 });
+    return { fd: fs.openSync(file, 'r') };
+  } catch {
+    // A full disk must not keep a reply back whose record has its room already.
+    return null;
+  }
 }
 
 /** What a sender may know: where to, from whom, and the idempotency key; the text comes on stdin. */

@@ -11,6 +11,7 @@ import { queuedAs } from '../core/session/transcript.ts';
 import { listNames, readJson, sweepTemporaries } from '../store/json-file.ts';
 import { decodeKey, encodeKey, restOfKey } from '../store/layout.ts';
 import { sweepLocks, tokenState, tryLock } from '../store/lock.ts';
+import { expireLog, logFile } from '../store/log.ts';
 import { expiredIdFolders, findMessageId } from '../store/message-ids.ts';
 import { expireSent, putOutbox } from '../store/outbox.ts';
 import {
@@ -84,15 +85,17 @@ const DAY = 24 * 3_600_000;
 const LONGEST_REST = 3_600_000;
 
 /**
- * Records of sent replies end with `retention.deliveries`. They are looked through once a day: by the first tick, and by
- * the first one of each day (UTC), which the stamp of the one before tells without a file of its own.
+ * Records of sent replies end with `retention.deliveries`, lines of the log with `retention.logs`. They are looked through
+ * once a day: by the first tick, and by the first one of each day (UTC), which the stamp of the one before tells without
+ * a file of its own.
  */
-function expireDeliveries(desk: Desk): void {
+function expireRecords(desk: Desk): void {
   const now = desk.context.now();
   const last = fs.statSync(desk.layout.tickStamp(), { throwIfNoEntry: false });
   if (last && Math.floor(last.mtimeMs / DAY) === Math.floor(now / DAY)) return;
-  const kept = desk.config.retention?.deliveries ?? DEFAULT_DELIVERY_RETENTION;
-  expireSent(desk.layout, now - parseDuration(kept)!);
+  const { deliveries = DEFAULT_DELIVERY_RETENTION, logs } = desk.config.retention ?? {};
+  expireSent(desk.layout, now - parseDuration(deliveries)!);
+  if (logs !== undefined) expireLog(logFile(desk.layout, desk.config), now - parseDuration(logs)!, now);
 }
 
 /**
@@ -152,7 +155,7 @@ export async function putAway(desk: Desk): Promise<Trouble[]> {
       fs.rmSync(folder, { recursive: true, force: true });
     }
   });
-  await attempt('outbox', () => expireDeliveries(desk));
+  await attempt('retention', () => expireRecords(desk));
   return troubles;
 }
 

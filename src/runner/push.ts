@@ -8,10 +8,12 @@ import { ClawError } from '../core/errors.ts';
 import { mainSessionKey } from '../core/routing/session-key.ts';
 import { isInternalChannel } from '../core/routing/slug.ts';
 import { maySee, type Viewer } from '../core/routing/visibility.ts';
-import type { Origin } from '../core/session/session.ts';
+import { type Origin, reduceRecord } from '../core/session/session.ts';
+import { readTail } from '../store/jsonl-file.ts';
 import { putOutbox, readOutbox } from '../store/outbox.ts';
 import { pairedIds } from '../store/pairings.ts';
 import { loadRecord } from '../store/sessions.ts';
+import { transcriptState } from '../store/transcripts.ts';
 import type { Desk } from './desk.ts';
 import { sendVerdict, settingsOf } from './judge.ts';
 
@@ -98,10 +100,15 @@ export function lastRouteOf(desk: Desk, agentId: string): Origin | null {
   return routeOfKey(desk, agentId, mainSessionKey(agentId, desk.config.session));
 }
 
-function routeOfKey(desk: Desk, agentId: string, key: string): Origin | null {
-  const read = loadRecord(desk.layout, agentId, key);
-  const route = read.state === 'ok' ? read.record.lastRoute : undefined;
-  return route === undefined || isInternalChannel(route.channel) ? null : route;
+/** The route as the transcript has it: the record does not know the message yet whose turn is running. */
+function routeOfKey({ layout }: Desk, agentId: string, key: string): Origin | null {
+  const read = loadRecord(layout, agentId, key);
+  if (read.state !== 'ok') return null;
+  const { record } = read;
+  const file = layout.transcript(agentId, record.sessionId);
+  const lines = transcriptState(layout, record) === 'present' ? readTail(file, record.bytes).lines : [];
+  const { lastRoute } = lines.reduce((next, line) => reduceRecord(next, line.value, line.end), record);
+  return lastRoute === undefined || isInternalChannel(lastRoute.channel) ? null : lastRoute;
 }
 
 /**
