@@ -69,7 +69,8 @@ export class JobCache {
     }
     this.asked.pasts.add(jobId);
     const known = Object.hasOwn(pasts, jobId) ? pasts[jobId] : undefined;
-    if (known && known[0] === stat.size && known[1] === stat.mtimeMs && known[2] === stat.ino) return known[3];
+    if (known && known[0] === stat.size && known[1] === stat.mtimeMs && known[2] === stat.ino)
+      return known[3];
     const state = reduceRuns(readRuns(this.place.layout, jobId).lines);
     pasts[jobId] = [stat.size, stat.mtimeMs, stat.ino, state];
     this.changed = true;

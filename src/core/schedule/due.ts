@@ -180,7 +180,11 @@ export function backOff(rules: JobRules, failures: number): number {
 }
 
 /** The `seen` line for a definition that is new or has changed, null where it is known. */
-function seenNow(job: DueJob, state: JobState, facts: DueFacts): SeenRecord | null {
+export function seenNow(
+  job: DueJob,
+  state: JobState,
+  facts: Pick<DueFacts, 'now' | 'definedAt' | 'definition'>,
+): SeenRecord | null {
   const { now, definedAt, definition } = facts;
   const { id, enabled, schedule } = job;
   const seen = state.seen;

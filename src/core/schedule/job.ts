@@ -6,6 +6,7 @@
 import { canonicaliseKey, type KeyContext, splitKey } from '../routing/session-key.ts';
 import { normaliseAgentId, normaliseChannel, slug } from '../routing/slug.ts';
 import { parseDuration } from './duration.ts';
+import type { SeenRecord } from './run-record.ts';
 import { readSchedule, type ScheduleRead, type StoredSchedule, storedSchedule } from './schedule.ts';
 
 export type CatchUp = 'skip' | 'once' | 'all';
@@ -43,8 +44,6 @@ export interface Job {
   createdAtMs?: number;
   updatedAtMs?: number;
   schedule: StoredSchedule;
-  /** what of the schedule its author left out and was filled in; never stored */
-  assumed?: ('anchor' | 'zone')[];
   /** `main`, `isolated`, or the key of a session the turn runs in */
   sessionTarget: string;
   wakeMode: 'now' | 'next-heartbeat';
@@ -89,11 +88,16 @@ export interface UnknownKey {
   known: readonly string[];
 }
 
+/** Parts of a schedule that its author left out and the reader filled in. */
+export type Assumed = readonly ('anchor' | 'zone')[];
+
 export type JobRead =
   | {
       ok: true;
       job: Job;
       unknown: UnknownKey[];
+      /** what the schedule left out; `settledSchedule` fills in what it was first seen with */
+      assumed: Assumed;
     }
   | { ok: false; id: string | null; name: string | null; problem: string };
 
@@ -102,7 +106,16 @@ const LONGEST_NAME = 60;
 
 const JOB_KEYS = [
   ...['id', 'name', 'description', 'agentId', 'enabled', 'createdAtMs', 'updatedAtMs', 'schedule'],
-  ...['sessionTarget', 'wakeMode', 'payload', 'deleteAfterRun', 'catchUp', 'grace', 'retries', 'disableAfter'],
+  ...[
+    'sessionTarget',
+    'wakeMode',
+    'payload',
+    'deleteAfterRun',
+    'catchUp',
+    'grace',
+    'retries',
+    'disableAfter',
+  ],
   ...['precheck', 'budget', 'isolation'],
 ] as const;
 const DELIVERY_KEYS = ['deliver', 'channel', 'to', 'accountId', 'bestEffortDeliver'] as const;
@@ -200,7 +213,6 @@ function readFields(raw: Fields, id: string | null, setting: JobSetting): JobRea
     ...given('createdAtMs', createdAtMs),
     ...given('updatedAtMs', updatedAtMs),
     schedule,
-    ...(assumed.length > 0 ? { assumed } : {}),
     sessionTarget: targetOf(raw, payload, { ...setting, agentId: agentId ?? setting.agentId }, agentId),
     wakeMode: oneOf(raw, 'wakeMode', ['next-heartbeat', 'now'] as const) ?? 'next-heartbeat',
     payload,
@@ -213,12 +225,29 @@ function readFields(raw: Fields, id: string | null, setting: JobSetting): JobRea
     ...given('budget', budget),
     ...given('isolation', isolation),
   };
-  return { ok: true, job, unknown: unknownKeys(raw, payload.kind) };
+  return { ok: true, job, unknown: unknownKeys(raw, payload.kind), assumed };
+}
+
+/**
+ * The schedule with what it was first seen with: a file that names no anchor or zone keeps the ones of its first `seen`
+ * record, whenever the file is written again and wherever the machine has gone since.
+ */
+export function settledSchedule(
+  schedule: StoredSchedule,
+  assumed: Assumed,
+  seen: Pick<SeenRecord, 'schedule'> | null,
+): StoredSchedule {
+  const before = seen?.schedule;
+  if (schedule.kind === 'every' && before?.kind === 'every' && assumed.includes('anchor'))
+    return before.everyMs === schedule.everyMs ? { ...schedule, anchorMs: before.anchorMs } : schedule;
+  if (schedule.kind === 'cron' && before?.kind === 'cron' && assumed.includes('zone'))
+    return before.expr === schedule.expr ? { ...schedule, tz: before.tz } : schedule;
+  return schedule;
 }
 
 /**
  * A job with changes: fields of the job that replace what stood there; null takes one back. A payload is merged with the
- * old one while it stays of its kind; of another kind it must say its text, message or command, and the target follows
+ * old one while it stays of its kind, and so are budget and isolation; of another kind it must say its text, message or command, and the target follows
  * unless the changes name one.
  *
  * @param raw the definition as the file holds it, so that keys unknown here stay
@@ -237,6 +266,11 @@ export function patchJob(raw: Fields, job: Job, patch: Fields, setting: JobSetti
       if (!('sessionTarget' in rest)) delete merged.sessionTarget;
     }
   } else if (change !== undefined) merged.payload = change;
+  for (const name of ['budget', 'isolation'] as const)
+    if (isFields(rest[name])) {
+      const fields = withoutNull({ ...job[name], ...rest[name] });
+      merged[name] = Object.keys(fields).length > 0 ? fields : null;
+    }
   for (const [key, value] of Object.entries(merged)) if (value === null) delete merged[key];
   return readJob(merged, setting);
 }
@@ -253,8 +287,7 @@ export function writtenJob(job: Job, raw: unknown): Fields {
     ...unknownIn(old.payload, [...PAYLOAD_KEYS[job.payload.kind], ...allPayloadKeys()]),
   };
   const schedule = { ...job.schedule, ...unknownIn(old.schedule, SCHEDULE_KEYS) };
-  const { assumed: _, ...fields } = job;
-  return { ...fields, schedule, payload, ...Object.fromEntries(kept) };
+  return { ...job, schedule, payload, ...Object.fromEntries(kept) };
 }
 
 /**
@@ -262,7 +295,7 @@ export function writtenJob(job: Job, raw: unknown): Fields {
  * with one name are the same for every purpose here (FNV-1a in two lanes; nobody gains by making two of them collide).
  */
 export function definitionOf(job: Job): string {
-  const { schedule: _s, assumed: _a, enabled: _e, createdAtMs: _c, updatedAtMs: _u, ...rest } = job;
+  const { schedule: _s, enabled: _e, createdAtMs: _c, updatedAtMs: _u, ...rest } = job;
   const text = JSON.stringify(sorted(rest));
   let a = 0x811c9dc5;
   let b = 0x9dc5811c;
@@ -303,7 +336,7 @@ function scheduleOf(
   raw: Fields,
   createdAtMs: number | undefined,
   setting: JobSetting,
-): { schedule: StoredSchedule; assumed: NonNullable<Job['assumed']> } {
+): { schedule: StoredSchedule; assumed: Assumed } {
   const beside = pick(raw, ['at', 'every', 'cron', 'tz']);
   const written =
     raw.schedule === undefined && Object.keys(beside).length > 0
@@ -313,12 +346,15 @@ function scheduleOf(
         : raw.schedule;
   const fields: Fields = isFields(written) ? written : {};
   const named = fields.anchor !== undefined && fields.anchorMs === undefined;
-  const read = (setting.readSchedule ?? readSchedule)(named ? { ...fields, anchorMs: fields.anchor } : written, {
-    anchorMs: createdAtMs ?? setting.definedAt,
-    get tz() {
-      return setting.zone.name;
+  const read = (setting.readSchedule ?? readSchedule)(
+    named ? { ...fields, anchorMs: fields.anchor } : written,
+    {
+      anchorMs: createdAtMs ?? setting.definedAt,
+      get tz() {
+        return setting.zone.name;
+      },
     },
-  });
+  );
   if (!read.ok) throw new Refusal(`schedule: ${read.problem}`);
   const schedule = storedSchedule(read.schedule);
   const hasZone = typeof fields.tz === 'string' && fields.tz.trim() !== '';
@@ -387,7 +423,8 @@ function deliveryFields(raw: Fields, payload: Fields): JobDelivery {
   const announced = typeof newer.mode === 'string' ? newer.mode !== 'none' : undefined;
   const all = { ...raw, ...withoutNull(payload) };
   const deliver = optionalFlag(all, 'deliver') ?? announced;
-  const channel = optionalText(all, 'channel') ?? optionalText(all, 'provider') ?? optionalText(newer, 'channel');
+  const channel =
+    optionalText(all, 'channel') ?? optionalText(all, 'provider') ?? optionalText(newer, 'channel');
   const to = textOrNumber(all.to) ?? textOrNumber(newer.to);
   const account = optionalText(all, 'accountId') ?? optionalText(all, 'account');
   const best =
@@ -417,7 +454,9 @@ function targetOf(raw: Fields, payload: JobPayload, keys: KeyContext, agentId: s
   const key = canonicaliseKey(written, keys);
   const owner = key === null ? undefined : splitKey(key)?.agentId;
   if (key === null || owner === undefined)
-    throw new Refusal(`sessionTarget ${JSON.stringify(written)} is neither main nor isolated nor a session key`);
+    throw new Refusal(
+      `sessionTarget ${JSON.stringify(written)} is neither main nor isolated nor a session key`,
+    );
   if (agentId !== undefined && owner !== agentId)
     throw new Refusal(`its session ${key} is of another agent than its agentId ${agentId}`);
   return key;
@@ -460,7 +499,12 @@ function allPayloadKeys(): string[] {
 
 function unknownKeys(raw: Fields, kind: JobPayload['kind']): UnknownKey[] {
   const found: UnknownKey[] = [];
-  const look = (value: unknown, before: string, known: readonly string[], aliases: readonly string[] = []) => {
+  const look = (
+    value: unknown,
+    before: string,
+    known: readonly string[],
+    aliases: readonly string[] = [],
+  ) => {
     if (!isFields(value)) return;
     for (const key in value)
       if (!known.includes(key) && !aliases.includes(key)) found.push({ path: before + key, known });
@@ -484,7 +528,9 @@ function given<Name extends string, Value>(name: Name, value: Value | undefined)
 }
 
 function pick(fields: Fields, names: readonly string[]): Fields {
-  return Object.fromEntries(names.filter(name => fields[name] !== undefined).map(name => [name, fields[name]]));
+  return Object.fromEntries(
+    names.filter(name => fields[name] !== undefined).map(name => [name, fields[name]]),
+  );
 }
 
 function unknownIn(value: unknown, known: readonly string[]): Fields {
@@ -493,7 +539,9 @@ function unknownIn(value: unknown, known: readonly string[]): Fields {
 }
 
 function withoutNull(fields: Fields): Fields {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null && value !== undefined));
+  return Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== null && value !== undefined),
+  );
 }
 
 /** The same value with the keys of every object in order, so that it has one text. */
@@ -514,7 +562,10 @@ function optionalText(fields: Fields, name: string, before = ''): string | undef
   const value = fields[name];
   if (value === undefined || value === null) return undefined;
   const text = blankless(value);
-  if (text === null) throw new Refusal(`${before}${name} is ${value === '' || typeof value === 'string' ? 'empty' : 'not a text'}`);
+  if (text === null)
+    throw new Refusal(
+      `${before}${name} is ${value === '' || typeof value === 'string' ? 'empty' : 'not a text'}`,
+    );
   return text;
 }
 
@@ -534,7 +585,8 @@ function oneOf<Word extends string>(fields: Fields, name: string, words: readonl
   const value = fields[name];
   if (value === undefined || value === null) return undefined;
   const found = words.find(word => word === value);
-  if (found === undefined) throw new Refusal(`${name} ${JSON.stringify(value)} is none of ${words.join(', ')}`);
+  if (found === undefined)
+    throw new Refusal(`${name} ${JSON.stringify(value)} is none of ${words.join(', ')}`);
   return found;
 }
 
