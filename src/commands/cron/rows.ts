@@ -91,7 +91,8 @@ export function sessionKeyOfJob(desk: Pick<Desk, 'config'>, job: Job): { agentId
 
 /** Whether the caller may look at a job: a person at every one, an agent at those of the sessions it may look into. */
 export function maySeeJob(desk: Desk, job: Job): boolean {
-  return maySee(viewerOf(desk.context.env), sessionKeyOfJob(desk, job), desk.config);
+  const viewer = viewerOf(desk.context.env);
+  return viewer === null || maySee(viewer, sessionKeyOfJob(desk, job), desk.config);
 }
 
 /** What a job comes to, in one word that scripts may rely on. */
