@@ -7,7 +7,7 @@ import { heartbeatJob, heartbeatsOf } from '../core/schedule/heartbeat.ts';
 import { agentOfJob, definitionOf } from '../core/schedule/job.ts';
 import type { JobState } from '../core/schedule/run-record.ts';
 import { JobCache } from '../store/job-cache.ts';
-import { loadJobs, mayExecute } from '../store/jobs.ts';
+import { loadJobs, mayExecute, settledJob } from '../store/jobs.ts';
 import type { Desk } from './desk.ts';
 import { factsOf, type Task } from './perform.ts';
 
@@ -44,7 +44,7 @@ export function gatherTasks(desk: Desk): Tasks {
     const byDefault = defaultAgentId(config);
     for (const stored of list.jobs) {
       const state = cache.stateOf(stored.job.id);
-      const job = stored.job;
+      const job = settledJob(stored, state);
       add(
         {
           ...{

@@ -10,8 +10,16 @@ import { ClawError } from '../core/errors.ts';
 import { defaultAgentId } from '../core/routing/binding.ts';
 import { hasAccount } from '../core/routing/channel.ts';
 import { seenNow } from '../core/schedule/due.ts';
-import { definitionOf, type Job, type JobSetting, readJob, type UnknownKey } from '../core/schedule/job.ts';
-import type { RunLine } from '../core/schedule/run-record.ts';
+import {
+  type Assumed,
+  definitionOf,
+  type Job,
+  type JobSetting,
+  readJob,
+  settledSchedule,
+  type UnknownKey,
+} from '../core/schedule/job.ts';
+import type { JobState, RunLine } from '../core/schedule/run-record.ts';
 import type { Zone } from '../core/schedule/zone.ts';
 import { JobCache } from './job-cache.ts';
 import { makeFolder, prepareFile, readJson, sweepTemporaries } from './json-file.ts';
@@ -40,6 +48,7 @@ export interface StoredJob {
   /** its place in the list */
   index: number;
   unknown: UnknownKey[];
+  assumed: Assumed;
 }
 
 /** One that cannot, and why; it stays in the file. */
@@ -109,7 +118,8 @@ export function loadJobs(place: JobPlace, cache?: JobCache): JobsRead {
     const folded = job.id.toLowerCase();
     const before = ids.get(folded);
     ids.set(folded, before ?? job.id);
-    if (before === undefined) found.jobs.push({ job, raw: raw as Fields, index, unknown: one.unknown });
+    if (before === undefined)
+      found.jobs.push({ job, raw: raw as Fields, index, unknown: one.unknown, assumed: one.assumed });
     else {
       const problem =
         before === job.id
@@ -128,6 +138,13 @@ const NOTHING = {
   mtimeMs: null,
   stat: null,
 };
+
+/** The job with the anchor or zone it was first seen with, where its author named none. */
+export function settledJob({ job, assumed }: Pick<StoredJob, 'job' | 'assumed'>, state: JobState): Job {
+  return assumed.length === 0
+    ? job
+    : { ...job, schedule: settledSchedule(job.schedule, assumed, state.seen) };
+}
 
 /** The list in the document: `{"jobs": [...]}`, or the list alone. */
 function listIn(document: unknown): unknown[] | null {
@@ -190,7 +207,8 @@ export function changeJobs<Result>(place: JobPlace, change: (list: JobList) => J
   const { context, layout } = place;
   const lock = waitForLock(place);
   try {
-    const list = jobsOrThrow(loadJobs(place));
+    const cache = JobCache.open(place);
+    const list = jobsOrThrow(loadJobs(place, cache));
     const { put = [], remove = [], lines = [], result } = change(list);
     const isWriting = put.length > 0 || remove.length > 0;
     if (isWriting) {
@@ -202,7 +220,7 @@ export function changeJobs<Result>(place: JobPlace, change: (list: JobList) => J
           `${unsafe}, who could make claw run any command; it is not changed`,
           `read it, then: chown ${context.uid} ${list.file}; chmod go-w ${list.file}`,
         );
-      noteDefinitions(place, list, put, remove);
+      noteDefinitions(place, cache, list, put, remove);
     }
     for (const each of lines) appendRuns(context, layout, each.jobId, each.lines);
     if (isWriting) write(place, list, put, remove);
@@ -214,23 +232,24 @@ export function changeJobs<Result>(place: JobPlace, change: (list: JobList) => J
 
 function noteDefinitions(
   place: JobPlace,
+  cache: JobCache,
   list: JobList,
   put: { index: number | null; raw: Fields }[],
   remove: readonly number[],
 ): void {
   const { context, layout } = place;
   const now = context.now();
-  const cache = JobCache.open(place);
-  const note = (job: Job, definedAt: number) => {
-    const definition = definitionOf(job);
-    const state = cache.stateOf(job.id);
-    const seen = seenNow(job, state, { now, definedAt, definition });
+  const note = (one: Pick<StoredJob, 'job' | 'assumed'>, definedAt: number) => {
+    const state = cache.stateOf(one.job.id);
+    const job = settledJob(one, state);
+    const seen = seenNow(job, state, { now, definedAt, definition: definitionOf(job) });
     if (seen !== null) appendRuns(context, layout, job.id, [seen]);
   };
-  for (const { job, index } of list.jobs) if (!remove.includes(index)) note(job, list.mtimeMs ?? now);
+  for (const one of list.jobs) if (!remove.includes(one.index)) note(one, list.mtimeMs ?? now);
   for (const { raw } of put) {
     const read = readJob(raw, jobSetting(place, now));
-    if (read.ok) note(read.job, now);
+    // When the command was given, not when the lock was: `--at 5s` may have passed while it waited.
+    if (read.ok) note(read, read.job.updatedAtMs ?? now);
   }
 }
 

@@ -6,6 +6,7 @@
 import { canonicaliseKey, type KeyContext, splitKey } from '../routing/session-key.ts';
 import { normaliseAgentId, normaliseChannel, slug } from '../routing/slug.ts';
 import { parseDuration } from './duration.ts';
+import type { SeenRecord } from './run-record.ts';
 import { readSchedule, type ScheduleRead, type StoredSchedule, storedSchedule } from './schedule.ts';
 
 export type CatchUp = 'skip' | 'once' | 'all';
@@ -43,8 +44,6 @@ export interface Job {
   createdAtMs?: number;
   updatedAtMs?: number;
   schedule: StoredSchedule;
-  /** what of the schedule its author left out and was filled in; never stored */
-  assumed?: ('anchor' | 'zone')[];
   /** `main`, `isolated`, or the key of a session the turn runs in */
   sessionTarget: string;
   wakeMode: 'now' | 'next-heartbeat';
@@ -89,11 +88,16 @@ export interface UnknownKey {
   known: readonly string[];
 }
 
+/** Parts of a schedule that its author left out and the reader filled in. */
+export type Assumed = readonly ('anchor' | 'zone')[];
+
 export type JobRead =
   | {
       ok: true;
       job: Job;
       unknown: UnknownKey[];
+      /** what the schedule left out; `settledSchedule` fills in what it was first seen with */
+      assumed: Assumed;
     }
   | { ok: false; id: string | null; name: string | null; problem: string };
 
@@ -160,6 +164,9 @@ export function idFromName(name: string, random: string, isTaken: (id: string) =
   throw new RangeError(`no id for ${base}`);
 }
 
+const WAKE_MODES = ['next-heartbeat', 'now'] as const;
+const CATCH_UPS = ['skip', 'once', 'all'] as const;
+
 /** A definition that is refused, with the words why. */
 class Refusal extends Error {}
 
@@ -200,34 +207,48 @@ function readFields(raw: Fields, id: string | null, setting: JobSetting): JobRea
   const grace = optionalText(raw, 'grace');
   if (grace !== undefined && parseDuration(grace) === null)
     throw new Refusal(`grace ${JSON.stringify(grace)} is no duration such as 30m`);
-  const job: Job = {
-    id,
-    name: named ?? nameFrom(payload),
-    ...given('description', optionalText(raw, 'description')),
-    ...given('agentId', agentId),
-    enabled: optionalFlag(raw, 'enabled') ?? true,
-    ...given('createdAtMs', createdAtMs),
-    ...given('updatedAtMs', updatedAtMs),
-    schedule,
-    ...(assumed.length > 0 ? { assumed } : {}),
-    sessionTarget: targetOf(raw, payload, { ...setting, agentId: agentId ?? setting.agentId }, agentId),
-    wakeMode: oneOf(raw, 'wakeMode', ['next-heartbeat', 'now'] as const) ?? 'next-heartbeat',
-    payload,
-    ...given('deleteAfterRun', optionalFlag(raw, 'deleteAfterRun')),
-    ...given('catchUp', oneOf(raw, 'catchUp', ['skip', 'once', 'all'] as const)),
-    ...given('grace', grace),
-    ...given('retries', wholeNumber(raw, 'retries', 0)),
-    ...given('disableAfter', wholeNumber(raw, 'disableAfter', 0)),
-    ...given('precheck', optionalText(raw, 'precheck')),
-    ...given('budget', budget),
-    ...given('isolation', isolation),
-  };
-  return { ok: true, job, unknown: unknownKeys(raw, payload.kind) };
+  // Built field by field: a listing reads a thousand of them, and spreading leaves ten objects behind for each.
+  const job = { id, name: named ?? nameFrom(payload) } as Job;
+  put(job, 'description', optionalText(raw, 'description'));
+  put(job, 'agentId', agentId);
+  job.enabled = optionalFlag(raw, 'enabled') ?? true;
+  put(job, 'createdAtMs', createdAtMs);
+  put(job, 'updatedAtMs', updatedAtMs);
+  job.schedule = schedule;
+  job.sessionTarget = targetOf(raw, payload, setting, agentId);
+  job.wakeMode = oneOf(raw, 'wakeMode', WAKE_MODES) ?? 'next-heartbeat';
+  job.payload = payload;
+  put(job, 'deleteAfterRun', optionalFlag(raw, 'deleteAfterRun'));
+  put(job, 'catchUp', oneOf(raw, 'catchUp', CATCH_UPS));
+  put(job, 'grace', grace);
+  put(job, 'retries', wholeNumber(raw, 'retries', 0));
+  put(job, 'disableAfter', wholeNumber(raw, 'disableAfter', 0));
+  put(job, 'precheck', optionalText(raw, 'precheck'));
+  put(job, 'budget', budget);
+  put(job, 'isolation', isolation);
+  return { ok: true, job, unknown: unknownKeys(raw, payload.kind), assumed };
+}
+
+/**
+ * The schedule with what it was first seen with: a file that names no anchor or zone keeps the ones of its first `seen`
+ * record, whenever the file is written again and wherever the machine has gone since.
+ */
+export function settledSchedule(
+  schedule: StoredSchedule,
+  assumed: Assumed,
+  seen: Pick<SeenRecord, 'schedule'> | null,
+): StoredSchedule {
+  const before = seen?.schedule;
+  if (schedule.kind === 'every' && before?.kind === 'every' && assumed.includes('anchor'))
+    return before.everyMs === schedule.everyMs ? { ...schedule, anchorMs: before.anchorMs } : schedule;
+  if (schedule.kind === 'cron' && before?.kind === 'cron' && assumed.includes('zone'))
+    return before.expr === schedule.expr ? { ...schedule, tz: before.tz } : schedule;
+  return schedule;
 }
 
 /**
  * A job with changes: fields of the job that replace what stood there; null takes one back. A payload is merged with the
- * old one while it stays of its kind; of another kind it must say its text, message or command, and the target follows
+ * old one while it stays of its kind, and so are budget and isolation; of another kind it must say its text, message or command, and the target follows
  * unless the changes name one.
  *
  * @param raw the definition as the file holds it, so that keys unknown here stay
@@ -246,6 +267,11 @@ export function patchJob(raw: Fields, job: Job, patch: Fields, setting: JobSetti
       if (!('sessionTarget' in rest)) delete merged.sessionTarget;
     }
   } else if (change !== undefined) merged.payload = change;
+  for (const name of ['budget', 'isolation'] as const)
+    if (isFields(rest[name])) {
+      const fields = withoutNull({ ...job[name], ...rest[name] });
+      merged[name] = Object.keys(fields).length > 0 ? fields : null;
+    }
   for (const [key, value] of Object.entries(merged)) if (value === null) delete merged[key];
   return readJob(merged, setting);
 }
@@ -262,8 +288,7 @@ export function writtenJob(job: Job, raw: unknown): Fields {
     ...unknownIn(old.payload, [...PAYLOAD_KEYS[job.payload.kind], ...allPayloadKeys()]),
   };
   const schedule = { ...job.schedule, ...unknownIn(old.schedule, SCHEDULE_KEYS) };
-  const { assumed: _, ...fields } = job;
-  return { ...fields, schedule, payload, ...Object.fromEntries(kept) };
+  return { ...job, schedule, payload, ...Object.fromEntries(kept) };
 }
 
 /**
@@ -271,7 +296,7 @@ export function writtenJob(job: Job, raw: unknown): Fields {
  * with one name are the same for every purpose here (FNV-1a in two lanes; nobody gains by making two of them collide).
  */
 export function definitionOf(job: Job): string {
-  const { schedule: _s, assumed: _a, enabled: _e, createdAtMs: _c, updatedAtMs: _u, ...rest } = job;
+  const { schedule: _s, enabled: _e, createdAtMs: _c, updatedAtMs: _u, ...rest } = job;
   const text = JSON.stringify(sorted(rest));
   let a = 0x811c9dc5;
   let b = 0x9dc5811c;
@@ -312,14 +337,13 @@ function scheduleOf(
   raw: Fields,
   createdAtMs: number | undefined,
   setting: JobSetting,
-): { schedule: StoredSchedule; assumed: NonNullable<Job['assumed']> } {
-  const beside = pick(raw, ['at', 'every', 'cron', 'tz']);
-  const written =
-    raw.schedule === undefined && Object.keys(beside).length > 0
-      ? beside
-      : typeof raw.schedule === 'string'
-        ? { kind: 'cron', expr: raw.schedule }
-        : raw.schedule;
+): { schedule: StoredSchedule; assumed: Assumed } {
+  const isBeside = raw.schedule === undefined && (raw.at ?? raw.every ?? raw.cron) !== undefined;
+  const written = isBeside
+    ? pick(raw, ['at', 'every', 'cron', 'tz'])
+    : typeof raw.schedule === 'string'
+      ? { kind: 'cron', expr: raw.schedule }
+      : raw.schedule;
   const fields: Fields = isFields(written) ? written : {};
   const named = fields.anchor !== undefined && fields.anchorMs === undefined;
   const read = (setting.readSchedule ?? readSchedule)(
@@ -335,14 +359,14 @@ function scheduleOf(
   const schedule = storedSchedule(read.schedule);
   const hasZone = typeof fields.tz === 'string' && fields.tz.trim() !== '';
   const hasAnchor = fields.anchorMs !== undefined || named || createdAtMs !== undefined;
-  return {
-    schedule,
-    assumed: [
-      ...(schedule.kind === 'every' && !hasAnchor ? (['anchor'] as const) : []),
-      ...(schedule.kind === 'cron' && !hasZone ? (['zone'] as const) : []),
-    ],
-  };
+  const assumed =
+    schedule.kind === 'every' && !hasAnchor ? ANCHOR : schedule.kind === 'cron' && !hasZone ? ZONE : NONE;
+  return { schedule, assumed };
 }
+
+const ANCHOR: Assumed = ['anchor'];
+const ZONE: Assumed = ['zone'];
+const NONE: Assumed = [];
 
 const KINDS = ['systemEvent', 'agentTurn', 'exec'] as const;
 
@@ -369,19 +393,18 @@ function payloadOf(raw: Fields): JobPayload {
     if (text === null) throw new Refusal('its event has no text');
     return { kind, text };
   }
-  const delivery = deliveryFields(raw, own);
-  const timeout = given('timeoutSeconds', positiveNumber(own, 'timeoutSeconds'));
-  if (kind === 'exec') return { kind, command: commandOf(own.command), ...timeout, ...delivery };
-  const message = blankless(own.message ?? own.text);
-  if (message === null) throw new Refusal('its message is missing');
-  return {
-    kind,
-    message,
-    ...given('model', optionalText(own, 'model', 'payload.')),
-    ...given('thinking', optionalText(own, 'thinking', 'payload.')),
-    ...timeout,
-    ...delivery,
-  };
+  let payload: Exclude<JobPayload, { kind: 'systemEvent' }>;
+  if (kind === 'exec') payload = { kind, command: commandOf(own.command) };
+  else {
+    const message = blankless(own.message ?? own.text);
+    if (message === null) throw new Refusal('its message is missing');
+    payload = { kind, message };
+    put(payload, 'model', optionalText(own, 'model', 'payload.'));
+    put(payload, 'thinking', optionalText(own, 'thinking', 'payload.'));
+  }
+  put(payload, 'timeoutSeconds', positiveNumber(own, 'timeoutSeconds'));
+  addDelivery(payload, raw, own);
+  return payload;
 }
 
 function commandOf(command: unknown): string[] {
@@ -394,28 +417,29 @@ function commandOf(command: unknown): string[] {
 }
 
 /** What is said in the payload goes before what is said beside it. */
-function deliveryFields(raw: Fields, payload: Fields): JobDelivery {
-  const newer = isFields(raw.delivery) ? raw.delivery : {};
+function addDelivery(target: JobDelivery, raw: Fields, payload: Fields): void {
+  const newer = isFields(raw.delivery) ? raw.delivery : NOTHING;
+  const flag = (name: string) => optionalFlag(payload, name) ?? optionalFlag(raw, name);
+  const text = (name: string) => optionalText(payload, name) ?? optionalText(raw, name);
   const announced = typeof newer.mode === 'string' ? newer.mode !== 'none' : undefined;
-  const all = { ...raw, ...withoutNull(payload) };
-  const deliver = optionalFlag(all, 'deliver') ?? announced;
-  const channel =
-    optionalText(all, 'channel') ?? optionalText(all, 'provider') ?? optionalText(newer, 'channel');
-  const to = textOrNumber(all.to) ?? textOrNumber(newer.to);
-  const account = optionalText(all, 'accountId') ?? optionalText(all, 'account');
-  const best =
-    optionalFlag(all, 'bestEffortDeliver') ??
-    (typeof newer.bestEffort === 'boolean' ? newer.bestEffort : undefined);
-  return {
-    ...given('deliver', deliver),
-    ...given('channel', channel === undefined ? undefined : normaliseChannel(channel)),
-    ...given('to', to),
-    ...given('accountId', account === undefined ? undefined : slug(account) || undefined),
-    ...given('bestEffortDeliver', best),
-  };
+  const channel = text('channel') ?? text('provider') ?? optionalText(newer, 'channel');
+  const account = text('accountId') ?? text('account');
+  const best = typeof newer.bestEffort === 'boolean' ? newer.bestEffort : undefined;
+  put(target, 'deliver', flag('deliver') ?? announced);
+  put(target, 'channel', channel === undefined ? undefined : normaliseChannel(channel));
+  put(target, 'to', textOrNumber(payload.to) ?? textOrNumber(raw.to) ?? textOrNumber(newer.to));
+  put(target, 'accountId', account === undefined ? undefined : slug(account) || undefined);
+  put(target, 'bestEffortDeliver', flag('bestEffortDeliver') ?? best);
 }
 
-function targetOf(raw: Fields, payload: JobPayload, keys: KeyContext, agentId: string | undefined): string {
+const NOTHING: Fields = {};
+
+function targetOf(
+  raw: Fields,
+  payload: JobPayload,
+  setting: KeyContext,
+  agentId: string | undefined,
+): string {
   const usual = payload.kind === 'systemEvent' ? 'main' : 'isolated';
   const written = optionalText(raw, 'sessionTarget');
   const word = written?.toLowerCase();
@@ -427,7 +451,7 @@ function targetOf(raw: Fields, payload: JobPayload, keys: KeyContext, agentId: s
   if (payload.kind === 'systemEvent') throw misfit('main');
   if (payload.kind === 'exec') throw misfit('isolated');
   if (word === 'main') throw misfit('isolated, or in a session named by its key');
-  const key = canonicaliseKey(written, keys);
+  const key = canonicaliseKey(written, { ...setting, agentId: agentId ?? setting.agentId });
   const owner = key === null ? undefined : splitKey(key)?.agentId;
   if (key === null || owner === undefined)
     throw new Refusal(
@@ -497,6 +521,14 @@ function unknownKeys(raw: Fields, kind: JobPayload['kind']): UnknownKey[] {
 
 function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function put<Target extends object, Name extends keyof Target>(
+  target: Target,
+  name: Name,
+  value: Target[Name] | undefined,
+): void {
+  if (value !== undefined) target[name] = value;
 }
 
 function given<Name extends string, Value>(name: Name, value: Value | undefined): { [key in Name]?: Value } {
