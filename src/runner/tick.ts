@@ -89,7 +89,7 @@ export async function tick(desk: Desk, options: { signal?: AbortSignal; max?: nu
     failed: [],
     busy: [],
     problems: [],
-    resets: { reset: [], left: [] },
+    resets: { reset: [], left: [], more: 0 },
     delivery: { sent: [], waiting: [] },
     cleanup: null,
   };
