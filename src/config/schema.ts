@@ -430,7 +430,9 @@ const sessionSchema = z.strictObject({
       enabled: z.boolean().optional().describe('true: agents may send to the agents in allow; default false'),
       allow: z.array(text).optional().describe('ids of the agents that may be sent to; default: none'),
       maxHops: count.optional().describe('longest chain of such messages; default 5'),
-      maxPerDay: count.optional().describe('most such messages of one agent in a day; default: no limit'),
+      maxPerDay: count
+        .optional()
+        .describe('most such messages of one agent in a day of the user; default: no limit'),
     })
     .optional()
     .describe('messages from one agent to sessions of another'),
@@ -484,7 +486,7 @@ const messagesSchema = z.strictObject({
 
 const cronSchema = z.strictObject({
   enabled: z.boolean().optional().describe('false: no job runs; default true'),
-  maxConcurrentRuns: count.optional().describe('runs at a time per agent; default 1'),
+  maxConcurrentRuns: count.optional().describe('runs at a time per agent; default 4'),
   catchUp: z.enum(['skip', 'once', 'all']).optional().describe('what happens to missed runs; default once'),
   grace: duration.optional().describe('how late a missed run may start; default half the period, 2m to 12h'),
   retry: z
@@ -561,7 +563,11 @@ export const configSchema = z.strictObject({
     .strictObject({
       messageIds: duration.optional().describe('how long message ids are remembered; default 90d'),
       deliveries: duration.optional().describe('how long records of sent replies are kept; default 30d'),
-      logs: duration.optional().describe('how long log files are kept'),
+      logs: duration
+        .optional()
+        .describe(
+          'age at which a log file is begun anew, and the one before removed; default: by size alone',
+        ),
     })
     .optional()
     .describe('what is removed after a time'),

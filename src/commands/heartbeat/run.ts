@@ -71,7 +71,7 @@ export function endedBySignals(): AbortController {
 export async function sendNow(desk: Desk, { delivery }: BeatOutcome): Promise<boolean | null> {
   const id = delivery?.status === 'queued' ? delivery.id : undefined;
   if (id === undefined) return null;
-  const report = await deliver(desk, item => item.id === id);
+  const report = await deliver(desk, { only: item => item.id === id });
   return report.sent.includes(id);
 }
 

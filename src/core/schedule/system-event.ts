@@ -14,6 +14,8 @@ export interface SystemEvent {
   source: 'operator' | 'subagent' | 'session' | 'cron';
   /** the run it tells of */
   runId?: string;
+  /** the job whose instant is accounted for when a turn was told of it */
+  job?: { id: string; runId: string; dueAt?: number; agentId: string };
   /** the session it tells of */
   from?: string;
   /** where the conversation it belongs to took place */
