@@ -233,9 +233,7 @@ describe('notes', () => {
       cron: { enabled: true },
     }`);
     expect(notes).toEqual([
-      'agents.defaults.heartbeat is read but not acted on by this version',
       'agents.list[0].memory is read but not acted on by this version',
-      'channels.telegram.heartbeat is read but not acted on by this version',
       'cron is read but not acted on by this version: no job runs',
     ]);
     expect(validateConfig('{ messages: { queue: { mode: "followup" } } }').notes).toEqual([]);
