@@ -51,6 +51,7 @@ const PACKS = {
     'runner/dispatch.ts',
     'core/session/command.ts',
   ],
+  look: ['commands/sessions/show.ts', 'commands/status.ts', 'commands/cron/next.ts'],
   far: [],
 };
 
@@ -253,6 +254,8 @@ try {
     ['sessions', '--json'],
     ['route', '--json', 'hello'],
     ['tick'],
+    ['sessions', 'show', 'main', '--json'],
+    ['cron', 'next', '--cron', '0 9 * * *', '--json'],
   ]) {
     const run = spawnSync(process.execPath, [path.join(root, 'bin/claw.js'), ...args], {
       env,
