@@ -145,6 +145,22 @@ describe('a tick looks at everything again', () => {
     expect(tick()).toMatchObject({ status: 0, whole: false });
   });
 
+  it('when a reply that could not be sent may be tried again, and not before', () => {
+    const log = path.join(home.folder, 'attempts');
+    const attempts = () => fs.readFileSync(log, 'utf8').length;
+    const send = { command: 'sh', args: ['-c', `printf x >> '${log}'; exit 75`] };
+    home.config(withRunner({ command: 'cat' }, { channels: { telegram: { send } } }));
+    home.run(['ingest', '--no-wait', '--channel', 'telegram', '--from', '1', 'hello']);
+    // The fourth time in vain; the next is due after ten minutes.
+    for (let ticks = 0; ticks < 10 && !(fs.existsSync(log) && attempts() === 4); ticks++) tick();
+    expect(attempts()).toBe(4);
+    tick();
+    for (let minute = 3; minute < 10; minute++) expect(tick().whole).toBe(false);
+    clock += MINUTE;
+    expect(tick().whole).toBe(true);
+    expect(attempts()).toBe(5);
+  });
+
   it('when the clock was set back', () => {
     settle();
     clock -= 10 * MINUTE;
