@@ -125,9 +125,69 @@ export const COMMANDS: CommandEntry[] = [
     load: async () => [(await import('./call.ts')).CallCommand],
   },
   {
+    path: 'cron add',
+    summary: 'add a job: a schedule, and what is due then',
+    load: async () => [(await import('./cron/add.ts')).CronAddCommand],
+  },
+  {
+    path: 'cron list',
+    summary: 'jobs with their next and last run',
+    load: async () => [(await import('./cron/list.ts')).CronListCommand],
+  },
+  {
+    path: 'cron show',
+    summary: 'one job: definition, state, next instants',
+    load: async () => [(await import('./cron/show.ts')).CronShowCommand],
+  },
+  {
+    path: 'cron edit',
+    summary: 'change a job',
+    load: async () => [(await import('./cron/edit.ts')).CronEditCommand],
+  },
+  {
+    path: 'cron enable',
+    summary: 'switch a job on',
+    load: async () => [(await import('./cron/enable.ts')).CronEnableCommand],
+  },
+  {
+    path: 'cron disable',
+    summary: 'switch a job off',
+    load: async () => [(await import('./cron/disable.ts')).CronDisableCommand],
+  },
+  {
+    path: 'cron remove',
+    summary: 'remove a job; its runs stay recorded',
+    load: async () => [(await import('./cron/remove.ts')).CronRemoveCommand],
+  },
+  {
+    path: 'cron runs',
+    summary: 'what became of the due instants of a job',
+    load: async () => [(await import('./cron/runs.ts')).CronRunsCommand],
+  },
+  {
+    path: 'cron status',
+    summary: 'whether jobs run, what is next, what is late',
+    load: async () => [(await import('./cron/status.ts')).CronStatusCommand],
+  },
+  {
     path: 'cron next',
     summary: 'when a schedule is due, without a job',
     load: async () => [(await import('./cron/next.ts')).CronNextCommand],
+  },
+  {
+    path: 'heartbeat status',
+    summary: 'per agent: on, or which key switched it off; last and next beat',
+    load: async () => [(await import('./heartbeat/status.ts')).HeartbeatStatusCommand],
+  },
+  {
+    path: 'heartbeat run',
+    summary: 'one heartbeat now; the schedule stays as it is',
+    load: async () => [(await import('./heartbeat/run.ts')).HeartbeatRunCommand],
+  },
+  {
+    path: 'system event',
+    summary: 'let an agent know of something: at once, or with its next turn or heartbeat',
+    load: async () => [(await import('./system/event.ts')).SystemEventCommand],
   },
   {
     path: 'pairing list',
@@ -254,6 +314,8 @@ function canonical(argv: string[]): string[] {
     if (second === undefined || second.startsWith('-')) return ['sessions', 'list', ...argv.slice(1)];
     return ['sessions', ...argv.slice(1)];
   }
+  if (first === 'cron' && second === 'create') return ['cron', 'add', ...rest];
+  if (first === 'cron' && second === 'rm') return ['cron', 'remove', ...rest];
   return argv;
 }
 

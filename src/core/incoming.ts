@@ -40,6 +40,25 @@ export interface Incoming {
   announceTo?: { agentId: string; key: string };
   /** settings for the session it begins */
   settings?: SettingValues;
+  /** written by a job or a heartbeat: nobody wrote it, and no person's session is reset for it */
+  job?: JobMark;
+}
+
+/** What a message that a schedule wrote has beside its text. */
+export interface JobMark {
+  kind: 'cron' | 'heartbeat';
+  /** the job's id, or the agent's whose heartbeat it is */
+  id: string;
+  /** the run of the job, as its run records name it */
+  runId: string;
+  /** it begins a session of its own: what its key held before is archived */
+  fresh?: true;
+  /** settings of this turn alone */
+  settings?: SettingValues;
+  /** limit of this turn, before that of runner and agent */
+  timeoutSeconds?: number;
+  /** of a heartbeat: most text beside HEARTBEAT_OK that is no alert, characters */
+  ackMaxChars?: number;
 }
 
 /** What a message that is nothing but directives comes to. */

@@ -14,6 +14,7 @@ export function newPersonNotice(
   record: SessionRecord | null,
   incoming: Incoming,
 ): string | null {
+  if (incoming.job) return null;
   const kind = kindOfKey(incoming.key, config.session);
   if (kind !== 'main' && kind !== 'global') return null;
   const before = record?.lastRoute;
@@ -41,7 +42,7 @@ export function tell(
 ): { reset: ResetInfo | null; notices: string[] } {
   const reset = record.untoldReset;
   if (!reset) return NOTHING_TOLD;
-  const silent = reset.reason === 'user' || config.session?.reset?.notifyUser === false;
+  const silent = ['user', 'cron'].includes(reset.reason) || config.session?.reset?.notifyUser === false;
   return { reset, notices: silent ? [] : [resetNotice(reset)] };
 }
 
@@ -59,6 +60,7 @@ export function resetNotice(reset: ResetInfo): string {
     operator: 'it was reset from the command line',
     user: 'you asked for it',
     resume: '',
+    cron: 'a job begins its own with each run',
   }[reset.reason];
   const kept = ` The earlier conversation is kept (claw sessions history ${reset.previousSessionId}).`;
   if (reset.reason === 'resume') {

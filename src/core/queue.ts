@@ -25,11 +25,12 @@ export function overflowOf(
  */
 export function batchSize(config: ConfigInput, waiting: Incoming[], mode: 'collect' | 'followup'): number {
   const first = waiting[0];
-  if (!first || mode === 'followup' || !first.respond || isAnsweredHere(config, first)) return 1;
+  if (!first || mode === 'followup' || !first.respond || first.job || isAnsweredHere(config, first)) return 1;
   let size = 1;
   while (size < waiting.length) {
     const next = waiting[size]!;
-    if (!next.respond || next.fromAgent !== first.fromAgent || originKey(next) !== originKey(first)) break;
+    if (!next.respond || next.job || next.fromAgent !== first.fromAgent) break;
+    if (originKey(next) !== originKey(first)) break;
     if (isAnsweredHere(config, next)) break;
     size++;
   }

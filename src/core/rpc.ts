@@ -14,9 +14,12 @@ interface Method {
   flags?: Readonly<Record<string, string>>;
   /** parameter holding changes: a value sets, null takes back */
   changes?: string;
+  /** parameter with fields of a job, which are passed on as they are; `*`: all parameters that are nothing else */
+  definition?: string;
 }
 
 const KEY = 'sessionKey|key|sessionId';
+const JOB = 'id|jobId';
 
 const METHODS: Readonly<Record<string, Method>> = {
   'sessions.list': {
@@ -75,6 +78,48 @@ const METHODS: Readonly<Record<string, Method>> = {
     positional: [KEY],
     flags: { archived: '--archived' },
   },
+  'system.event': {
+    command: ['system', 'event'],
+    options: { text: '--text', mode: '--mode', agentId: '--agent', sessionKey: '--session' },
+  },
+  // The name the same has in an older system.
+  wake: {
+    command: ['system', 'event'],
+    options: { text: '--text', mode: '--mode', agentId: '--agent', sessionKey: '--session' },
+  },
+  'heartbeat.status': { command: ['heartbeat', 'status'], options: { agentId: '--agent' } },
+  'heartbeat.run': { command: ['heartbeat', 'run'], options: { agentId: '--agent' } },
+  'cron.list': {
+    command: ['cron', 'list'],
+    options: { agentId: '--agent', at: '--at' },
+    flags: { includeDisabled: '--all' },
+  },
+  'cron.status': { command: ['cron', 'status'], options: { at: '--at' } },
+  'cron.get': { command: ['cron', 'show'], positional: [JOB], options: { at: '--at' } },
+  'cron.add': { command: ['cron', 'add'], flags: { upsert: '--upsert' }, definition: '*' },
+  'cron.update': { command: ['cron', 'edit'], positional: [JOB], definition: 'patch' },
+  'cron.enable': { command: ['cron', 'enable'], positional: [JOB] },
+  'cron.disable': { command: ['cron', 'disable'], positional: [JOB] },
+  'cron.remove': { command: ['cron', 'remove'], positional: [JOB] },
+  'cron.runs': { command: ['cron', 'runs'], positional: [JOB], options: { limit: '--limit' } },
+  'cron.run': {
+    command: ['cron', 'run'],
+    positional: [JOB],
+    flags: { force: '--force' },
+  },
+  'cron.next': {
+    command: ['cron', 'next'],
+    options: {
+      cron: '--cron',
+      expr: '--cron',
+      every: '--every',
+      anchor: '--anchor',
+      at: '--at',
+      tz: '--tz',
+      from: '--from',
+      count: '--count',
+    },
+  },
 };
 
 export const METHOD_NAMES = Object.keys(METHODS);
@@ -96,6 +141,7 @@ export function argvOfCall(method: string, params: unknown): string[] {
     throw usage('params-invalid', 'the parameters must be one JSON object');
   const given = new Map(Object.entries(params).filter(([, value]) => value !== undefined && value !== null));
   const options: string[] = [];
+  if (method === 'cron.run') readMode(given);
   for (const [name, option] of Object.entries(found.options ?? {})) {
     if (given.has(name)) options.push(`${option}=${scalar(method, name, given.get(name))}`);
     given.delete(name);
@@ -114,12 +160,14 @@ export function argvOfCall(method: string, params: unknown): string[] {
     given.delete(name);
     return value;
   });
+  if (found.definition !== undefined) options.push(...definitionOf(method, found.definition, given));
   const [left] = given.keys();
   if (left !== undefined) {
     const known = [
       found.positional ?? [],
       Object.keys(found.options ?? {}),
       Object.keys(found.flags ?? {}),
+      found.definition === undefined ? [] : [found.definition],
     ].flat();
     throw usage(
       'params-invalid',
@@ -142,6 +190,39 @@ function changesOf(method: string, names: string, given: Map<string, unknown>): 
   return Object.entries(updates).map(([setting, value]) =>
     value === null ? `--unset=${setting}` : `--set=${setting}=${scalar(method, setting, value)}`,
   );
+}
+
+/** What older callers say by a word, `due` or `force`, is a switch here. */
+function readMode(given: Map<string, unknown>): void {
+  const mode = given.get('mode');
+  if (mode !== undefined && mode !== 'due' && mode !== 'force')
+    throw usage('params-invalid', 'cron.run: mode must be due or force');
+  given.delete('mode');
+  if (mode === 'force') given.set('force', true);
+}
+
+/** A job as a parameter may name no command to be run: those come from a person at a shell alone. */
+function definitionOf(method: string, name: string, given: Map<string, unknown>): string[] {
+  let fields: unknown;
+  if (name === '*') {
+    // Some callers wrap it.
+    fields = given.size === 1 && given.has('job') ? given.get('job') : Object.fromEntries(given);
+    given.clear();
+  } else {
+    fields = given.get(name);
+    given.delete(name);
+  }
+  if (
+    typeof fields !== 'object' ||
+    fields === null ||
+    Array.isArray(fields) ||
+    Object.keys(fields).length === 0
+  )
+    throw usage(
+      'params-invalid',
+      `${method} needs ${name === '*' ? 'a job' : name}, an object of its fields`,
+    );
+  return ['--without-commands', `--definition=${JSON.stringify(fields)}`];
 }
 
 function scalar(method: string, name: string, value: unknown): string {

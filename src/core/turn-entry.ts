@@ -57,6 +57,6 @@ export function userEntry(incoming: Incoming): UserEntry {
     ...(incoming.respond && !incoming.dropped ? {} : { recorded: true as const }),
     ...defined({ dropped: incoming.dropped }),
     ...(incoming.hops ? { hops: incoming.hops } : {}),
-    ...defined({ sentFrom: incoming.sentFrom, announceTo: incoming.announceTo }),
+    ...defined({ sentFrom: incoming.sentFrom, announceTo: incoming.announceTo, job: incoming.job }),
   };
 }

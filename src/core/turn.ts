@@ -124,7 +124,9 @@ export function planTurn(facts: TurnFacts): TurnPlan {
     first.owner,
   );
 
-  const { reset: told, notices } = first.respond && !first.dropped ? tell(config, next) : NOTHING_TOLD;
+  // Of a reset the person hears with his own next reply.
+  const isPersons = first.respond && !first.dropped && !first.job;
+  const { reset: told, notices } = isPersons ? tell(config, next) : NOTHING_TOLD;
   const isNewSession = isNewTranscript && first.respond && !first.dropped;
   const base = { isNewSession, reset: told, notices };
   const header: Entry[] = isNewTranscript ? [headerOf(next), ...(facts.seed ?? [])] : [];
@@ -150,7 +152,9 @@ export function planTurn(facts: TurnFacts): TurnPlan {
     const entry = commandEntry(first, { reply, change: change?.settings ?? null }, runId, base);
     return { ...common, action: 'command', entries: [...header, entry], body: '', reply };
   }
-  const own = { ...ownSettings(config, facts.stored, next), ...change?.settings } as SettingValues;
+  // A session of a job's own begins with what the config says, whatever its key was set to.
+  const kept = first.job?.fresh ? {} : ownSettings(config, facts.stored, next);
+  const own = { ...kept, ...change?.settings } as SettingValues;
   const turn = {
     type: 'turn' as const,
     timestamp: now,
@@ -187,7 +191,9 @@ export function planTurn(facts: TurnFacts): TurnPlan {
 
 /** Settings given inside the texts of a batch; the last one wins. */
 function inlineSettings(config: ConfigInput, batch: Incoming[]): SettingValues {
-  const given = batch.flatMap(incoming => Object.entries(directivesOf(config, incoming)?.settings ?? {}));
+  const given = batch.flatMap(incoming =>
+    Object.entries(incoming.job?.settings ?? directivesOf(config, incoming)?.settings ?? {}),
+  );
   return Object.fromEntries(given.filter(([, value]) => value !== null)) as SettingValues;
 }
 
@@ -242,6 +248,7 @@ function planRotation(
     if (facts.transcript === 'missing' || facts.transcript === 'foreign') return 'missing';
     // A session that never got its first line has nothing to reset.
     if (facts.transcript === 'not-started') return null;
+    if (first.job) return first.job.fresh ? 'cron' : null;
     if (triggered) return 'user';
     // Commands and chatter neither reset a session nor keep it alive.
     if (!first.respond || first.dropped || facts.answer) return null;
@@ -252,8 +259,13 @@ function planRotation(
 /** The record of a session that begins now, keeping what outlives a reset. */
 export function newRecord(facts: TurnFacts, sessionId: string, reset?: ResetInfo): SessionRecord {
   const { record, batch } = facts;
-  const { agentId, key, message, acceptedAt } = batch[0]!;
-  if (record && reset) return rotatedRecord(record, sessionId, reset);
+  const { agentId, key, message, acceptedAt, job } = batch[0]!;
+  if (record && reset) {
+    const rotated = rotatedRecord(record, sessionId, reset);
+    // Nobody is told that a job began its own session.
+    if (job) delete rotated.untoldReset;
+    return rotated;
+  }
   return {
     version: 1,
     key,

@@ -103,6 +103,14 @@ export class Layout {
   jobsLock(): string {
     return path.join(this.home, 'locks', '@cron', 'jobs');
   }
+  /** held while a job (or heartbeat) runs; `name` is its encoded id */
+  runningLock(name: string): string {
+    return path.join(this.home, 'locks', '@run', name);
+  }
+  /** held for the moment of an append to a job's past */
+  runsLock(name: string): string {
+    return path.join(this.home, 'locks', '.runs', name);
+  }
   /** one entry for each run of a job that somebody has in hand */
   claims(): string {
     return path.join(this.home, 'claims');
@@ -155,6 +163,14 @@ export class Layout {
   }
   tickStamp(): string {
     return path.join(this.home, 'logs', 'tick');
+  }
+  /** when the last look for daily resets was complete */
+  sweepStamp(): string {
+    return path.join(this.home, 'logs', 'resets');
+  }
+  /** how much an agent did in a day, as the sizes of files */
+  counts(agentId: string): string {
+    return path.join(this.home, 'counts', agentId);
   }
   cleanupStamp(): string {
     return path.join(this.home, 'logs', 'cleanup');

@@ -1,6 +1,7 @@
 /** The session record: the one small file that says which transcript a session key means now. */
 
 import type { ChatType, Message } from '../routing/message.ts';
+import { isInternalChannel } from '../routing/slug.ts';
 import {
   type Entry,
   isAssistantEntry,
@@ -41,7 +42,7 @@ export interface TokenCounts {
 
 /** Why and when a session began anew, or went on in an earlier transcript. `previousSessionId` is the archived one. */
 export interface ResetInfo {
-  reason: 'daily' | 'idle' | 'user' | 'missing' | 'operator' | 'resume';
+  reason: 'daily' | 'idle' | 'user' | 'missing' | 'operator' | 'resume' | 'cron';
   /** epoch ms */
   at: number;
   previousSessionId: string;
@@ -87,19 +88,27 @@ export function reduceRecord(record: SessionRecord, entry: Entry, end: number): 
   const next: SessionRecord = { ...record, bytes: end };
   if (isUserEntry(entry)) {
     next.messageCount++;
+    // A heartbeat does not show a session as used.
+    if (entry.job?.kind === 'heartbeat') return next;
     next.updatedAt = Math.max(next.updatedAt, entry.timestamp);
     // Chatter that is kept as context, and what another session wrote, are no message of a real user.
     if (entry.recorded || entry.hops || entry.sentFrom) return next;
     next.lastUserAt = Math.max(next.lastUserAt ?? 0, entry.timestamp);
-    next.lastRoute = named(entry.origin, record.lastRoute);
+    // From inside nothing leads back out: the place where somebody really wrote stays known (openclaw#55271).
+    const before = record.lastRoute;
+    const staysKnown =
+      before && isInternalChannel(entry.origin.channel) && !isInternalChannel(before.channel);
+    next.lastRoute = staysKnown ? before : named(entry.origin, before);
   } else if (isAssistantEntry(entry)) {
     next.messageCount++;
+    // Neither as used, nor as one of the model that heartbeats have.
+    if (entry.job === 'heartbeat') return next;
     next.updatedAt = Math.max(next.updatedAt, entry.timestamp);
     if (entry.model) next.model = entry.model;
   } else if (isTurnEndEntry(entry)) {
-    const { status, usage } = entry;
+    const { status, usage, unasked } = entry;
     if (usage) next.tokens = addUsage(record.tokens, usage);
-    if (status === 'replied' || status === 'silent') delete next.untoldReset;
+    if (!unasked && (status === 'replied' || status === 'silent')) delete next.untoldReset;
   } else if (isCommandEntry(entry)) {
     next.updatedAt = Math.max(next.updatedAt, entry.timestamp);
     delete next.untoldReset;

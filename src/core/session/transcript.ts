@@ -3,6 +3,7 @@
  * Which entries take part in the model's context is said at each type.
  */
 
+import type { JobMark } from '../incoming.ts';
 import type { Attachment } from '../routing/message.ts';
 import type { Origin, ResetInfo } from './session.ts';
 import type { SettingsChange, SettingValues } from './settings.ts';
@@ -65,6 +66,8 @@ export interface UserEntry {
   announceTo?: { agentId: string; key: string };
   /** how many agents stand between a person and this message; absent: a person wrote it */
   hops?: number;
+  /** the job or heartbeat that wrote it */
+  job?: JobMark;
 }
 
 /** What the agent answered. In context. */
@@ -76,6 +79,8 @@ export interface AssistantEntry {
   /** said before it to the person, never to the model */
   prefix?: string;
   model?: string;
+  /** nobody had asked: a heartbeat said it */
+  job?: 'heartbeat';
 }
 
 /** A reply as a person reads it. */
@@ -125,6 +130,10 @@ export interface TurnEndEntry {
   answeredBy?: string;
   /** absent: it may go out */
   delivery?: SendVerdict;
+  /** a heartbeat said HEARTBEAT_OK */
+  acknowledged?: true;
+  /** the turn of a job or heartbeat: a reset that the person has not heard of stays untold */
+  unasked?: true;
 }
 
 /** A message that was a command and was answered without an agent. Not in context. */
