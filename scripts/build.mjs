@@ -49,6 +49,7 @@ const PACKS = {
     'commands/tick.ts',
     'runner/agent.ts',
     'runner/dispatch.ts',
+    'runner/rotate.ts',
     'core/session/command.ts',
   ],
   look: ['commands/sessions/show.ts', 'commands/status.ts', 'commands/cron/next.ts'],
