@@ -49,8 +49,10 @@ const PACKS = {
     'commands/tick.ts',
     'runner/agent.ts',
     'runner/dispatch.ts',
+    'runner/rotate.ts',
     'core/session/command.ts',
   ],
+  look: ['commands/sessions/show.ts', 'commands/status.ts', 'commands/cron/next.ts'],
   far: [],
 };
 
@@ -253,6 +255,8 @@ try {
     ['sessions', '--json'],
     ['route', '--json', 'hello'],
     ['tick'],
+    ['sessions', 'show', 'main', '--json'],
+    ['cron', 'next', '--cron', '0 9 * * *', '--json'],
   ]) {
     const run = spawnSync(process.execPath, [path.join(root, 'bin/claw.js'), ...args], {
       env,
