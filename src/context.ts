@@ -7,11 +7,10 @@ import os from 'node:os';
 import path from 'node:path';
 import type { Owner } from './core/lease.ts';
 
-export interface Context {
+/** What can be told at once, without asking the system who this process is. */
+export interface Place {
   /** epoch ms by claw's clock */
   now(): number;
-  /** a fresh UUID */
-  newId(): string;
   env: Record<string, string | undefined>;
   /** `$CLAW_HOME`, absolute */
   home: string;
@@ -19,6 +18,11 @@ export interface Context {
   configFile: string;
   /** true when the file was asked for by name, and so must exist */
   configExplicit: boolean;
+}
+
+export interface Context extends Place {
+  /** a fresh UUID */
+  newId(): string;
   /** IANA name of the host's zone */
   hostZone(): string;
   /** this process, as other processes will recognise it */
@@ -31,21 +35,32 @@ export interface Context {
 }
 
 /**
- * The context of this process.
+ * Where this process works.
  *
  * @param configFile value of `--config`, if given
  */
-export function systemContext(configFile?: string): Context {
+export function placeOf(configFile?: string): Place {
   const env = process.env;
   const home = path.resolve(expandHome(env.CLAW_HOME || '~/.claw'));
   const explicit = configFile ?? env.CLAW_CONFIG;
   return {
     now: () => Date.now(),
-    newId,
     env,
     home,
     configFile: explicit ? path.resolve(expandHome(explicit)) : path.join(home, 'claw.json'),
     configExplicit: Boolean(explicit),
+  };
+}
+
+/**
+ * The context of this process.
+ *
+ * @param configFile value of `--config`, if given
+ */
+export function systemContext(configFile?: string): Context {
+  return {
+    ...placeOf(configFile),
+    newId,
     hostZone,
     self: thisProcess(),
     startTimeOf,

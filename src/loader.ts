@@ -4,7 +4,6 @@
  * itself, and the program is compiled as usual.
  */
 import fs from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import vm from 'node:vm';
 
@@ -20,23 +19,47 @@ type Wrapper = (
 const writeCache = Boolean(process.env.CLAW_WRITE_CODE_CACHE);
 const loaded = new Map<string, { exports: unknown }>();
 
-function load(file: string): unknown {
-  const known = loaded.get(file);
+function load(name: string): unknown {
+  const known = loaded.get(name);
   if (known) return known.exports;
+  const file = path.join(__dirname, name);
   // The bundles are ASCII, which decodes fastest as what it is; each is one function, wrapped by the build.
   const source = fs.readFileSync(file, 'latin1');
-  const cachedData = writeCache ? undefined : readCache(`${file}.cache`, source.length);
+  const cachedData = readCache(`${file}.cache`, source.length);
   const script = new vm.Script(source, { filename: file, ...(cachedData ? { cachedData } : {}) });
   if (writeCache) {
     process.on('exit', () => saveCache(`${file}.cache`, script.createCachedData(), source.length));
   }
   const module_ = { exports: {} };
-  loaded.set(file, module_);
-  const folder = path.dirname(file);
-  const real = createRequire(file);
-  const require_ = (id: string) => (id.startsWith('./lib/') ? load(path.join(folder, id)) : real(id));
-  (script.runInThisContext() as Wrapper)(module_.exports, require_, module_, file, folder);
+  loaded.set(name, module_);
+  (script.runInThisContext() as Wrapper)(module_.exports, answer, module_, file, path.dirname(file));
   return module_.exports;
+}
+
+/**
+ * What a bundle's `require` gives: a library, a module of one of claw's packs (`claw:PACK/FILE`), the namespace of one of
+ * Node's own (`claw:node:NAME`) or, asked for without us, that itself.
+ */
+function answer(id: string): unknown {
+  if (id.startsWith('./lib/')) return load(id);
+  if (id.startsWith('claw:node:')) return namespace(id.slice(5));
+  if (!id.startsWith('claw:')) return require(id);
+  const slash = id.indexOf('/');
+  const { modules } = load(`${id.slice(5, slash)}.js`) as { modules: Record<string, () => unknown> };
+  return modules[id.slice(slash + 1)]!();
+}
+
+const namespaces = new Map<string, object>();
+
+/** One of Node's modules as `import` sees it: its names, and itself as the default. */
+function namespace(id: string): object {
+  let known = namespaces.get(id);
+  if (known === undefined) {
+    const itself = require(id) as object;
+    known = Object.create(itself, { default: { value: itself } }) as object;
+    namespaces.set(id, known);
+  }
+  return known;
 }
 
 const SEAL = 'claw-cache';
@@ -66,4 +89,11 @@ function saveCache(file: string, data: Buffer, sourceLength: number): void {
   fs.renameSync(`${file}.new`, file);
 }
 
-load(path.join(__dirname, 'claw.js'));
+/** Nearly every tick has nothing to do, and ends without claw itself. */
+function isIdleTick([command, ...rest]: string[]): boolean {
+  if (command !== 'tick') return false;
+  const { idleTick } = load('idle.js') as typeof import('./idle.ts');
+  return idleTick(rest);
+}
+
+if (!isIdleTick(process.argv.slice(2))) answer('claw:claw/main.ts');

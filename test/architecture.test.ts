@@ -30,6 +30,7 @@ const MAY: Record<string, string[]> = {
   runner: ['core', 'config', 'store', 'context.ts'],
   commands: ['core', 'config', 'store', 'runner', 'context.ts'],
   'main.ts': ['core', 'commands'],
+  'idle.ts': ['store', 'commands', 'context.ts'],
   'context.ts': [],
   'loader.ts': [],
 };

@@ -2,12 +2,12 @@ import { Command, Option } from 'clipanion';
 import type { Context } from '../context.ts';
 import type { OutboxItem } from '../core/delivery/delivery.ts';
 import { ClawError, EXIT } from '../core/errors.ts';
-import type { IngestResult } from '../core/result.ts';
-import { deliver } from '../runner/deliver.ts';
+import type { DeliveryResult, IngestResult } from '../core/result.ts';
+import { type DeliveryReport, deliver } from '../runner/deliver.ts';
 import type { Desk } from '../runner/desk.ts';
 import { type IngestOptions, ingest } from '../runner/ingest.ts';
 import { routeOf } from '../runner/judge.ts';
-import { settleOutbox } from '../store/outbox.ts';
+import { readOutbox, settleOutbox } from '../store/outbox.ts';
 import { openDesk } from './desk.ts';
 import { decodeText, parseJson, type RawMessage, readLines } from './input.ts';
 import { note } from './journal.ts';
@@ -81,12 +81,17 @@ export class IngestCommand extends MessageCommand {
       );
     const message = this.messageOf(raws[0]!(), desk.config);
     const printer = this.stream ? new StreamPrinter(this.json) : null;
+    const print = (done: IngestResult) =>
+      printer ? printer.result(done) : this.json ? printJson(done) : printText(done);
+    // The document tells what became of the delivery, so it comes behind it; the reply is the sender's in any case.
+    const later = this.json && this.deliver;
     const result = await ingest(desk, routeOf(desk, message), message, {
       ...options,
       ...(printer ? { onStart: turn => printer.start(turn), onDelta: text => printer.delta(text) } : {}),
-      print: done => (printer ? printer.result(done) : this.json ? printJson(done) : printText(done)),
+      print: later ? () => true : print,
     });
-    await this.send(desk, result);
+    const whole = await this.send(desk, result, options.signal);
+    if (later) print(whole);
     return statusOf(result, this.json);
   }
 
@@ -151,29 +156,49 @@ export class IngestCommand extends MessageCommand {
           return true;
         },
       });
-      await this.send(desk, result);
+      const whole = await this.send(desk, result, options.signal);
       const read = () => {
         if (held !== null) settleOutbox(desk.layout, held);
       };
-      return { document: result, status: statusOf(result, true), read };
+      return { document: whole, status: statusOf(result, true), read };
     } catch (error) {
       const { exit, code, message, hint } = asClawError(error);
       return { document: { error: { code, message, ...(hint ? { hint } : {}) }, line }, status: EXIT[exit] };
     }
   }
 
-  private async send(desk: Desk, result: IngestResult): Promise<void> {
-    if (!this.deliver || (result.status !== 'replied' && result.status !== 'command')) return;
+  /** Sends the reply where that was asked for. @returns the result with what became of it */
+  private async send(
+    desk: Desk,
+    result: IngestResult,
+    signal: AbortSignal | undefined,
+  ): Promise<IngestResult> {
+    if (!this.deliver || (result.status !== 'replied' && result.status !== 'command')) return result;
+    if (result.delivery?.decision === 'deny') return result;
     try {
       const own = (item: OutboxItem) =>
         item.messageId === result.messageId && item.sessionKey === result.sessionKey;
-      const report = await deliver(desk, own);
+      const report = await deliver(desk, { only: own, ...(signal ? { signal } : {}) });
       for (const { reason } of report.waiting) this.warn(`a reply was not sent: ${reason}`);
+      const delivery = deliveryOf(desk, report);
+      return delivery ? { ...result, delivery } : result;
     } catch (error) {
       // The message is answered and its reply stands in the outbox; nothing here may look like a failure of it.
       this.warn(`the outbox: ${(error as Error).message}`);
+      return result;
     }
   }
+}
+
+/** How it stands with a delivery; null where another process took it out of the outbox before this one looked. */
+function deliveryOf(desk: Desk, { sent, waiting }: DeliveryReport): DeliveryResult | null {
+  if (sent[0] !== undefined) return { decision: 'allow', id: sent[0], status: 'sent', reason: null };
+  const [left] = waiting;
+  const read = left && readOutbox(desk.layout, left.id);
+  if (read?.state !== 'ok') return null;
+  const status = read.isSent ? 'sent' : read.value.state;
+  const reason = read.isSent ? null : left?.reason || read.value.reason;
+  return { decision: 'allow', id: read.value.id, status, reason };
 }
 
 /** A message and the line (from 1) it stood in; reading it may fail. */

@@ -2,13 +2,12 @@
  * What a command that writes says on stderr also goes to claw's log: under a timer nobody reads stderr. Commands that only
  * read never open the journal, and so write nothing.
  */
-import path from 'node:path';
 import type { ConfigInput } from '../config/schema.ts';
 import { secretsInConfig } from '../config/secrets.ts';
-import { type Context, expandHome } from '../context.ts';
+import type { Context } from '../context.ts';
 import { maskSecrets, secretsOf } from '../core/secret.ts';
 import { Layout } from '../store/layout.ts';
-import { appendLog, LOG_LEVELS, type LogLevel } from '../store/log.ts';
+import { appendLog, LOG_LEVELS, type LogLevel, logFile } from '../store/log.ts';
 
 interface Journal {
   context: Context;
@@ -28,17 +27,11 @@ export function note(level: LogLevel, message: string, sessionKey?: string): voi
   if (journal === null) return;
   const { context, command, config } = journal;
   if (LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(config.logging?.level ?? 'info')) return;
-  appendLog(logFile(context.home, config), {
+  appendLog(logFile(new Layout(context.home), config), {
     at: new Date(context.now()).toISOString(),
     level,
     command,
     message: maskSecrets(message, [...secretsOf(context.env), ...secretsInConfig(config)]),
     ...(sessionKey === undefined ? {} : { sessionKey }),
   });
-}
-
-/** `logging.file` (a relative one is below `$CLAW_HOME`), else `logs/claw.jsonl`. */
-export function logFile(home: string, config: ConfigInput): string {
-  const { file } = config.logging ?? {};
-  return file === undefined ? new Layout(home).log() : path.resolve(home, expandHome(file));
 }

@@ -8,11 +8,10 @@ import { type Entry, isResetEntry } from '../core/session/transcript.ts';
 import type { Desk } from '../runner/desk.ts';
 import { follow } from '../runner/follow.ts';
 import { lineNumber, parseLine, readBackward } from '../store/jsonl-file.ts';
-import { type LogLine, lastLogLines, readLogLine } from '../store/log.ts';
+import { type LogLine, lastLogLines, logFile, readLogLine } from '../store/log.ts';
 import { ClawCommand } from './base.ts';
 import { openDesk } from './desk.ts';
 import { type Paint, painter, printable, printableLines, type Style } from './format.ts';
-import { logFile } from './journal.ts';
 import { isOperator } from './operator.ts';
 import { printJson, printOut } from './output.ts';
 import { findSession } from './sessions/find.ts';
@@ -51,7 +50,7 @@ export class LogsCommand extends ClawCommand {
   }
 
   private async ownLog(desk: Desk, limit: number, paint: Paint): Promise<number> {
-    const file = logFile(desk.layout.home, desk.config);
+    const file = logFile(desk.layout, desk.config);
     const stat = fs.statSync(file, { throwIfNoEntry: false });
     const isShown = shownTo(desk);
     const lines = lastLogLines(file, limit, isShown);

@@ -175,6 +175,21 @@ export const COMMANDS: CommandEntry[] = [
     load: async () => [(await import('./cron/next.ts')).CronNextCommand],
   },
   {
+    path: 'heartbeat status',
+    summary: 'per agent: on, or which key switched it off; last and next beat',
+    load: async () => [(await import('./heartbeat/status.ts')).HeartbeatStatusCommand],
+  },
+  {
+    path: 'heartbeat run',
+    summary: 'one heartbeat now; the schedule stays as it is',
+    load: async () => [(await import('./heartbeat/run.ts')).HeartbeatRunCommand],
+  },
+  {
+    path: 'system event',
+    summary: 'let an agent know of something: at once, or with its next turn or heartbeat',
+    load: async () => [(await import('./system/event.ts')).SystemEventCommand],
+  },
+  {
     path: 'pairing list',
     summary: 'strangers who wait to be let in, with their codes',
     load: async () => [(await import('./pairing/list.ts')).PairingListCommand],

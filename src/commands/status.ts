@@ -6,7 +6,7 @@ import { kiloTokens } from '../core/display/count.ts';
 import { EXIT } from '../core/errors.ts';
 import type { Desk } from '../runner/desk.ts';
 import type { TimerState } from '../runner/install-timer.ts';
-import { planTick } from '../runner/tick.ts';
+import { pendingWork } from '../runner/leftovers.ts';
 import { ClawCommand } from './base.ts';
 import { count, warning } from './checks/check.ts';
 import { checkTimer, lookAtTimer } from './checks/timer.ts';
@@ -73,7 +73,7 @@ function statusOf(desk: Desk, timer: TimerState) {
       drift: timer.elsewhere ? [] : timer.drift,
     },
     pending: {
-      sessions: planTick(desk).sessions.filter(({ agentId, key }) => maySee(agentId, key)).length,
+      sessions: pendingWork(desk).sessions.filter(({ agentId, key }) => maySee(agentId, key)).length,
       waiting: work.waiting.length,
       failed: work.failed.length,
       deliveries: work.undelivered,

@@ -37,7 +37,7 @@ export const DEFAULTS = {
       inlineDirectives: 'turn',
       maxBytes: 4 * MIB,
     },
-    cron: { enabled: true, maxConcurrentRuns: 1, catchUp: 'once' },
+    cron: { enabled: true, maxConcurrentRuns: 4, catchUp: 'once' },
     memory: { store: 'local', retrieveCount: 5 },
     retention: { messageIds: '90d', deliveries: DEFAULT_DELIVERY_RETENTION },
   } satisfies ConfigInput,

@@ -22,16 +22,11 @@ const agent = (...path: string[]): NotYet[] => [
 ];
 
 const NOT_YET: readonly NotYet[] = [
-  ...agent('heartbeat'),
   ...agent('compaction'),
   ...agent('memory'),
   ...agent('modelFallbacks'),
-  { path: ['session', 'agentToAgent', 'maxPerDay'], consequence: 'only maxHops limits it' },
-  { path: ['channels', '*', 'heartbeat'] },
-  { path: ['cron'], consequence: 'no job runs' },
   { path: ['memory'] },
   { path: ['store'] },
-  { path: ['retention', 'logs'], consequence: 'nothing is removed' },
 ];
 
 /** One note per key of the configuration that this version reads and does not act on. */

@@ -12,6 +12,7 @@ import {
   SENDER_KINDS,
   type SenderKind,
 } from '../core/delivery/sender.ts';
+import { splitKey } from '../core/routing/session-key.ts';
 import {
   isChannelName,
   isReservedAccount,
@@ -21,12 +22,15 @@ import {
   slug,
 } from '../core/routing/slug.ts';
 import { parseDuration } from '../core/schedule/duration.ts';
+import { isKnownTarget } from '../core/schedule/heartbeat.ts';
 import { isKnownZone } from '../core/schedule/zone.ts';
 import { DIRECTIVES, disabledDirectives } from '../core/session/directive.ts';
 import { type ConfigPath, formatPath, isRecord, type Problem } from './config-path.ts';
 import { BUILT_IN_RUNNERS } from './defaults.ts';
 import { nearest } from './nearest.ts';
 import type { ConfigInput, SenderConfig } from './schema.ts';
+
+type HeartbeatConfig = NonNullable<NonNullable<NonNullable<ConfigInput['agents']>['defaults']>['heartbeat']>;
 
 /** Where a rule puts what it finds: errors refuse the configuration, warnings become notes. */
 export interface RuleReport {
@@ -204,6 +208,33 @@ const durations: Rule = {
   },
 };
 
+const heartbeats: Rule = {
+  reads: ['agents', 'channels'],
+  check(config, report) {
+    const check = (path: ConfigPath, block: HeartbeatConfig | undefined, agentId: string | null) => {
+      const { target, activeHours, session } = block ?? {};
+      if (target !== undefined && !isKnownTarget(config, target)) {
+        const known = ['last', 'none', ...Object.keys(config.channels ?? {})];
+        const what = `there is no channel "${target}"${meant(target, known)}; expected last, none or a channel`;
+        report.error([...path, 'target'], what);
+      }
+      if (activeHours !== undefined && activeHours.start === activeHours.end) {
+        const what = 'is also the start: that could mean all day or never; leave activeHours out for all day';
+        report.error([...path, 'activeHours', 'end'], what);
+      }
+      const named = splitKey(session?.trim() ?? '')?.agentId;
+      if (agentId !== null && named !== undefined && named !== agentId)
+        report.error(
+          [...path, 'session'],
+          `is a session of agent "${named}"; a heartbeat runs in one of its own`,
+        );
+    };
+    check(['agents', 'defaults', 'heartbeat'], config.agents?.defaults?.heartbeat, null);
+    for (const [index, { id, heartbeat }] of agentsOf(config).entries())
+      check(['agents', 'list', index, 'heartbeat'], heartbeat, normaliseAgentId(id));
+  },
+};
+
 const patterns: Rule = {
   reads: [],
   check(config, report) {
@@ -373,6 +404,7 @@ export const RULES: readonly Rule[] = [
   mainKey,
   zones,
   durations,
+  heartbeats,
   patterns,
   commandNames,
   identityLinks,

@@ -22,6 +22,12 @@ const duration = z
     /^\+?\d+(\.\d+)?([mM][sS]|[smhdwSMHDW])$/,
     'expected a number with a unit (ms s m h d w), such as "30m"',
   );
+const durationOrNone = z
+  .string()
+  .regex(
+    /^\+?(0|\d+(\.\d+)?([mM][sS]|[smhdwSMHDW]))$/,
+    'expected a number with a unit (ms s m h d w), such as "30m"',
+  );
 const variables = z.record(z.string(), z.string());
 
 /** One reset policy; every field may be absent, precedence and defaults are decided in core/session/reset.ts. */
@@ -218,10 +224,10 @@ const channelFields = {
     .describe('which groups are answered; default open'),
   groups: z.record(z.string(), groupSchema).optional().describe('settings per group id; "*" = all others'),
   send: senderSchema.optional().describe('how replies go out: one kind of sender, or "none"'),
+  heartbeat: channelHeartbeatSchema.optional().describe('which heartbeats are delivered here'),
 };
 const channelSchema = z.strictObject({
   ...channelFields,
-  heartbeat: channelHeartbeatSchema.optional().describe('which heartbeats are delivered here'),
   historyLimit: countOrNone
     .optional()
     .describe('unanswered group messages given along as context; wins over messages.groupChat.historyLimit'),
@@ -248,7 +254,8 @@ const channelSchema = z.strictObject({
 });
 
 const heartbeatSchema = z.strictObject({
-  every: duration.optional().describe('time between heartbeats; default 30m, "0m" = off'),
+  enabled: z.boolean().optional().describe('false = off'),
+  every: durationOrNone.optional().describe('time between heartbeats; default 30m, "0m" = off'),
   target: text.optional().describe('where alerts go: last (default), none, or a channel'),
   to: text.optional().describe('recipient on that channel'),
   prompt: text.optional().describe('what the agent is asked'),
@@ -423,7 +430,9 @@ const sessionSchema = z.strictObject({
       enabled: z.boolean().optional().describe('true: agents may send to the agents in allow; default false'),
       allow: z.array(text).optional().describe('ids of the agents that may be sent to; default: none'),
       maxHops: count.optional().describe('longest chain of such messages; default 5'),
-      maxPerDay: count.optional().describe('most such messages of one agent in a day; default: no limit'),
+      maxPerDay: count
+        .optional()
+        .describe('most such messages of one agent in a day of the user; default: no limit'),
     })
     .optional()
     .describe('messages from one agent to sessions of another'),
@@ -477,7 +486,7 @@ const messagesSchema = z.strictObject({
 
 const cronSchema = z.strictObject({
   enabled: z.boolean().optional().describe('false: no job runs; default true'),
-  maxConcurrentRuns: count.optional().describe('runs at a time per agent; default 1'),
+  maxConcurrentRuns: count.optional().describe('runs at a time per agent; default 4'),
   catchUp: z.enum(['skip', 'once', 'all']).optional().describe('what happens to missed runs; default once'),
   grace: duration.optional().describe('how late a missed run may start; default half the period, 2m to 12h'),
   retry: z
@@ -554,7 +563,11 @@ export const configSchema = z.strictObject({
     .strictObject({
       messageIds: duration.optional().describe('how long message ids are remembered; default 90d'),
       deliveries: duration.optional().describe('how long records of sent replies are kept; default 30d'),
-      logs: duration.optional().describe('how long log files are kept'),
+      logs: duration
+        .optional()
+        .describe(
+          'age at which a log file is begun anew, and the one before removed; default: by size alone',
+        ),
     })
     .optional()
     .describe('what is removed after a time'),

@@ -57,6 +57,8 @@ export interface JobMark {
   settings?: SettingValues;
   /** limit of this turn, before that of runner and agent */
   timeoutSeconds?: number;
+  /** of a heartbeat: most text beside HEARTBEAT_OK that is no alert, characters */
+  ackMaxChars?: number;
 }
 
 /** What a message that is nothing but directives comes to. */

@@ -14,6 +14,7 @@ export function newPersonNotice(
   record: SessionRecord | null,
   incoming: Incoming,
 ): string | null {
+  if (incoming.job) return null;
   const kind = kindOfKey(incoming.key, config.session);
   if (kind !== 'main' && kind !== 'global') return null;
   const before = record?.lastRoute;

@@ -12,6 +12,17 @@ export type IngestStatus =
   | 'denied'
   | 'failed';
 
+/** What `--deliver` came to by the time the result was printed. */
+export interface DeliveryResult {
+  decision: 'allow';
+  /** delivery id */
+  id: string;
+  /** `waiting` is tried again by ticks, `dead` only by hand */
+  status: 'sent' | 'waiting' | 'dead';
+  /** why it is not sent; null when it is */
+  reason: string | null;
+}
+
 /** The result document of contract §3.1. */
 export interface IngestResult {
   status: IngestStatus;
@@ -29,8 +40,8 @@ export interface IngestResult {
   reason?: string;
   /** for `queued`: the message of the same turn that carries the reply */
   answeredBy?: string;
-  /** where replies may not go out: the rule that says so */
-  delivery?: SendVerdict;
+  /** where replies may not go out: the rule that says so; with `--deliver`: what became of the delivery */
+  delivery?: SendVerdict | DeliveryResult;
   error?: { code: string; message: string; hint?: string };
 }
 

@@ -41,6 +41,8 @@ export interface TurnRequest {
   leaseFolder: string;
   /** abort (SIGTERM to claw, /stop): the whole process group ends */
   signal?: AbortSignal;
+  /** the run is a heartbeat: HEARTBEAT_OK with no more text beside it than that says that nothing needs attention */
+  heartbeat?: { ackMaxChars: number };
   /** called with each piece of reply text as the agent prints it */
   onDelta?: (text: string) => void;
 }
@@ -66,7 +68,14 @@ export interface TurnError {
 /** How a run ended. A `failed` run may still carry what was printed, for the record; it is never a reply. */
 export type TurnOutcome =
   | { status: 'replied'; text: string; usage: Usage | null; durationMs: number; warnings: string[] }
-  | { status: 'silent'; usage: Usage | null; durationMs: number; warnings: string[] }
+  | {
+      status: 'silent';
+      usage: Usage | null;
+      durationMs: number;
+      warnings: string[];
+      /** a heartbeat said HEARTBEAT_OK */
+      acknowledged?: true;
+    }
   | {
       status: 'failed';
       error: TurnError;

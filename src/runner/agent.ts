@@ -128,7 +128,8 @@ async function run(
     now: options.now,
   });
   const secrets = [...Object.values(request.env), ...Object.values(runner.env ?? {})];
-  const outcome = judge(ended, { runnerName: request.runnerName, runner, prompt: input.prompt, secrets });
+  const { runnerName, heartbeat } = request;
+  const outcome = judge(ended, { runnerName, runner, prompt: input.prompt, secrets, heartbeat });
   if (outcome.status === 'replied') delta.end(outcome.text);
   outcome.warnings.push(...delta.warnings);
   return outcome;

@@ -9,10 +9,20 @@ import { type Lock, tryLock } from '../store/lock.ts';
 import { dropOutbox, listOutbox, prepareSent, readOutbox, updateOutbox } from '../store/outbox.ts';
 import type { Desk } from './desk.ts';
 import { stopOrphans } from './orphans.ts';
+import { whyNotThere } from './push.ts';
 
 export interface DeliveryReport {
   sent: string[];
   waiting: { id: string; reason: string }[];
+}
+
+export interface DeliverOptions {
+  /** items to look at; absent: all */
+  only?: (item: OutboxItem) => boolean;
+  /** also what is not due yet, and what had failed for good: a person asks for it */
+  force?: boolean;
+  /** aborted: senders at work are ended and their items wait, no other one is started */
+  signal?: AbortSignal;
 }
 
 /** Senders that are at work at a time; the deliveries of one channel and account go one after the other. */
@@ -31,14 +41,9 @@ export function senderOf(config: ConfigInput, origin: Origin): Sender | null {
  * Tries every item that is due. Each one is held by a lock of its own meanwhile, so that two ticks never send the same.
  * Where a sender cannot be reached, or asks for a rest, the other items of its channel are left for the next time.
  *
- * @param only items to look at; absent: all
- * @param force also what is not due yet, and what had failed for good: a person asks for it
  */
-export async function deliver(
-  desk: Desk,
-  only?: (item: OutboxItem) => boolean,
-  force = false,
-): Promise<DeliveryReport> {
+export async function deliver(desk: Desk, options: DeliverOptions = {}): Promise<DeliveryReport> {
+  const { only, force = false, signal } = options;
   const report: DeliveryReport = { sent: [], waiting: [] };
   const { items, unreadable } = listOutbox(desk.layout);
   for (const { file, reason } of unreadable) desk.warn(`${file}: ${reason}; the reply is left in place`);
@@ -48,7 +53,7 @@ export async function deliver(
     const sender = senderOf(desk.config, item.origin);
     const delay = sender === null ? noSender(item) : force ? null : delayOf(desk, item);
     if (sender === null || delay !== null) {
-      report.waiting.push({ id: item.id, reason: delay ?? '' });
+      report.waiting.push({ id: item.id, reason: delay ?? item.reason });
       continue;
     }
     const name = JSON.stringify([item.origin.channel, item.origin.accountId]);
@@ -58,15 +63,28 @@ export async function deliver(
   }
   const queue = [...lines.values()];
   const worker = async () => {
-    for (let line = queue.shift(); line; line = queue.shift()) await serve(desk, line, force, report);
+    for (let line = queue.shift(); line; line = queue.shift())
+      await serve(desk, line, { force, ...(signal ? { signal } : {}) }, report);
   };
   const done = await Promise.allSettled(Array.from({ length: Math.min(AT_ONCE, queue.length) }, worker));
   for (const each of done) if (each.status === 'rejected') throw each.reason;
   return report;
 }
 
+const TOLD_TO_END = 'claw was told to end';
+
 function noSender({ origin }: OutboxItem): string {
   return `channel ${origin.channel} has no sender (channels.${origin.channel}.send)`;
+}
+
+/** When the next item may be tried, epoch ms; 0 where one cannot be read, null where none waits for its time. */
+export function nextDelivery(desk: Desk): number | null {
+  const { items, unreadable } = listOutbox(desk.layout);
+  if (unreadable.length > 0) return 0;
+  const times = items
+    .filter(item => item.state !== 'dead' && senderOf(desk.config, item.origin) !== null)
+    .map(nextAttempt);
+  return times.length > 0 ? Math.min(...times) : null;
 }
 
 /** Why an item is not tried now; null when it is. */
@@ -78,11 +96,12 @@ function delayOf(desk: Desk, item: OutboxItem): string | null {
 async function serve(
   desk: Desk,
   { sender, items }: { sender: Sender; items: OutboxItem[] },
-  force: boolean,
+  { force = false, signal }: DeliverOptions,
   report: DeliveryReport,
 ): Promise<void> {
   let trouble: string | null = null;
   for (const { id, sessionKey } of items) {
+    if (signal?.aborted) trouble ??= TOLD_TO_END;
     if (trouble !== null) {
       report.waiting.push({ id, reason: `left for later: ${trouble}` });
       continue;
@@ -90,9 +109,16 @@ async function serve(
     const held = await holdItem(desk, id, sessionKey, async (item, lock) => {
       // Another process may have tried it between the listing and the lock.
       if (!force && delayOf(desk, item) !== null) return;
-      trouble = await attempt(desk, item, sender, lock, report);
+      const why = item.proactive ? whyNotThere(desk, item) : null;
+      if (why !== null) {
+        if (item.state !== 'dead' || item.reason !== why)
+          updateOutbox(desk.context, desk.layout, { ...item, state: 'dead', reason: why });
+        report.waiting.push({ id, reason: why });
+        return;
+      }
+      trouble = await attempt(desk, item, sender, { lock, signal }, report);
     });
-    if (!held && force) report.waiting.push({ id, reason: 'another process is sending it' });
+    if (!held) report.waiting.push({ id, reason: 'another process is sending it' });
   }
 }
 
@@ -101,7 +127,7 @@ async function attempt(
   desk: Desk,
   item: OutboxItem,
   sender: Sender,
-  lock: Lock,
+  { lock, signal }: { lock: Lock; signal: AbortSignal | undefined },
   report: DeliveryReport,
 ): Promise<string | null> {
   const { context, layout } = desk;
@@ -110,7 +136,11 @@ async function attempt(
   const record = prepareSent(context, layout, { ...rest, sentAt: context.now() });
   let outcome: Awaited<ReturnType<typeof dispatch>>;
   try {
-    outcome = await dispatch(desk, item, sender, lock, further => keep(desk, further));
+    outcome = await dispatch(desk, item, sender, {
+      lock,
+      keep: further => keep(desk, further),
+      ...(signal ? { signal } : {}),
+    });
   } catch (error) {
     record.abandon();
     throw error;

@@ -1,4 +1,5 @@
 /** One delivery through one sender, of whichever kind. Loaded only when there is something to send. */
+import fs from 'node:fs';
 import path from 'node:path';
 import type { Sender } from '../config/schema.ts';
 import { expandHome } from '../context.ts';
@@ -42,26 +43,31 @@ export interface Dispatched {
 
 const SERVICES: Partial<Record<SenderKind, Service>> = { webhook, telegram, slack, discord, ntfy };
 
+/** An item that is being sent. */
+export interface Hold {
+  /** its own lock, held */
+  lock: Lock;
+  /** makes an item durable that has got further: called after each message but the last */
+  keep: (item: OutboxItem) => void;
+  /** aborted: the sender is ended; what it has not sent then waits */
+  signal?: AbortSignal;
+}
+
 /**
  * Sends one item.
- *
- * @param lock the item's own, held
- * @param keep makes an item durable that has got further: called after each message but the last
  */
 export async function dispatch(
   desk: Desk,
   item: OutboxItem,
   sender: Sender,
-  lock: Lock,
-  keep: (item: OutboxItem) => void,
+  hold: Hold,
 ): Promise<Dispatched> {
   const [kind] = kindsOf(sender);
   const service = kind && SERVICES[kind];
-  if (service)
-    return throughService(desk, item, { kind, service, settings: sender[kind] as Access }, lock, keep);
+  if (service) return throughService(desk, item, { kind, service, settings: sender[kind] as Access }, hold);
   const verdict =
     sender.file === undefined
-      ? await throughCommand(desk, item, sender, lock)
+      ? await throughCommand(desk, item, sender, hold)
       : intoFile(desk, item, sender.file);
   return {
     verdict: masked(verdict, [...secretsOf(desk.context.env), ...Object.values(sender.env ?? {})]),
@@ -85,17 +91,26 @@ function intoFile(desk: Desk, item: OutboxItem, file: string): Verdict {
   }
 }
 
-/** Exit 0 is sent, 75 (EX_TEMPFAIL) and a timeout are temporary, the rest is for a person to look at. */
-async function throughCommand(desk: Desk, item: OutboxItem, sender: Sender, lock: Lock): Promise<Verdict> {
+/**
+ * Exit 0 is sent; 75 (EX_TEMPFAIL), a timeout and a program that cannot be started are temporary; the rest is for a person
+ * to look at.
+ */
+async function throughCommand(
+  desk: Desk,
+  item: OutboxItem,
+  sender: Sender,
+  { lock, signal }: Hold,
+): Promise<Verdict> {
   const { context, layout } = desk;
   const filled = fillArguments(sender.args ?? [], item);
   if ('problem' in filled) return { outcome: 'permanent', reason: filled.problem };
+  const text = textFile(lock, item.text);
   const outcome = await exec({
     command: sender.command ?? '',
     args: filled.args,
     env: senderEnvironment(desk, item, sender.env),
     cwd: layout.home,
-    stdin: item.text,
+    stdin: text ?? item.text,
     runId: item.id,
     leaseFolder: lock.folder,
     timeoutMs: (sender.timeoutSeconds ?? SENDER_TIMEOUT_SECONDS) * 1000,
@@ -103,13 +118,30 @@ async function throughCommand(desk: Desk, item: OutboxItem, sender: Sender, lock
     killGraceMs: 2000,
     maxOutputBytes: 1024 * 1024,
     now: context.now,
-  });
+    ...(signal ? { signal } : {}),
+  }).finally(() => text && fs.closeSync(text.fd));
   if (outcome.exitCode === 0) return { outcome: 'sent' };
+  // Nothing was sent, and nothing is wrong with the reply: it waits until the program is there.
+  if (outcome.spawnError) return temporary(outcome.spawnError.message, null);
+  if (outcome.aborted) return temporary('claw was told to end while its sender ran', null);
   const stderr = outcome.stderr.trim().slice(-300);
-  const reason =
-    outcome.spawnError?.message ??
-    `sender ended with ${outcome.signal ?? `exit ${outcome.exitCode}`}${stderr === '' ? '' : `: ${stderr}`}`;
+  const reason = `sender ended with ${outcome.signal ?? `exit ${outcome.exitCode}`}${stderr === '' ? '' : `: ${stderr}`}`;
   return { outcome: outcome.exitCode === 75 || outcome.timedOut ? 'temporary' : 'permanent', reason };
+}
+
+/**
+ * The text as an open file, there whole before the sender starts: a pipe ends with claw, and a sender whose claw is killed
+ * would send the half that was written. Null where there is no room for it.
+ */
+function textFile({ folder }: Lock, text: string): { fd: number } | null {
+  const file = path.join(folder, 'text');
+  try {
+    fs.writeFileSync(file, text, { mode: 0o600 });
+    return { fd: fs.openSync(file, 'r') };
+  } catch {
+    // A full disk must not keep a reply back whose record has its room already.
+    return null;
+  }
 }
 
 /** What a sender may know: where to, from whom, and the idempotency key; the text comes on stdin. */
@@ -150,8 +182,7 @@ async function throughService(
   desk: Desk,
   item: OutboxItem,
   { kind, service, settings }: Line,
-  lock: Lock,
-  keep: (item: OutboxItem) => void,
+  { lock, keep, signal }: Hold,
 ): Promise<Dispatched> {
   const unlocked = unlock(desk, kind, settings);
   // Nothing was sent, and nothing is wrong with the reply: it waits until the setting is mended.
@@ -171,7 +202,7 @@ async function throughService(
   let address: string | null = null;
   const opening = service.open?.(item, access);
   if (opening && service.opened) {
-    const answer = await post(opening, timeoutMs);
+    const answer = await post(opening, timeoutMs, signal);
     if ('trouble' in answer) return ended(temporary(answer.trouble, null), true);
     const opened = service.opened(answer, now());
     if ('outcome' in opened) return ended(opened);
@@ -185,10 +216,12 @@ async function throughService(
     // Of a text that is all blanks the service shall say itself what it thinks of it.
     if (piece === null && part > 0) return ended({ outcome: 'sent' });
     const { text, next } = piece ?? { text: item.text, next: item.text.length };
+    if (signal?.aborted)
+      return ended(temporary('claw was told to end before all of it was sent', null), true);
     // Whoever holds the item now sends it.
     if (!lock.held()) return ended(temporary('another process took the delivery over', null));
     const message = { item, text, part, key: keyOfPart(item, part), now: now(), address };
-    const answer = await post(signed(service.posting(message, access), message, access), timeoutMs);
+    const answer = await post(signed(service.posting(message, access), message, access), timeoutMs, signal);
     if ('trouble' in answer) return ended(temporary(answer.trouble, null), true);
     const verdict = service.judge(answer, now());
     if (verdict.outcome !== 'sent') return ended(verdict);

@@ -29,11 +29,11 @@ export interface ExecRequest {
   /** a name on the PATH of `env`, an absolute path, one that begins with `~/`, or one with a slash relative to `cwd` */
   command: string;
   args: readonly string[];
-  /** the whole environment; must hold CLAW_RUN_ID=<runId>, by which stray descendants are found */
+  /** the whole environment; must hold CLAW_RUN_ID=<runId> (or CLAW_JOB_RUN_ID), by which stray descendants are found */
   env: Readonly<Record<string, string>>;
   cwd: string;
-  /** written in full, then closed; null = stdin is /dev/null */
-  stdin: string | null;
+  /** written in full, then closed; an open file: it is read; null = stdin is /dev/null */
+  stdin: string | { fd: number } | null;
   runId: string;
   /** the lock's token folder; when it vanishes the run is ended */
   leaseFolder: string;
@@ -93,7 +93,7 @@ export async function exec(request: ExecRequest): Promise<ExecOutcome> {
   const watches = startWatches(request, end);
   const stdout = collect(child.stdout!, request, watches.activity, () => end('tooMuchOutput'));
   const stderr = keepEnd(child.stderr!, STDERR_BYTES, watches.activity);
-  feed(child, request.stdin);
+  if (typeof request.stdin === 'string') feed(child, request.stdin);
 
   const exit = await exitOf(child);
   watches.stopTimers();
@@ -187,13 +187,17 @@ async function start(
       cwd: request.cwd,
       env: { ...request.env },
       detached: true,
-      stdio: [request.stdin === null ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      stdio: [stdinOf(request), 'pipe', 'pipe'],
     });
   } catch (failure) {
     return { failure };
   }
   if (child.pid !== undefined) return { child, pid: child.pid };
   return { failure: await new Promise(resolve => child.once('error', resolve)) };
+}
+
+function stdinOf({ stdin }: ExecRequest): 'ignore' | 'pipe' | number {
+  return stdin === null ? 'ignore' : typeof stdin === 'string' ? 'pipe' : stdin.fd;
 }
 
 /** The system's own message quotes the command line, and with it the message of a user; only the code is taken. */
@@ -227,9 +231,9 @@ function exitOf(child: ChildProcess): Promise<{ code: number | null; signal: str
 }
 
 /** A program may ignore its input and end (EPIPE, ECONNRESET): its right, not an error of the run. */
-function feed(child: ChildProcess, text: string | null): void {
+function feed(child: ChildProcess, text: string): void {
   child.stdin?.on('error', () => {});
-  child.stdin?.end(text ?? '', 'utf8');
+  child.stdin?.end(text, 'utf8');
 }
 
 interface Collected {

@@ -3,8 +3,15 @@ import { outboxItem } from '../core/delivery/delivery.ts';
 import type { Incoming } from '../core/incoming.ts';
 import { DROPPED } from '../core/result.ts';
 import { isSubagent } from '../core/routing/session-key.ts';
+import type { RunLine } from '../core/schedule/run-record.ts';
 import type { SessionRecord } from '../core/session/session.ts';
-import type { AssistantEntry, MessageOutcome, TurnEndEntry, UserEntry } from '../core/session/transcript.ts';
+import type {
+  AssistantEntry,
+  MessageOutcome,
+  TurnEndEntry,
+  TurnEntry,
+  UserEntry,
+} from '../core/session/transcript.ts';
 import { newToken, tokenState } from '../store/lock.ts';
 import { findMessageId } from '../store/message-ids.ts';
 import { putOutbox } from '../store/outbox.ts';
@@ -16,8 +23,9 @@ import {
   putFailed,
   syncPending,
 } from '../store/pending.ts';
+import { appendRuns, readRuns } from '../store/runs.ts';
 import { saveRecord } from '../store/sessions.ts';
-import { dropSystemEvents, putSystemEvent } from '../store/system-events.ts';
+import { dropSystemEvents, listSystemEvents, putSystemEvent } from '../store/system-events.ts';
 import type { Desk, OpenTurn, Seat } from './desk.ts';
 
 /** Does the process that brought this message still wait for it? Only a provably living one counts. */
@@ -60,9 +68,39 @@ export function settleTurn(
     dropFailed(layout, seat.agentId, seat.key, turn.messageIds);
   }
   // An event is done when a turn that was told of it ended well; until then it waits.
-  if (turn.events && (end.status === 'replied' || end.status === 'silent'))
+  if (turn.events && (end.status === 'replied' || end.status === 'silent')) {
+    accountForJobs(desk, seat, record, turn, end);
     dropSystemEvents(layout, seat.agentId, seat.key, turn.events);
+  }
   for (const user of users) handOver(desk, seat, record, { state: 'ended', user, turn, end, reply }, printed);
+}
+
+/** Jobs whose events a turn was told have done what they are for. Before the events go, so that none is forgotten. */
+function accountForJobs(
+  { context, layout }: Desk,
+  { agentId, key }: Seat,
+  { sessionId }: SessionRecord,
+  turn: TurnEntry,
+  end: TurnEndEntry,
+): void {
+  for (const { id, job, at } of listSystemEvents(layout, agentId, key).events) {
+    if (job === undefined || !turn.events?.includes(id)) continue;
+    const isKnown = (line: RunLine) =>
+      line.action === 'finished' && line.runId === job.runId && line.status === 'ok';
+    if (readRuns(layout, job.id).lines.some(isKnown)) continue;
+    const place = { agentId, sessionKey: key, sessionId };
+    const times = { startedAt: turn.timestamp, durationMs: end.durationMs };
+    const due = job.dueAt === undefined ? {} : { dueAt: job.dueAt, lateMs: Math.max(0, at - job.dueAt) };
+    const trigger = job.dueAt === undefined ? 'manual' : 'schedule';
+    appendRuns(context, layout, job.id, [
+      {
+        ...{ action: 'finished', ts: end.timestamp, jobId: job.id, runId: job.runId, status: 'ok', trigger },
+        ...due,
+        ...times,
+        ...place,
+      },
+    ]);
+  }
 }
 
 /** A message that was one too many stands in `inbox list` with its text. */

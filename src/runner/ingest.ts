@@ -12,9 +12,12 @@ import { isOwner } from '../core/routing/access.ts';
 import { identityOf, type Message } from '../core/routing/message.ts';
 import type { Route } from '../core/routing/route.ts';
 import { isSubagent } from '../core/routing/session-key.ts';
+import { normaliseAgentId } from '../core/routing/slug.ts';
 import { chainOf, maySend, viewerOf } from '../core/routing/visibility.ts';
+import { localTimeAt } from '../core/schedule/zone.ts';
 import type { ParsedText } from '../core/session/directive.ts';
 import type { MessageOutcome, ReplyVia, TurnEntry } from '../core/session/transcript.ts';
+import { countOnce } from '../store/counts.ts';
 import { holderOf, tokenState, tryLock } from '../store/lock.ts';
 import { findMessageId, type IdHit } from '../store/message-ids.ts';
 import { settleOutbox } from '../store/outbox.ts';
@@ -60,7 +63,7 @@ export interface IngestOptions {
   /** how the reply goes back; default: to stdout, and to the sender with `deliver` */
   via?: ReplyVia;
   /** what a session or the operator wrote into another session */
-  sent?: Pick<Incoming, 'sentFrom' | 'announceTo' | 'settings'>;
+  sent?: Pick<Incoming, 'sentFrom' | 'announceTo' | 'settings' | 'job'>;
   signal?: AbortSignal;
   /** ended by a person's Ctrl-C, which also ends the turn */
   stopped?(): boolean;
@@ -161,6 +164,7 @@ export async function ingest(
   // Only a message whose agent failed is tried again when it comes again, and only by somebody who waits for it.
   const again = hit && options.wait && beforeAcceptance(() => isFailed(desk, hit, messageId));
   if (hit && !again) return hand(await followFirst(line, hit));
+  beforeAcceptance(() => countAgainstDay(desk, agentId));
   if (command && isBusy()) return answerNow(command);
   // An agent that writes into its own session, or into one that waits for its answer, would wait for itself.
   const wait = options.wait && !(options.fromAgent && chainOf(context.env).includes(key));
@@ -336,7 +340,29 @@ function checkViewer(desk: Desk, { agentId, sessionKey: key }: Route): void {
   );
 }
 
-function maxHopsOf(desk: Desk): number {
+/**
+ * Counts what an agent writes to another one (`session.agentToAgent.maxPerDay`), by the day of the user's zone.
+ *
+ * @throws ClawError noPermission when the day is used up
+ */
+function countAgainstDay(desk: Desk, to: string): void {
+  const most = desk.config.session?.agentToAgent?.maxPerDay;
+  const viewer = viewerOf(desk.context.env);
+  if (most === undefined || viewer === null || viewer.agentId === to) return;
+  const { year, month, day } = localTimeAt(desk.zone, desk.context.now());
+  const date = [year, month, day].map(part => String(part).padStart(2, '0')).join('-');
+  const from = normaliseAgentId(viewer.agentId);
+  if (countOnce(desk.layout, from, 'sends', { day: date, most })) return;
+  throw new ClawError(
+    'noPermission',
+    'too-many-sends',
+    `agent ${from} has sent ${most} messages to other agents on ${date}, which is all it may (session.agentToAgent.maxPerDay)`,
+    'answer it instead, or send it tomorrow',
+  );
+}
+
+/** Agents that may pass something on before it is refused. */
+export function maxHopsOf(desk: Desk): number {
   return desk.config.session?.agentToAgent?.maxHops ?? MAX_HOPS;
 }
 

@@ -14,11 +14,17 @@ export interface Trouble {
  * Posts, and waits for the answer as long as allowed in all. Only a 307 or 308 within the same origin is followed: a
  * message and its token go nowhere else (and with 301 to 303 the message would be dropped on the way).
  *
+ * @param ending aborted: the answer is not waited for any longer
  * @returns also an answer whose body ended early; Trouble where there was none
  */
-export async function post(posting: Posting, timeoutMs: number): Promise<Answer | Trouble> {
+export async function post(
+  posting: Posting,
+  timeoutMs: number,
+  ending?: AbortSignal,
+): Promise<Answer | Trouble> {
   const { host } = new URL(posting.url);
-  const signal = AbortSignal.timeout(timeoutMs);
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const signal = ending ? AbortSignal.any([timeout, ending]) : timeout;
   const late = { trouble: `${host} did not answer within ${timeoutMs / 1000} s` };
   let { url } = posting;
   try {
@@ -39,6 +45,7 @@ export async function post(posting: Posting, timeoutMs: number): Promise<Answer 
       url = next;
     }
   } catch (error) {
+    if (ending?.aborted) return { trouble: `claw was told to end before ${host} had answered` };
     if (signal.aborted) return late;
     return { trouble: `${host} cannot be reached (${codeOf(error)})` };
   }

@@ -49,7 +49,8 @@ async function noneWithin(
  */
 function membersOf(group: number | null, runId: string | null): number[] {
   if (process.platform !== 'linux') return group !== null && canSignal(-group) ? [-group] : [];
-  const mark = runId === null ? null : Buffer.from(`CLAW_RUN_ID=${runId}\0`);
+  // CLAW_RUN_ID of an agent, CLAW_JOB_RUN_ID of a command that a job runs.
+  const mark = runId === null ? null : Buffer.from(`_RUN_ID=${runId}\0`);
   const targets = new Set<number>();
   for (const name of fs.readdirSync('/proc')) {
     const pid = Number(name);

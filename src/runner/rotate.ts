@@ -1,5 +1,5 @@
 /**
- * What a person asks of a whole conversation: begin anew, or go on with an earlier one. Either way one line appended to
+ * What is asked of a whole conversation, by a person or by the clock: begin anew, or go on with an earlier one. Either way one line appended to
  * the current transcript is the moment it happens. What comes behind it is redone by `runner/recover` when this process
  * dies in between, and everything that needs room on the disk comes before it, as far as it can.
  */
@@ -16,6 +16,7 @@ import { ioFailure } from './accept.ts';
 import type { Desk, Seat, State } from './desk.ts';
 import { holdSession, type SessionPlace, settleSession } from './hold.ts';
 import { ownHeader, resumedEntry, resumeTranscript } from './rebuild.ts';
+import { recover, settleTail } from './recover.ts';
 
 export interface ResetOutcome {
   sessionKey: string;
@@ -86,6 +87,36 @@ async function setModel(
   at: number,
 ): Promise<void> {
   if (model !== undefined) await changeSettings(desk.context, desk.layout, record, record, { model }, { at });
+}
+
+/**
+ * Begins a session anew because its day is over, where that still holds under its lock. A session with an unfinished turn
+ * is left as it is.
+ *
+ * @param judge when the day ended that a record belongs to, epoch ms; null: it has not
+ * @returns null where there was nothing to reset (any more)
+ * @throws ClawError tempfail `session-busy`, data `state-unreadable`
+ */
+export function resetByDay(
+  desk: Desk,
+  place: SessionPlace,
+  judge: (record: SessionRecord) => number | null,
+): Promise<ResetOutcome | null> {
+  return holdSession(desk, place, 0, async seat => {
+    const { state, open, orphans } = await settleTail(desk, seat, recover(desk, seat));
+    const { record } = state;
+    if (!record || state.transcript !== 'present' || open.length > 0 || orphans.length > 0) return null;
+    if (judge(record) === null) return null;
+    const info: ResetInfo = { reason: 'daily', at: desk.context.now(), previousSessionId: record.sessionId };
+    const next = rotatedRecord(record, desk.context.newId(), info);
+    return {
+      sessionKey: record.key,
+      changed: true,
+      previousSessionId: record.sessionId,
+      sessionId: next.sessionId,
+      archivePath: archive(desk, state, next, info),
+    };
+  });
 }
 
 /** The record is prepared, the old transcript gets its last line (the commit point), the record takes its name. */

@@ -8,13 +8,16 @@ import { agentEntry } from '../core/agent.ts';
 import { historyLimits, selectHistory } from '../core/context/history.ts';
 import { applyResponsePrefix, prefixValues } from '../core/delivery/response-prefix.ts';
 import { ClawError } from '../core/errors.ts';
+import type { JobMark } from '../core/incoming.ts';
 import { chainOf } from '../core/routing/visibility.ts';
 import { tellEvents } from '../core/schedule/system-event.ts';
+import { tellClockTime } from '../core/schedule/zone.ts';
 import type { SessionRecord } from '../core/session/session.ts';
 import {
   type AssistantEntry,
   type Entry,
   isUserEntry,
+  type SendVerdict,
   type TurnEndEntry,
   type TurnEntry,
   type UserEntry,
@@ -46,62 +49,20 @@ export async function runTurn(
   const stopped = () => own !== undefined && hooks.stopped?.() === true;
   if (hooks.signal?.aborted && !stopped()) throw new TurnInterrupted();
   if (direct !== null) hooks.onStart?.(turn);
-  const { runAgent } = await import('./agent.ts');
   const { origin } = users.at(-1)!;
   const verdict = () => sendVerdict(desk, seat.key, origin, settingsOf(desk, record));
   // Where nothing may be sent, nothing is shown as it comes either.
   // A prefix stands before the whole; it is not known before the reply is.
   const streams =
     own !== undefined && verdict().decision === 'allow' && !desk.config.messages?.responsePrefix;
-  const control = new AbortController();
-  const abort = () => control.abort();
-  hooks.signal?.addEventListener('abort', abort, { once: true });
-  let asked: StopRequest | null = null;
-  const endWatch = watchForStop(seat.lock, turn.runId, request => {
-    asked = request;
-    control.abort();
+  const request = requestOf(desk, seat, record, open);
+  const run = await superviseAgent(desk, seat, request, {
+    kind: users.at(-1)!.job?.kind,
+    stopped,
+    signal: hooks.signal,
+    onDelta: streams ? hooks.onDelta : undefined,
   });
-  let outcome: TurnOutcome;
-  try {
-    if (hooks.signal?.aborted) control.abort();
-    const request = requestOf(desk, seat, record, open);
-    outcome = await runAgent(
-      { ...request, signal: control.signal, ...(streams && hooks.onDelta ? { onDelta: hooks.onDelta } : {}) },
-      {
-        baseEnv: desk.context.env,
-        origin: users.at(-1)!.job?.kind ?? 'user',
-        home: desk.context.home,
-        configFile: desk.context.configFile,
-        now: desk.context.now,
-        ...(open.turn.runner === 'recall' ? { zone: desk.zone.name } : {}),
-      },
-    );
-  } finally {
-    endWatch();
-    hooks.signal?.removeEventListener('abort', abort);
-  }
-  for (const warning of outcome.warnings) desk.warn(warning);
-  if (!seat.lock.held()) {
-    throw new ClawError(
-      'tempfail',
-      'lease-lost',
-      `session ${seat.key} was taken over by another process; this run was stopped`,
-      'claw tick',
-    );
-  }
-  const aborted = outcome.status === 'failed' && outcome.error.code === 'aborted';
-  if (aborted && !asked && !stopped()) throw new TurnInterrupted();
-
-  const delivery = verdict();
-  const { end, reply } = endingOf(
-    desk,
-    seat.agentId,
-    turn,
-    outcome,
-    aborted ? (asked ?? { kind: 'stop', messageId: '' }) : null,
-  );
-  if (delivery.decision === 'deny') end.delivery = delivery;
-  if (users.at(-1)!.job) end.unasked = true;
+  const { end, reply } = endingOf(desk, seat.agentId, open, run, verdict());
   const next = append(desk, state, reply ? [reply, end] : [end]).state;
   hooks.onEnd?.(end);
   const printed = new Set<string>();
@@ -117,7 +78,85 @@ export async function runTurn(
   return { ...next, tail: [] };
 }
 
-function requestOf(desk: Desk, seat: Seat, record: SessionRecord, { turn, users }: OpenTurn): TurnRequest {
+/** How the agent of a turn ended, and who had it ended, where somebody had. */
+export interface EndedRun {
+  outcome: TurnOutcome;
+  stop: StopRequest | null;
+}
+
+/**
+ * Starts the agent of a request and attends it to its end; it can be stopped from outside meanwhile. Writes nothing into
+ * the session.
+ *
+ * @param options kind: of the job that asks, absent for a person; stopped: a person's Ctrl-C, which ends the turn
+ * @throws TurnInterrupted when it was told to end by `signal` alone; ClawError `lease-lost` when the session is another's
+ */
+export async function superviseAgent(
+  desk: Desk,
+  seat: Seat,
+  request: TurnRequest,
+  options: {
+    kind?: JobMark['kind'] | undefined;
+    stopped?(): boolean;
+    signal?: AbortSignal | undefined;
+    onDelta?: Hooks['onDelta'];
+  },
+): Promise<EndedRun> {
+  const { signal, onDelta } = options;
+  const { runAgent } = await import('./agent.ts');
+  const control = new AbortController();
+  const abort = () => control.abort();
+  signal?.addEventListener('abort', abort, { once: true });
+  let asked: StopRequest | null = null;
+  const endWatch = watchForStop(seat.lock, request.runId, found => {
+    asked = found;
+    control.abort();
+  });
+  let outcome: TurnOutcome;
+  try {
+    if (signal?.aborted) control.abort();
+    outcome = await runAgent(
+      { ...request, signal: control.signal, ...(onDelta ? { onDelta } : {}) },
+      {
+        baseEnv: desk.context.env,
+        origin: options.kind ?? 'user',
+        home: desk.context.home,
+        configFile: desk.context.configFile,
+        now: desk.context.now,
+        ...(request.runnerName === 'recall' ? { zone: desk.zone.name } : {}),
+      },
+    );
+  } finally {
+    endWatch();
+    signal?.removeEventListener('abort', abort);
+  }
+  for (const warning of outcome.warnings) desk.warn(warning);
+  if (!seat.lock.held()) {
+    throw new ClawError(
+      'tempfail',
+      'lease-lost',
+      `session ${seat.key} was taken over by another process; this run was stopped`,
+      'claw tick',
+    );
+  }
+  const aborted = outcome.status === 'failed' && outcome.error.code === 'aborted';
+  if (aborted && !asked && !options.stopped?.()) throw new TurnInterrupted();
+  return { outcome, stop: aborted ? (asked ?? { kind: 'stop', messageId: '' }) : null };
+}
+
+/** The folder an agent works in. */
+export function workspaceOf({ config, layout }: Desk, agentId: string): string {
+  const workspace = agentEntry(config, agentId)?.workspace ?? config.agents?.defaults?.workspace;
+  return workspace ? expandHome(workspace) : layout.workspace(agentId);
+}
+
+/** What the agent of a turn is asked, with the history it is given. Reads only. */
+export function requestOf(
+  desk: Desk,
+  seat: Seat,
+  record: SessionRecord,
+  { turn, users }: OpenTurn,
+): TurnRequest {
   const { config, layout } = desk;
   const last = users.at(-1)!;
   const agent = agentEntry(config, seat.agentId);
@@ -135,14 +174,13 @@ function requestOf(desk: Desk, seat: Seat, record: SessionRecord, { turn, users 
     last.job?.timeoutSeconds ?? runner?.timeoutSeconds ?? agent?.timeoutSeconds ?? defaults?.timeoutSeconds;
   const transcript = layout.transcript(seat.agentId, record.sessionId);
   const own = new Set(users.map(user => user.id));
-  const workspace = agent?.workspace ?? defaults?.workspace;
   const thinkingLevel = turn.settings?.thinkingLevel;
   return {
     runId: turn.runId,
     agentId: seat.agentId,
     sessionKey: seat.key,
     sessionId: record.sessionId,
-    body: tellEvents(events(), bodyOf(users), at => new Date(at).toISOString().replace(/\.\d+/, '')),
+    body: tellEvents(events(), bodyOf(users), at => tellClockTime(desk.zone, at)),
     // Only what is sent is read: a runner that keeps (or wants) no history costs the same behind a long transcript.
     history: sendsHistory(runner) ? history() : [],
     origin: last.origin,
@@ -154,9 +192,10 @@ function requestOf(desk: Desk, seat: Seat, record: SessionRecord, { turn, users 
     runnerName: turn.runner,
     ...(runner ? { runner: { ...runner, ...(timeoutSeconds ? { timeoutSeconds } : {}) } } : {}),
     env: { ...defaults?.env, ...agent?.env, CLAW_HOPS: String(hopsOf(users) + 1), ...chain() },
-    workspace: workspace ? expandHome(workspace) : layout.workspace(seat.agentId),
+    workspace: workspaceOf(desk, seat.agentId),
     transcript,
     leaseFolder: seat.lock.folder,
+    ...(last.job?.kind === 'heartbeat' ? { heartbeat: { ackMaxChars: last.job.ackMaxChars ?? 0 } } : {}),
   };
 
   /** Who waits for this turn, so that no agent further down waits for one of them. */
@@ -208,14 +247,19 @@ function prefixOf(desk: Desk, agentId: string, turn: TurnEntry, text: string): {
   return whole === text ? {} : { prefix: whole.slice(0, whole.length - text.length - 1) };
 }
 
-/** The transcript lines that end a run. */
-function endingOf(
+/**
+ * The transcript lines that end a run.
+ *
+ * @param delivery whether its reply may go out
+ */
+export function endingOf(
   desk: Desk,
   agentId: string,
-  turn: TurnEntry,
-  outcome: TurnOutcome,
-  stop: StopRequest | null,
+  { turn, users }: OpenTurn,
+  { outcome, stop }: EndedRun,
+  delivery: SendVerdict,
 ): { end: TurnEndEntry; reply: AssistantEntry | null } {
+  const { job } = users.at(-1)!;
   const timestamp = desk.context.now();
   const end: TurnEndEntry = {
     type: 'turn_end',
@@ -228,6 +272,9 @@ function endingOf(
       ? { error: outcome.error, ...(outcome.output ? { output: outcome.output.slice(0, 4000) } : {}) }
       : {}),
     ...(stop?.kind === 'interrupt' ? { answeredBy: stop.messageId } : {}),
+    ...(outcome.status === 'silent' && outcome.acknowledged ? { acknowledged: true } : {}),
+    ...(delivery.decision === 'deny' ? { delivery } : {}),
+    ...(job ? { unasked: true } : {}),
   };
   if (outcome.status !== 'replied') return { end, reply: null };
   const message = { role: 'assistant' as const, content: outcome.text };
@@ -240,6 +287,7 @@ function endingOf(
       message,
       ...prefixOf(desk, agentId, turn, outcome.text),
       ...(turn.model ? { model: turn.model } : {}),
+      ...(job?.kind === 'heartbeat' ? { job: job.kind } : {}),
     },
   };
 }

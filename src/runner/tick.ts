@@ -1,252 +1,262 @@
 /**
- * What a tick does: finish what dead owners left and answer what waits. It looks at what is pending, never at what
- * exists, so it costs the same with one session and with 100,000.
+ * The supervisor, for as long as there is something to do: plan, begin what can begin, and plan again whenever something
+ * has ended or the next instant has come, so that a long run delays nobody. Any number of ticks share the work: each
+ * session and each job is held by one of them.
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { DEFAULT_DELIVERY_RETENTION, outboxItem } from '../core/delivery/delivery.ts';
-import { ClawError } from '../core/errors.ts';
-import { parseDuration } from '../core/schedule/duration.ts';
-import { queuedAs } from '../core/session/transcript.ts';
-import { listNames, readJson, sweepTemporaries } from '../store/json-file.ts';
-import { decodeKey, encodeKey, restOfKey } from '../store/layout.ts';
-import { sweepLocks, tokenState, tryLock } from '../store/lock.ts';
-import { expiredIdFolders, findMessageId } from '../store/message-ids.ts';
-import { expireSent, putOutbox } from '../store/outbox.ts';
-import { listPendingAgents, listWaitingFiles, pendingOverview, readWaiting } from '../store/pending.ts';
-import { listAgents } from '../store/sessions.ts';
-import { messageOutcome } from '../store/transcripts.ts';
-import type { CleanupReport } from './clean.ts';
-import { type DeliveryReport, deliver } from './deliver.ts';
+import { DEFAULTS } from '../config/defaults.ts';
+import { nextAttempt } from '../core/delivery/delivery.ts';
+import { parseToken } from '../core/lease.ts';
+import { nextDailyReset } from '../core/session/boundary.ts';
+import {
+  actionKey,
+  planTick,
+  startable,
+  startsAgent,
+  type TaskOutlook,
+  type TickAction,
+  type TickFacts,
+} from '../core/tick.ts';
+import { listClaims } from '../store/claims.ts';
+import { encodeKey } from '../store/layout.ts';
+import { holderOf, tokenState } from '../store/lock.ts';
+import { listOutbox } from '../store/outbox.ts';
+import { deliver, nextDelivery, senderOf } from './deliver.ts';
 import { type Desk, TurnInterrupted } from './desk.ts';
-import { stopOrphans } from './orphans.ts';
-import { workSession } from './turn.ts';
+import { explain, pendingWork, putAway, workPending } from './leftovers.ts';
+import { perform } from './perform.ts';
+import { jobPerformer } from './performer.ts';
+import { emptyReport, runReport, type TickReport } from './report.ts';
+import { planDailyResets, resetDaily } from './sweep.ts';
+import { gatherTasks, nextOf, type Tasks } from './tasks.ts';
+import { wake } from './wake.ts';
 
-/** One session with something left to do, and what shows it. */
-export interface PendingSession {
-  agentId: string;
-  key: string;
-  evidence: 'turn' | 'waiting';
+/** Sessions worked at a time. */
+const SESSIONS = 4;
+/** While something is under way the files are looked at again after so long, ms. */
+const LOOK_AGAIN = 5000;
+/** What was tried is not tried again sooner, ms. */
+const REST = 5000;
+
+export interface TickOptions {
+  signal: AbortSignal;
+  /** most agents this tick starts */
+  max?: number;
 }
 
-export interface TickReport {
-  /** sessions worked to the end */
-  worked: string[];
-  /** turns whose agent failed meanwhile; their messages stand in the inbox */
-  failed: { sessionKey: string; reason: string }[];
-  /** sessions somebody living holds */
-  busy: string[];
-  /** sessions that could not be worked, and why */
-  problems: { sessionKey: string; reason: string }[];
-  delivery: DeliveryReport;
-  /** what retention removed; null where none is set, or it was looked at less than a day ago */
-  cleanup: CleanupReport | null;
-}
-
-const AT_ONCE = 4;
-
-/** What is pending, by file names and one small read each; changes nothing. */
-export function planTick(desk: Desk): {
-  sessions: PendingSession[];
-  stale: { agentId: string; encoded: string }[];
+/** What a tick would do now, and when there is something to do next. Reads only. */
+export function lookAhead(desk: Desk): {
+  actions: TickAction[];
+  nextDueAt: number | null;
+  tasks: Tasks;
 } {
-  const sessions: PendingSession[] = [];
-  const stale: { agentId: string; encoded: string }[] = [];
-  for (const agentId of listPendingAgents(desk.layout)) {
-    const { turns, waiting } = pendingOverview(desk.layout, agentId);
-    for (const encoded of new Set([...turns, ...waiting])) {
-      const key = keyOf(desk, agentId, encoded);
-      if (key === null) stale.push({ agentId, encoded });
-      else sessions.push({ agentId, key, evidence: turns.includes(encoded) ? 'turn' : 'waiting' });
-    }
-  }
-  return { sessions, stale };
-}
-
-/** The session key behind a file name: from the record, else from a message that waits. */
-function keyOf(desk: Desk, agentId: string, encoded: string): string | null {
-  const record = readJson(path.join(desk.layout.records(agentId), `${encoded}.json`));
-  // Unreadable is not missing: what is pending stays so until the record is mended.
-  if (record.state === 'unreadable') return `agent:${agentId}:${decodeKey(encoded)}`;
-  const found = record.state === 'ok' ? (record.value as { key?: unknown } | null)?.key : undefined;
-  if (typeof found === 'string' && encodeKey(restOfKey(found)) === encoded) return found;
-  for (const file of listWaitingFiles(desk.layout, agentId)) {
-    const waiting = readWaiting(file);
-    if (waiting.state === 'ok' && encodeKey(restOfKey(waiting.value.key)) === encoded)
-      return waiting.value.key;
-  }
-  return null;
-}
-
-/** Does everything that is pending, several sessions at a time. One part's trouble stops no other. */
-export async function tick(desk: Desk, options: { signal?: AbortSignal; max?: number }): Promise<TickReport> {
-  const report: TickReport = {
-    worked: [],
-    failed: [],
-    busy: [],
-    problems: [],
-    delivery: { sent: [], waiting: [] },
-    cleanup: null,
+  const tasks = gatherTasks(desk);
+  const outbox = listOutbox(desk.layout).items.filter(
+    item => item.state === 'waiting' && senderOf(desk.config, item.origin) !== null,
+  );
+  const now = desk.context.now();
+  const { claims } = listClaims(desk.layout);
+  const left = claims.filter(({ owner }) => tokenState(desk.context, owner) === 'dead');
+  const agentOf = new Map(tasks.tasks.map(({ id, agentId }) => [id, agentId]));
+  const pending = pendingWork(desk);
+  const resets = planDailyResets(desk);
+  const facts: TickFacts = {
+    now,
+    left: left
+      .filter(({ jobId }) => agentOf.has(jobId))
+      .map(({ jobId, startedAt }) => ({ id: jobId, agentId: agentOf.get(jobId)!, startedAt })),
+    // A turn of this very process is under way; of others it is said that they are busy.
+    sessions: pending.sessions.filter(({ agentId, key }) => !isOwn(desk, agentId, key)),
+    wakes: pending.wakes,
+    resets: { keys: resets.resets.map(({ key }) => key), isLook: resets.sweep !== null },
+    tasks: tasks.tasks.map(({ id, agentId, plan, state, job }): TaskOutlook => {
+      const isOver =
+        job?.deleteAfterRun === true && state.last?.status === 'ok' && state.last.trigger !== 'manual';
+      return {
+        ...{ id, agentId, runs: plan.runs, isOver },
+        isRunning: isHeld(desk, id),
+        accounts: plan.records.length + (plan.seen ? 1 : 0) + (plan.clock === null ? 0 : 1),
+      };
+    }),
+    deliveries: outbox.filter(item => nextAttempt(item) <= now).map(({ id }) => id),
   };
-  const attempt = async (what: string, step: () => unknown) => {
-    try {
-      await step();
-    } catch (error) {
-      if (!(error instanceof TurnInterrupted))
-        report.problems.push({ sessionKey: what, reason: explain(error) });
-    }
-  };
-  await attempt('pending', async () => {
-    const { sessions, stale } = planTick(desk);
-    for (const { agentId, encoded } of stale)
-      await attempt(encoded, () => dropStale(desk, agentId, encoded, report));
-    const queue = sessions.slice(0, options.max ?? sessions.length);
-    const worker = async () => {
-      for (let next = queue.shift(); next && !options.signal?.aborted; next = queue.shift()) {
-        const session = next;
-        await attempt(session.key, () => work(desk, session, report, options.signal));
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(AT_ONCE, queue.length) }, worker));
-  });
-  await attempt('pending', () => {
-    for (const agentId of listPendingAgents(desk.layout)) collectOfferedReplies(desk, agentId);
-  });
-  await attempt('locks', () => releaseDeadLocks(desk));
-  await attempt('temporaries', () => sweep(desk));
-  await attempt('ids', () => {
-    for (const folder of expiredIdFolders(desk.layout, desk.context.now(), desk.idRetention)) {
-      fs.rmSync(folder, { recursive: true, force: true });
-    }
-  });
-  await attempt('outbox', async () => {
-    report.delivery = await deliver(desk);
-  });
-  await attempt('outbox', () => expireDeliveries(desk));
-  if (desk.config.session?.retention !== undefined && !options.signal?.aborted) {
-    await attempt('retention', async () => {
-      const { cleanUpDaily } = await import('./clean.ts');
-      report.cleanup = await cleanUpDaily(desk);
-    });
-  }
-  return report;
+  return { actions: planTick(facts), nextDueAt: nextDueAt(desk, tasks), tasks };
 }
 
 const DAY = 24 * 3_600_000;
 
-/**
- * Records of sent replies end with `retention.deliveries`. They are looked through once a day: by the first tick, and by
- * the first one of each day (UTC), which the stamp of the one before tells without a file of its own.
- */
-function expireDeliveries(desk: Desk): void {
-  const now = desk.context.now();
-  const last = fs.statSync(desk.layout.tickStamp(), { throwIfNoEntry: false });
-  if (last && Math.floor(last.mtimeMs / DAY) === Math.floor(now / DAY)) return;
-  const kept = desk.config.retention?.deliveries ?? DEFAULT_DELIVERY_RETENTION;
-  expireSent(desk.layout, now - parseDuration(kept)!);
+/** The next instant at which something may be due, epoch ms; null where nothing is known. */
+function nextDueAt(desk: Desk, tasks: Tasks): number | null {
+  const { config, context, layout, zone } = desk;
+  const cleanup =
+    config.session?.retention === undefined
+      ? null
+      : (fs.statSync(layout.cleanupStamp(), { throwIfNoEntry: false })?.mtimeMs ?? 0) + DAY;
+  const times = [nextOf(tasks), nextDelivery(desk), nextDailyReset(config, context.now(), zone), cleanup];
+  const known = times.filter(at => at !== null);
+  return known.length === 0 ? null : Math.min(...known);
 }
 
-function explain(error: unknown): string {
-  const hint = error instanceof ClawError && error.hint ? ` (${error.hint})` : '';
-  return `${(error as Error).message}${hint}`;
-}
-
-async function work(
+/** Does everything that is due, and leaves when nothing of it is under way any more. */
+export async function tick(
   desk: Desk,
-  { agentId, key }: PendingSession,
-  report: TickReport,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const lock = tryLock(desk.context, desk.layout.lock(agentId, key), key);
-  if (!lock) {
-    report.busy.push(key);
-    return;
+  { signal, max }: TickOptions,
+): Promise<{ report: TickReport; nextDueAt: number | null; isIdle: boolean }> {
+  const report = emptyReport();
+  const trouble = (what: string, error: unknown) => {
+    if (!(error instanceof TurnInterrupted)) report.problems.push({ what, reason: explain(error) });
+  };
+  report.problems.push(...(await putAway(desk)));
+  const flying = new Map<TickAction, Promise<void>>();
+  const tried = new Map<string, number>();
+  let started = 0;
+  // What waits in the outbox is looked at once, due or not, so that the report says why it waits.
+  let hasLookedAtOutbox = false;
+  let next: number | null = 0;
+  let isIdle = false;
+  while (!signal.aborted || flying.size > 0) {
+    const { actions, nextDueAt, tasks } = lookAhead(desk);
+    noteTasks(report, tasks);
+    if (!hasLookedAtOutbox && !actions.some(action => action.do === 'deliver')) {
+      actions.push({ do: 'deliver', ids: [], why: 'what waits is looked at' });
+    }
+    const begun = signal.aborted
+      ? []
+      : startable(actions, {
+          ...{
+            flying: [...flying.keys()],
+            started,
+            max: max ?? Number.POSITIVE_INFINITY,
+            sessions: SESSIONS,
+          },
+          runsPerAgent: desk.config.cron?.maxConcurrentRuns ?? DEFAULTS.config.cron.maxConcurrentRuns,
+          isTried: key => desk.context.now() - (tried.get(key) ?? Number.NEGATIVE_INFINITY) < REST,
+        });
+    for (const action of begun) {
+      hasLookedAtOutbox ||= action.do === 'deliver';
+      if (startsAgent(action)) started++;
+      const done = act(desk, action, tasks, report, signal)
+        .catch(error => trouble(nameOf(action), error))
+        .then(rests => {
+          flying.delete(action);
+          if (rests !== false) tried.set(actionKey(action), desk.context.now());
+        });
+      flying.set(action, done);
+    }
+    if (flying.size === 0) {
+      isIdle = actions.length === 0;
+      next = nextDueAt;
+      break;
+    }
+    const wait = Math.min(
+      LOOK_AGAIN,
+      Math.max(0, (nextDueAt ?? Number.POSITIVE_INFINITY) - desk.context.now()),
+    );
+    await firstOf([...flying.values()], Math.max(wait, 20));
   }
-  try {
-    await workSession(desk, { agentId, key, lock }, null, {
-      enough: () => true,
-      onEnd: ({ status, error }) => {
-        if (status === 'failed') report.failed.push({ sessionKey: key, reason: error?.message ?? status });
-      },
-      ...(signal ? { signal } : {}),
-    });
-    report.worked.push(key);
-  } finally {
-    lock.release();
+  if (desk.config.session?.retention !== undefined && !signal.aborted) {
+    try {
+      const { cleanUpDaily } = await import('./clean.ts');
+      report.cleanup = await cleanUpDaily(desk);
+    } catch (error) {
+      trouble('retention', error);
+    }
   }
+  return { report, nextDueAt: next, isIdle: isIdle && !signal.aborted };
 }
 
-/** Locks of dead owners that had nothing pending: what they left running is ended, and the lock goes. */
-async function releaseDeadLocks(desk: Desk): Promise<void> {
-  const root = path.join(desk.layout.home, 'locks');
-  for (const agentId of listNames(root)) {
-    if (!fs.statSync(path.join(root, agentId), { throwIfNoEntry: false })?.isDirectory()) continue;
-    for (const place of sweepLocks(desk.context, path.join(root, agentId))) {
-      const lock = tryLock(desk.context, place, path.basename(place));
-      if (!lock) continue;
-      try {
-        await stopOrphans(desk.context, lock);
-      } finally {
-        lock.release();
-      }
+function nameOf(action: TickAction): string {
+  if ('key' in action) return action.key;
+  return 'id' in action ? `job ${action.id}` : action.do === 'deliver' ? 'outbox' : 'resets';
+}
+
+/** @returns false where the same may be begun again at once */
+async function act(
+  desk: Desk,
+  action: TickAction,
+  tasks: Tasks,
+  report: TickReport,
+  signal: AbortSignal,
+): Promise<boolean> {
+  switch (action.do) {
+    case 'work': {
+      const { isBusy, failures } = await workPending(desk, action, signal);
+      (isBusy ? report.busy : report.worked).push(action.key);
+      for (const reason of failures) report.failed.push({ sessionKey: action.key, reason });
+      return true;
+    }
+    case 'wake': {
+      const { status, reason, error } = await wake(desk, action.agentId, action.key, { signal });
+      if (reason === 'requests-in-flight') report.busy.push(action.key);
+      else if (status === 'ran') report.worked.push(action.key);
+      else if (status === 'failed')
+        report.failed.push({ sessionKey: action.key, reason: error?.message ?? status });
+      return true;
+    }
+    case 'reset': {
+      const done = await resetDaily(desk, planDailyResets(desk), signal);
+      report.resets.reset.push(...done.reset);
+      report.resets.left = done.left;
+      return true;
+    }
+    case 'deliver': {
+      const { sent, waiting } = await deliver(desk, { signal });
+      report.delivery.sent.push(...sent);
+      report.delivery.waiting = waiting;
+      // What has been put there meanwhile need not wait.
+      return false;
+    }
+    case 'remove': {
+      const { removeDone } = await import('./performer.ts');
+      if (removeDone(desk, action.id)) report.removed.push(action.id);
+      return true;
+    }
+    case 'recover':
+    case 'account':
+    case 'run': {
+      const task = tasks.tasks.find(({ id }) => id === action.id);
+      if (task === undefined) return true;
+      const wish = action.do === 'account' || action.do === 'recover' ? 'account' : 'due';
+      const done = await perform(desk, task, wish, jobPerformer(desk, tasks.unsafe), { signal });
+      if (done.state === 'busy') report.busy.push(`job ${action.id}`);
+      if (done.state === 'done') report.runs.push(runReport(done.record));
+      // Another instant of it may be due already.
+      return done.state !== 'done';
     }
   }
 }
 
-/** Temporaries of dead writers, in the small folders where they are made. */
-function sweep(desk: Desk): void {
-  const agents = listAgents(desk.layout);
-  const folders = [
-    desk.layout.outbox(),
-    ...listPendingAgents(desk.layout).map(agentId => desk.layout.pending(agentId)),
-    ...agents.map(agentId => desk.layout.drafts(agentId)),
-  ];
-  for (const folder of folders) sweepTemporaries(folder, token => tokenState(desk.context, token) === 'dead');
-}
-
-/** A marker without record and without message: its owner died before anything was accepted. */
-function dropStale(desk: Desk, agentId: string, encoded: string, report: TickReport): void {
-  for (const file of listWaitingFiles(desk.layout, agentId)) {
-    const read = readWaiting(file);
-    if (!path.basename(file).startsWith(`${encoded}.`) || read.state !== 'unreadable') continue;
-    report.problems.push({ sessionKey: encoded, reason: `${file}: ${read.reason}; it is left in place` });
-  }
-  const lock = tryLock(desk.context, path.join(desk.layout.locks(agentId), encoded), encoded);
-  if (!lock) return;
-  try {
-    if (keyOf(desk, agentId, encoded) === null)
-      fs.rmSync(path.join(desk.layout.pending(agentId), `${encoded}.turn`), { force: true });
-  } finally {
-    lock.release();
+function noteTasks(report: TickReport, { invalid, unreadable }: Tasks): void {
+  report.invalid = invalid;
+  const isNoted = report.problems.some(({ what }) => what === 'cron/jobs.json');
+  if (unreadable !== null && !isNoted) {
+    const reason = `${unreadable.file}: ${unreadable.reason}; it is left in place, and no job runs`;
+    report.problems.push({ what: 'cron/jobs.json', reason });
   }
 }
 
-/** Replies offered to a process that is gone: they go to the outbox. */
-function collectOfferedReplies(desk: Desk, agentId: string): void {
-  const { layout, context } = desk;
-  for (const { encoded, stem } of pendingOverview(layout, agentId).replies) {
-    const file = path.join(layout.pending(agentId), `${encoded}.${stem}.reply`);
-    const read = readWaiting(file);
-    if (read.state === 'unreadable') desk.warn(`${file}: ${read.reason}; it is left in place`);
-    if (read.state !== 'ok') continue;
-    const incoming = read.value;
-    if (incoming.waiter && tokenState(context, incoming.waiter) === 'alive') continue;
-    // Claimed and gone between the reading and the judging: it has its reply.
-    if (!fs.existsSync(file)) continue;
-    const hit =
-      incoming.identity && findMessageId(layout, incoming.identity, context.now(), desk.idRetention);
-    const outcome =
-      hit && messageOutcome(layout.transcript(hit.agentId, hit.sessionId), hit.at, incoming.messageId);
-    const own = outcome && outcome.state !== 'open' && queuedAs(outcome) === stem;
-    const why = {
-      reason: 'its caller was gone before it could be handed over',
-      callerGone: true,
-      createdAt: context.now(),
-    };
-    const item = hit && own ? outboxItem(hit, outcome, why) : null;
-    if (item) putOutbox(context, layout, item);
-    fs.rmSync(file, { force: true });
-  }
+/** Whether this process holds a session. */
+function isOwn({ context, layout }: Desk, agentId: string, key: string): boolean {
+  const holder = holderOf(layout.lock(agentId, key));
+  const owner = holder === null ? null : parseToken(holder);
+  return owner?.pid === context.self.pid && tokenState(context, holder!) === 'alive';
+}
+
+/** Whether somebody living runs a job now, in this process or another. */
+function isHeld(desk: Desk, id: string): boolean {
+  const holder = holderOf(desk.layout.runningLock(encodeKey(id)));
+  return holder !== null && tokenState(desk.context, holder) !== 'dead';
+}
+
+/** Waits for the first of them, at most so long (ms). */
+async function firstOf(promises: Promise<unknown>[], ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([...promises, late]);
+  clearTimeout(timer);
 }
 
 /** Leaves the tick's time stamp: an empty file whose mtime says when. Not synced. */

@@ -435,6 +435,16 @@ export async function workAgain(desk: Desk, seat: Seat, failed: FailedMessage, h
   clearTurn(desk.layout, seat.agentId, seat.key);
 }
 
+/**
+ * A turn for a message that nobody brought and nobody waits for, behind what was there before: it tells the events that
+ * wait for the session.
+ */
+export async function workOwn(desk: Desk, seat: Seat, incoming: Incoming, hooks: Hooks): Promise<void> {
+  const state = await finishOpen(desk, seat, await settleTail(desk, seat, recover(desk, seat)), hooks);
+  await takeBatch(desk, seat, state, [incoming], hooks);
+  clearTurn(desk.layout, seat.agentId, seat.key);
+}
+
 /** A message of the transcript as if it came now. */
 function incomingOf(desk: Desk, seat: Seat, user: UserEntry): Incoming {
   const { id, identity, message, origin, via, attachments, hops, sentFrom, announceTo } = user;

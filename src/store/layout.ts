@@ -111,8 +111,12 @@ export class Layout {
   runsLock(name: string): string {
     return path.join(this.home, 'locks', '.runs', name);
   }
+  /** one entry for each run of a job that somebody has in hand */
   claims(): string {
     return path.join(this.home, 'claims');
+  }
+  locksRoot(): string {
+    return path.join(this.home, 'locks');
   }
   configLock(): string {
     return path.join(this.home, 'locks', '.config', 'file');
@@ -154,8 +158,19 @@ export class Layout {
   cache(): string {
     return path.join(this.home, 'cache');
   }
+  idleNote(): string {
+    return path.join(this.home, 'cache', 'idle.json');
+  }
   tickStamp(): string {
     return path.join(this.home, 'logs', 'tick');
+  }
+  /** when the last look for daily resets was complete */
+  sweepStamp(): string {
+    return path.join(this.home, 'logs', 'resets');
+  }
+  /** how much an agent did in a day, as the sizes of files */
+  counts(agentId: string): string {
+    return path.join(this.home, 'counts', agentId);
   }
   cleanupStamp(): string {
     return path.join(this.home, 'logs', 'cleanup');

@@ -4,12 +4,21 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import type { ConfigInput } from '../config/schema.ts';
+import { expandHome } from '../context.ts';
 import { makeFolder } from './json-file.ts';
-import { lineBytes, parseLine, readBackward } from './jsonl-file.ts';
+import { lineBytes, parseLine, readBackward, readForward } from './jsonl-file.ts';
+import type { Layout } from './layout.ts';
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
 export const LOG_LEVELS: readonly LogLevel[] = ['error', 'warn', 'info', 'debug'];
+
+/** `logging.file` (a relative one is below `$CLAW_HOME`), else `logs/claw.jsonl`. */
+export function logFile(layout: Layout, config: Pick<ConfigInput, 'logging'>): string {
+  const { file } = config.logging ?? {};
+  return file === undefined ? layout.log() : path.resolve(layout.home, expandHome(file));
+}
 
 /** One line of the log. */
 export interface LogLine {
@@ -44,7 +53,7 @@ export function appendLog(file: string, line: LogLine): boolean {
     if (wasWritten(file, whole)) return false;
     if (isNearlyFull(path.dirname(file))) return false;
     makeFolder(path.dirname(file));
-    rotate(file, Date.parse(line.at));
+    rotate(file, Date.parse(line.at), () => sizeOf(file) > LARGEST);
     const bytes = lineBytes(whole);
     const fd = fs.openSync(file, 'a', 0o600);
     try {
@@ -59,6 +68,10 @@ export function appendLog(file: string, line: LogLine): boolean {
   }
 }
 
+function sizeOf(file: string): number {
+  return fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
+
 function isNearlyFull(folder: string): boolean {
   const there = fs.existsSync(folder) ? folder : path.dirname(folder);
   if (!fs.existsSync(there)) return false;
@@ -67,7 +80,7 @@ function isNearlyFull(folder: string): boolean {
 }
 
 function wasWritten(file: string, line: LogLine): boolean {
-  const size = fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  const size = sizeOf(file);
   if (size === 0) return false;
   const now = Date.parse(line.at);
   for (const { offset, bytes } of readBackward(file)) {
@@ -83,21 +96,53 @@ function wasWritten(file: string, line: LogLine): boolean {
 }
 
 /** Two processes at once must not rotate twice, or the second would replace a full `.1` by an empty one. */
-function rotate(file: string, now: number): void {
-  if ((fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0) <= LARGEST) return;
+function rotate(file: string, now: number, isDue: () => boolean): boolean {
+  if (!isDue()) return false;
   const mark = `${file}.rotating`;
   try {
     fs.mkdirSync(mark, { mode: 0o700 });
   } catch {
     const since = fs.statSync(mark, { throwIfNoEntry: false })?.mtimeMs;
     if (since !== undefined && now - since > ROTATION_PATIENCE) fs.rmdirSync(mark);
-    return;
+    return false;
   }
   try {
-    if (fs.statSync(file).size > LARGEST) fs.renameSync(file, `${file}.1`);
+    // Somebody may have done it before this process had the mark.
+    if (!isDue()) return false;
+    fs.renameSync(file, `${file}.1`);
+    return true;
   } finally {
     fs.rmdirSync(mark);
   }
+}
+
+/**
+ * Lets go of log lines written before a time (epoch ms), a whole file at a time: the file before the last rotation goes
+ * when its last line is older, and the current one is rotated when its first line is. A line stays at most twice as long.
+ *
+ * @returns whether anything was removed or rotated
+ */
+export function expireLog(file: string, before: number, now: number): boolean {
+  const old = `${file}.1`;
+  const last = fs.statSync(old, { throwIfNoEntry: false });
+  const isGone = last !== undefined && last.mtimeMs < before;
+  if (isGone) fs.rmSync(old, { force: true });
+  const isDue = () => {
+    const first = fs.existsSync(file) ? firstTime(file) : null;
+    return first !== null && first < before;
+  };
+  // All that stands in the file before was written before the first line of this one, and goes with it.
+  const isRotated = rotate(file, now, isDue);
+  return isGone || isRotated;
+}
+
+/** When the first usable line of a log was written, epoch ms; null where there is none. */
+function firstTime(file: string): number | null {
+  for (const { bytes } of readForward(file)) {
+    const line = readLogLine(bytes);
+    if (line !== null) return Date.parse(line.at);
+  }
+  return null;
 }
 
 /** A line of the log; null for what is none. */

@@ -5,7 +5,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Context } from '../context.ts';
-import type { OutboxItem } from '../core/delivery/delivery.ts';
+import { type OutboxItem, recipientOf, sendPrefix } from '../core/delivery/delivery.ts';
+import { isSameTarget, type Target } from '../core/delivery/recipient.ts';
 import {
   jsonBytes,
   listNames,
@@ -81,6 +82,33 @@ export function readOutbox(layout: Layout, id: string): Read<OutboxItem> & { isS
 export function dropOutbox(layout: Layout, id: string): void {
   fs.rmSync(itemFile(layout, id), { force: true });
   syncFolder(layout.outbox());
+}
+
+/**
+ * What the agent of a run sent to a target itself (`message send`), so that its final reply need not be announced there a
+ * second time (openclaw#27018). What failed for good does not count. Costs a listing of names.
+ *
+ * @param target account and thread count where both sides say them
+ * @returns the newest such delivery, sent or on its way; null where there is none
+ */
+export function alreadySentTo(
+  layout: Layout,
+  runId: string,
+  target: Pick<Target, 'channel'> & { to: string; accountId?: string; threadId?: string },
+): OutboxItem | null {
+  const prefix = sendPrefix(runId);
+  const found: OutboxItem[] = [];
+  for (const folder of [layout.outbox(), layout.sent()]) {
+    for (const name of listNames(folder)) {
+      if (!name.startsWith(prefix) || !name.endsWith('.json')) continue;
+      const read = readItem(path.join(folder, name));
+      if (read.state !== 'ok' || read.value.sentBy !== runId) continue;
+      const { origin, state } = read.value;
+      const isAway = folder === layout.sent() || state === 'waiting';
+      if (isAway && isSameTarget({ ...origin, to: recipientOf(read.value) }, target)) found.push(read.value);
+    }
+  }
+  return found.sort((a, b) => b.createdAt - a.createdAt)[0] ?? null;
 }
 
 /** Records of replies that went out, oldest first. */

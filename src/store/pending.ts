@@ -4,6 +4,7 @@
  *     <key>.turn             a turn of this session was begun and is not settled
  *     <key>.<seq>-<id>.json  a message accepted while the session was busy, not yet answered
  *     <key>.<seq>-<id>.reply answered; the process that brought the message has to fetch its reply
+ *     <key>.wake             a system event of this session does not wait for the next turn: one is to be begun for it
  *     <key>.<runId>.failed   messages whose agent failed; kept for `inbox list`, tried again when the same message comes
  *
  * `<key>` is the encoded key, the same as the record's file name.
@@ -14,7 +15,7 @@ import type { Context } from '../context.ts';
 import type { Incoming } from '../core/incoming.ts';
 import type { UserEntry } from '../core/session/transcript.ts';
 import { listNames, makeFolder, putJson, type Read, readJson, syncFolder, undo } from './json-file.ts';
-import type { Layout } from './layout.ts';
+import { decodeKey, encodeKey, type Layout, restOfKey } from './layout.ts';
 import { newToken } from './lock.ts';
 
 /** A waiting message with the name that the waiter and the answerer both know it by. */
@@ -33,6 +34,7 @@ const WAITING = /^(.+)\.(\d{16}-[0-9a-f]{8})\.json$/;
 const REPLY = /^(.+)\.(\d{16}-[0-9a-f]{8})\.reply$/;
 const FAILED = /^(.+)\.([0-9a-f-]{36})\.failed$/;
 const TURN = /^(.+)\.turn$/;
+const WAKE = /^(.+)\.wake$/;
 
 function encodedKey(layout: Layout, agentId: string, key: string): string {
   return path.basename(layout.record(agentId, key), '.json');
@@ -167,6 +169,64 @@ export function syncPending(layout: Layout, agentId: string): void {
   syncFolder(layout.pending(agentId));
 }
 
+/** A session that is to be woken, and how that went so far. */
+export interface WakeMark {
+  agentId: string;
+  /** session key */
+  key: string;
+  /** epoch ms */
+  at: number;
+  /** turns that were begun for it and failed */
+  failures: number;
+  /** not before this time, epoch ms */
+  notBefore?: number;
+}
+
+function wakeFile(layout: Layout, agentId: string, key: string): string {
+  return path.join(layout.pending(agentId), `${encodedKey(layout, agentId, key)}.wake`);
+}
+
+/** Marks a session to be woken; durable when it returns. */
+export function putWake(context: Context, layout: Layout, mark: WakeMark): void {
+  makeFolder(layout.pending(mark.agentId));
+  putJson(wakeFile(layout, mark.agentId, mark.key), mark, newToken(context), { folder: true });
+}
+
+/** The mark of a session that is to be woken; null where there is none. */
+export function readWake(layout: Layout, agentId: string, key: string): WakeMark | null {
+  return wakeIn(wakeFile(layout, agentId, key), agentId, key);
+}
+
+/** Not synced: a mark that comes back finds no event and goes again. */
+export function clearWake(layout: Layout, agentId: string, key: string): void {
+  fs.rmSync(wakeFile(layout, agentId, key), { force: true });
+}
+
+/** A mark counts by being there; of one that cannot be read only the name is left. */
+function wakeIn(file: string, agentId: string, key: string): WakeMark | null {
+  const read = readJson(file);
+  if (read.state === 'missing') return null;
+  const mark = (read.state === 'ok' ? read.value : null) as Partial<WakeMark> | null;
+  const isWhole =
+    typeof mark?.key === 'string' && Number.isFinite(mark.at) && Number.isSafeInteger(mark.failures);
+  if (!isWhole) return { agentId, key, at: 0, failures: 0 };
+  return { ...(mark as WakeMark), agentId };
+}
+
+/** Sessions of an agent that are to be woken. */
+export function listWakes(layout: Layout, agentId: string): WakeMark[] {
+  return listNames(layout.pending(agentId))
+    .sort()
+    .flatMap(name => {
+      const encoded = name.startsWith('.') ? undefined : WAKE.exec(name)?.[1];
+      if (encoded === undefined) return [];
+      const named = `agent:${agentId}:${decodeKey(encoded)}`;
+      const mark = wakeIn(path.join(layout.pending(agentId), name), agentId, named);
+      // What its name does not mean, it does not wake.
+      return mark !== null && encodeKey(restOfKey(mark.key)) === encoded ? [mark] : [];
+    });
+}
+
 /** A message whose agent failed, kept with its text where `inbox list` finds it. */
 export interface FailedMessage {
   key: string;
@@ -230,11 +290,13 @@ export interface PendingOverview {
   /** offered replies: encoded key and stem */
   replies: { encoded: string; stem: string }[];
   failed: string[];
+  /** encoded keys of sessions that are to be woken; `listWakes` has their marks */
+  wakes: string[];
 }
 
 /** Everything left to do for one agent, by file name alone. */
 export function pendingOverview(layout: Layout, agentId: string): PendingOverview {
-  const overview: PendingOverview = { turns: [], waiting: [], replies: [], failed: [] };
+  const overview: PendingOverview = { turns: [], waiting: [], replies: [], failed: [], wakes: [] };
   for (const name of listNames(layout.pending(agentId)).sort()) {
     if (name.startsWith('.')) continue;
     const turn = TURN.exec(name);
@@ -242,6 +304,7 @@ export function pendingOverview(layout: Layout, agentId: string): PendingOvervie
     const reply = REPLY.exec(name);
     if (turn) overview.turns.push(turn[1]!);
     else if (waiting) overview.waiting.push(waiting[1]!);
+    else if (WAKE.test(name)) overview.wakes.push(WAKE.exec(name)![1]!);
     else if (reply) overview.replies.push({ encoded: reply[1]!, stem: reply[2]! });
     else if (FAILED.test(name)) overview.failed.push(path.join(layout.pending(agentId), name));
   }

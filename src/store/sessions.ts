@@ -3,8 +3,20 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { SessionRecord } from '../core/session/session.ts';
 import { SAFE_SESSION_ID } from '../core/session/transcript.ts';
-import { jsonBytes, listNames, makeFolder, type Prepared, prepareFile, readJson } from './json-file.ts';
+import {
+  jsonBytes,
+  listNames,
+  makeFolder,
+  type Prepared,
+  prepareFile,
+  type Read,
+  readJson,
+  readJsonInto,
+} from './json-file.ts';
 import { encodeKey, type Layout, restOfKey } from './layout.ts';
+
+/** Bytes that nearly every record fits in. */
+const MOST_RECORDS = 16 * 1024;
 
 export type RecordRead =
   | { state: 'ok'; record: SessionRecord }
@@ -13,11 +25,11 @@ export type RecordRead =
 
 /** The record of a key. A file that holds another key, or no usable session id, is unreadable, not missing. */
 export function loadRecord(layout: Layout, agentId: string, key: string): RecordRead {
-  return readRecord(layout.record(agentId, key), agentId, key);
+  const file = layout.record(agentId, key);
+  return judgeRecord(readJson(file), file, agentId, key);
 }
 
-function readRecord(file: string, agentId: string, key: string | null): RecordRead {
-  const read = readJson(file);
+function judgeRecord(read: Read<unknown>, file: string, agentId: string, key: string | null): RecordRead {
   if (read.state !== 'ok') return read;
   const reason = whyUnusable(read.value, agentId, key);
   if (reason !== null) return { state: 'unreadable', file, reason };
@@ -95,11 +107,12 @@ export function* eachRecord(
   modifiedSince?: number,
 ): Generator<Exclude<RecordRead, { state: 'missing' }>> {
   const folder = layout.records(agentId);
+  const scratch = Buffer.allocUnsafeSlow(MOST_RECORDS);
   for (const name of listNames(folder)) {
     if (!name.endsWith('.json') || name.startsWith('.')) continue;
     const file = `${folder}${path.sep}${name}`;
     if (modifiedSince !== undefined && isOlder(file, modifiedSince)) continue;
-    const read = readRecord(file, agentId, null);
+    const read = judgeRecord(readJsonInto(scratch, file), file, agentId, null);
     if (read.state === 'missing') continue;
     if (read.state === 'ok' && `${encodeKey(restOfKey(read.record.key))}.json` !== name) {
       const reason = `it belongs to another key, ${JSON.stringify(read.record.key)}`;

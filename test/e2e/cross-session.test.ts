@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { BIN, Home, withRunner } from './claw.ts';
+import { AGENTS, BIN, Home, withRunner } from './claw.ts';
 import { gated, inbox, program } from './support.ts';
 
 let home: Home;
@@ -61,6 +61,38 @@ describe('two agents that answer each other', () => {
     home.run(['ingest', 'ping']);
     tickAll();
     expect(passed()).toHaveLength(3);
+  });
+
+  it('send no more in a day than the operator allows each, and say so (X01 openclaw#37842)', () => {
+    const agentToAgent = { enabled: true, allow: ['main', 'work'], maxPerDay: 2 };
+    pingPong(['--reply', 'skip'], agentToAgent);
+    home.config({
+      ...JSON.parse(fs.readFileSync(home.path('claw.json'), 'utf8')),
+      runners: { toWork: { command: 'cat' }, toMain: { command: 'cat' } },
+    });
+    const pass = (to: string, agent: string, offset = 0) =>
+      home.run(['sessions', 'send', to, 'hello', '--reply', 'skip', '--json'], {
+        env: {
+          ...agentEnv(`agent:${agent}:main`, agent),
+          NODE_OPTIONS: `--require ${path.join(AGENTS, '..', 'clock.cjs')}`,
+          CLOCK_OFFSET_MS: String(offset),
+        },
+      });
+    for (let n = 0; n < 2; n++) expect(pass('agent:work:main', 'main').status).toBe(0);
+    const refused = pass('agent:work:main', 'main');
+    expect(refused).toMatchObject({ status: 77, stdout: '' });
+    expect(JSON.parse(refused.stderr).error).toMatchObject({
+      code: 'too-many-sends',
+      message: expect.stringContaining('session.agentToAgent.maxPerDay'),
+    });
+    const ingest = ['ingest', '--json', '--session', 'agent:work:main', 'hello'];
+    expect(home.run(ingest, { env: agentEnv('agent:main:main', 'main') }).status).toBe(77);
+    // The other agent has its own; what an agent writes in its own sessions, and the operator, are not counted.
+    expect(pass('agent:main:main', 'work').status).toBe(0);
+    expect(pass('agent:main:main', 'main').status).toBe(0);
+    expect(home.run(['sessions', 'send', 'agent:work:main', 'hello', '--reply', 'skip']).status).toBe(0);
+    expect(pass('agent:work:main', 'main', 24 * 3_600_000).status).toBe(0);
+    expect(fs.readdirSync(home.path('counts', 'main'))).toHaveLength(1);
   });
 
   it('do not wait for each other for ever: who is waited for only gets the message queued', () => {

@@ -161,7 +161,7 @@ describe('a daily reset', () => {
     expect(sayInGroup('hello')).toMatchObject({ isNewSession: true, reset: { reason: 'daily' } });
   });
 
-  it('is not done by a tick or by looking at it', () => {
+  it('is not done by looking at it', () => {
     withSession({ reset: { atHour: quietHour } });
     const first = say('yesterday');
     ageBy(recordFile(home), 25 * HOUR);

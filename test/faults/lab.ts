@@ -69,22 +69,21 @@ export class Program {
   /**
    * A broken sister of this program.
    *
-   * @param edits pieces of dist/claw.js and what stands there instead; each must occur, so that a mutant that the
+   * @param edits pieces of claw's packs in dist/ and what stands there instead; each must occur, so that a mutant that the
    *   program has outgrown is noticed
    */
   mutant(edits: [from: RegExp, to: string][]): Program {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'claw-faults-mutant-'));
     for (const part of ['bin', 'dist'])
       fs.cpSync(path.join(this.folder, part), path.join(folder, part), { recursive: true });
-    const file = path.join(folder, 'dist/claw.js');
-    let source = fs.readFileSync(file, 'latin1');
+    const packs = ['claw', 'turn', 'far'].map(pack => path.join(folder, `dist/${pack}.js`));
     for (const [from, to] of edits) {
-      if (!from.test(source)) throw new Error(`the program no longer holds ${from}`);
-      source = source.replace(from, to);
+      const file = packs.find(pack => from.test(fs.readFileSync(pack, 'latin1')));
+      if (file === undefined) throw new Error(`the program no longer holds ${from}`);
+      fs.writeFileSync(file, fs.readFileSync(file, 'latin1').replace(from, to), 'latin1');
+      // V8 knows a source by its length alone.
+      fs.rmSync(`${file}.cache`, { force: true });
     }
-    fs.writeFileSync(file, source, 'latin1');
-    // V8 knows a source by its length alone.
-    fs.rmSync(`${file}.cache`);
     return new Program(folder, path.join(folder, 'bin/claw.js'));
   }
 

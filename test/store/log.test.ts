@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { appendLog, type LogLine, lastLogLines } from '../../src/store/log.ts';
+import { appendLog, expireLog, type LogLine, lastLogLines } from '../../src/store/log.ts';
 import { modeOf, names, scratch } from './scratch.ts';
 
 const NOON = Date.parse('2026-11-21T12:00:00Z');
@@ -98,5 +98,34 @@ describe('a log of more than 5 MB', () => {
     appendLog(file, line('later', NOON + 2 * MINUTE));
     appendLog(file, line('again', NOON + 2 * MINUTE));
     expect(names(folder)).toEqual(['claw.jsonl', 'claw.jsonl.1']);
+  });
+});
+
+describe('a log of which old lines go', () => {
+  const DAY = 24 * 60 * MINUTE;
+  const at = (time: number) => new Date(time);
+
+  test('is begun anew when its first line is older; the file before goes when its last one is', () => {
+    const { file, folder, messages } = log();
+    appendLog(file, line('first', NOON));
+    appendLog(file, line('second', NOON + DAY));
+    expect(expireLog(file, NOON - MINUTE, NOON + DAY)).toBe(false);
+    expect(expireLog(file, NOON + MINUTE, NOON + 2 * DAY)).toBe(true);
+    expect(names(folder)).toEqual(['claw.jsonl.1']);
+    appendLog(file, line('third', NOON + 2 * DAY));
+    fs.utimesSync(`${file}.1`, at(NOON + DAY), at(NOON + DAY));
+    expect(expireLog(file, NOON + MINUTE, NOON + 2 * DAY)).toBe(false);
+    expect(messages()).toEqual(['first', 'second', 'third']);
+    expect(expireLog(file, NOON + DAY + MINUTE, NOON + 3 * DAY)).toBe(true);
+    expect(messages()).toEqual(['third']);
+  });
+
+  test('is left alone where it is empty, missing, or nothing in it is a line', () => {
+    const { file, folder } = log();
+    expect(expireLog(file, NOON, NOON)).toBe(false);
+    fs.mkdirSync(folder);
+    fs.writeFileSync(file, 'no line\n');
+    expect(expireLog(file, NOON, NOON)).toBe(false);
+    expect(names(folder)).toEqual(['claw.jsonl']);
   });
 });

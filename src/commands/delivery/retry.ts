@@ -25,7 +25,7 @@ export class DeliveryRetryCommand extends ClawCommand {
     requireOperator(context, 'delivery retry');
     const desk = await openDesk(context);
     const chosen = new Set(chosenRows(desk, this.id).map(row => row.id));
-    const { sent, waiting } = await deliver(desk, item => chosen.has(item.id), true);
+    const { sent, waiting } = await deliver(desk, { only: item => chosen.has(item.id), force: true });
     if (this.json) printJson({ count: chosen.size, sent, waiting });
     else {
       for (const id of sent) printOut(`${id}  sent\n`);

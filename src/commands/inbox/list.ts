@@ -4,7 +4,7 @@ import { EXIT } from '../../core/errors.ts';
 import type { Incoming } from '../../core/incoming.ts';
 import { maySee, viewerOf } from '../../core/routing/visibility.ts';
 import type { Desk } from '../../runner/desk.ts';
-import { planTick } from '../../runner/tick.ts';
+import { pendingWork } from '../../runner/leftovers.ts';
 import { readJson } from '../../store/json-file.ts';
 import { holderOf, tokenState } from '../../store/lock.ts';
 import {
@@ -89,7 +89,7 @@ export function inboxRows(desk: Desk): { rows: InboxRow[]; problems: { file: str
       );
     }
   }
-  for (const { agentId, key, evidence } of planTick(desk).sessions) {
+  for (const { agentId, key, evidence } of pendingWork(desk).sessions) {
     if (evidence === 'turn') rows.push(...turnRows(desk, agentId, key, now));
   }
   const viewer = viewerOf(desk.context.env);

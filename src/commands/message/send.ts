@@ -1,20 +1,19 @@
 import { Command, Option } from 'clipanion';
 import type { Context } from '../../context.ts';
-import type { OutboxItem } from '../../core/delivery/delivery.ts';
-import { decideSending } from '../../core/delivery/send-policy.ts';
+import { sendId } from '../../core/delivery/delivery.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
 import { defaultAgentId } from '../../core/routing/binding.ts';
 import { accountConfig, defaultAccount } from '../../core/routing/channel.ts';
 import { readNamedKey } from '../../core/routing/route.ts';
 import { isGroupJid, mainSessionKey } from '../../core/routing/session-key.ts';
+import { viewerOf } from '../../core/routing/visibility.ts';
 import type { Origin } from '../../core/session/session.ts';
 import { deliver, senderOf } from '../../runner/deliver.ts';
 import type { Desk } from '../../runner/desk.ts';
+import { checkAgentsTarget, putProactive } from '../../runner/push.ts';
 import { agentOf, sendToSession } from '../../runner/send.ts';
-import { putOutbox } from '../../store/outbox.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
-import { requireOperator } from '../operator.ts';
 import { printJson, printOut } from '../output.ts';
 import { printSent, sendOptions, sentStatus } from '../sessions/send.ts';
 
@@ -40,10 +39,7 @@ export class MessageSendCommand extends ClawCommand {
   override async run(context: Context): Promise<number> {
     const desk = await openDesk(context);
     const target = channelTarget(desk, this.to);
-    if (target) {
-      requireOperator(context, 'message send');
-      return this.straight(desk, target);
-    }
+    if (target) return this.straight(desk, target);
     const key = readNamedKey(this.to, desk.config);
     const sending = sendToSession(desk, { agentId: agentOf(key), key }, this.message, {
       ...sendOptions(this.reply, this.wait, 'claw message send'),
@@ -83,23 +79,12 @@ export class MessageSendCommand extends ClawCommand {
   }
 
   private async straight(desk: Desk, { channel, to }: { channel: string; to: string }): Promise<number> {
-    const { context, config, layout } = desk;
-    const agentId = defaultAgentId(config);
-    const item: OutboxItem = {
-      id: context.newId(),
-      agentId,
-      sessionKey: mainSessionKey(agentId, config.session),
-      sessionId: '',
-      messageId: '',
-      origin: this.originOf(desk, channel, to),
-      text: this.message,
-      state: 'waiting',
-      reason: 'not sent yet',
-      callerGone: false,
-      createdAt: context.now(),
-      attempts: [],
-    };
-    if (!senderOf(config, item.origin)) {
+    const { context, config } = desk;
+    const viewer = viewerOf(context.env);
+    const agentId = viewer?.agentId || defaultAgentId(config);
+    const sessionKey = viewer?.key || mainSessionKey(agentId, config.session);
+    const origin = this.originOf(desk, channel, to);
+    if (!senderOf(config, origin)) {
       throw new ClawError(
         'config',
         'no-sender',
@@ -107,21 +92,39 @@ export class MessageSendCommand extends ClawCommand {
         `claw config set channels.${channel}.send '{command: "…"}'`,
       );
     }
-    const verdict = decideSending({ config, channel, chatType: item.origin.chatType });
-    if (verdict.decision === 'deny') {
+    const runId = context.env.CLAW_RUN_ID;
+    if (viewer) checkAgentsTarget(desk, viewer, origin);
+    const pushed = putProactive(desk, {
+      id: runId ? sendId(runId, context.newId()) : context.newId(),
+      agentId,
+      sessionKey,
+      sessionId: (viewer && context.env.CLAW_SESSION_ID) ?? '',
+      origin,
+      text: this.message,
+      ...(runId ? { sentBy: runId } : {}),
+    });
+    if (pushed.decision === 'denied') {
       throw new ClawError(
         'noPermission',
         'sending-denied',
-        `${verdict.rule} holds back what goes to ${channel} ${item.origin.chatType} chats`,
+        `${pushed.rule} holds back what goes to ${channel} ${origin.chatType} chats`,
         'claw config get session.sendPolicy',
       );
     }
-    putOutbox(context, layout, item);
-    const { sent, waiting } = await deliver(desk, each => each.id === item.id);
-    const left = waiting[0]?.reason ?? null;
-    if (this.json) printJson({ deliveryId: item.id, sent: sent.includes(item.id), reason: left });
-    else printOut(left === null ? 'sent\n' : `not sent yet: ${left}\n  try: claw delivery list\n`);
+    const { id } = pushed.item;
+    if (pushed.decision === 'dead') {
+      this.tell(id, false, pushed.item.reason);
+      this.warn(`not sent: ${pushed.item.reason}; the text is kept (claw delivery retry ${id})`);
+      return EXIT.noPermission;
+    }
+    const { sent, waiting } = await deliver(desk, { only: each => each.id === id });
+    this.tell(id, sent.includes(id), waiting[0]?.reason ?? null);
     return EXIT.ok;
+  }
+
+  private tell(deliveryId: string, sent: boolean, reason: string | null): void {
+    if (this.json) printJson({ deliveryId, sent, reason });
+    else printOut(reason === null ? 'sent\n' : `not sent yet: ${reason}\n  try: claw delivery list\n`);
   }
 }
 

@@ -171,6 +171,8 @@ function historyMessage(entry: Entry, group: boolean): HistoryMessage | null {
   if (entry.type === 'system_event' && typeof entry.text === 'string') {
     return { role: 'user', content: `System: ${entry.text}`, timestamp: Number(entry.timestamp) || 0 };
   }
+  // What a heartbeat asks is nobody's word in the conversation; what it had to tell is.
+  if ((entry as { job?: { kind?: unknown } }).job?.kind === 'heartbeat') return null;
   // Left out because too many waited: left out here too.
   if (!isSpoken(entry) || 'dropped' in entry) return null;
   const { message, timestamp, origin } = entry;

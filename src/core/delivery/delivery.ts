@@ -22,6 +22,10 @@ export interface OutboxItem {
   reason: string;
   /** true when the reply was meant for a caller on stdout that was gone */
   callerGone: boolean;
+  /** nobody had just written: whether it may go there is asked again when it is sent */
+  proactive?: true;
+  /** the run (`CLAW_RUN_ID`) whose agent asked for it with `message send` */
+  sentBy?: string;
   createdAt: number;
   /** the newest failures, oldest first */
   attempts: { at: number; error: string }[];
@@ -79,6 +83,16 @@ export function afterFailure(
     reason: failure.reason,
     ...(failure.later === undefined ? {} : { notBefore: now + failure.later }),
   };
+}
+
+/** The id of what an agent sends from inside its run: found again by the run, without reading what others sent. */
+export function sendId(runId: string, fresh: string): string {
+  return `${sendPrefix(runId)}${fresh.slice(-12)}`;
+}
+
+/** How the ids of everything begin that one run sent. */
+export function sendPrefix(runId: string): string {
+  return `${runId.replace(/[^\w-]/g, '_').slice(0, 64)}-s-`;
 }
 
 /** The idempotency key of one part: the delivery's id, and behind the first its number. */

@@ -26,10 +26,19 @@ const WIDE: readonly (readonly [number, number])[] = [
 ];
 
 const ASCII = /^[\u0020-\u007e]*$/;
-/** Marks, joiners and other characters that are drawn on top of others or not at all. */
-const INVISIBLE = /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}\u115f\u1160\u3164\uffa0]*$/u;
-/** Drawn as an emoji by itself, by U+FE0F behind it, or as a flag. */
-const EMOJI = /^(?:\p{Emoji_Presentation}|\p{Regional_Indicator}{2}|\p{Emoji}\ufe0f)/u;
+
+/** Made when first needed: the classes of Unicode take 2 ms to look up. */
+let classes: { invisible: RegExp; emoji: RegExp } | undefined;
+
+function classesOfUnicode() {
+  classes ??= {
+    // marks, joiners and other characters that are drawn on top of others or not at all
+    invisible: /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}\u115f\u1160\u3164\uffa0]*$/u,
+    // drawn as an emoji by itself, by U+FE0F behind it, or as a flag
+    emoji: /^(?:\p{Emoji_Presentation}|\p{Regional_Indicator}{2}|\p{Emoji}\ufe0f)/u,
+  };
+  return classes;
+}
 
 let segmenter: Intl.Segmenter | undefined;
 
@@ -48,8 +57,9 @@ export function displayWidth(text: string): number {
 
 function graphemeWidth(grapheme: string): number {
   if (ASCII.test(grapheme)) return 1;
-  if (INVISIBLE.test(grapheme)) return 0;
-  if (EMOJI.test(grapheme)) return 2;
+  const { invisible, emoji } = classesOfUnicode();
+  if (invisible.test(grapheme)) return 0;
+  if (emoji.test(grapheme)) return 2;
   const code = grapheme.codePointAt(0)!;
   return WIDE.some(([first, last]) => code >= first && code <= last) ? 2 : 1;
 }

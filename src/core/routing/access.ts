@@ -58,16 +58,30 @@ function decideDm(channel: AccountConfig, sender: Sender & { paired: readonly st
     : { allowed: false, reason: 'pairing' };
 }
 
-function decideGroup(channel: AccountConfig, ids: string[], sender: Sender): Access {
+/**
+ * Why a group is closed to everybody in it; null where it is not.
+ *
+ * @param ids those that its settings may stand under, the most specific first
+ */
+export function closedGroup(
+  channel: AccountConfig,
+  ids: string[],
+): Extract<Denied, 'disabled' | 'group-not-listed' | 'group-disabled'> | null {
   const policy = channel.groupPolicy ?? 'open';
-  if (policy === 'disabled') return { allowed: false, reason: 'disabled' };
+  if (policy === 'disabled') return 'disabled';
   const groups = groupConfigs(channel, ids);
-  if (policy === 'allowlist' && groups.length === 0) return { allowed: false, reason: 'group-not-listed' };
-  if (groups.find(group => group.enabled !== undefined)?.enabled === false) {
-    return { allowed: false, reason: 'group-disabled' };
-  }
+  if (policy === 'allowlist' && groups.length === 0) return 'group-not-listed';
+  const isOff = groups.find(group => group.enabled !== undefined)?.enabled === false;
+  return isOff ? 'group-disabled' : null;
+}
+
+function decideGroup(channel: AccountConfig, ids: string[], sender: Sender): Access {
+  const closed = closedGroup(channel, ids);
+  if (closed !== null) return { allowed: false, reason: closed };
+  const groups = groupConfigs(channel, ids);
   const allowFrom = groups.find(group => group.allowFrom !== undefined)?.allowFrom;
-  if (allowFrom === undefined) return { allowed: true, reason: policy };
+  if (allowFrom === undefined)
+    return { allowed: true, reason: channel.groupPolicy === 'allowlist' ? 'allowlist' : 'open' };
   if (sender.owner) return { allowed: true, reason: 'owner' };
   if (sender.listed(allowFrom)) return { allowed: true, reason: 'allowlist' };
   return { allowed: false, reason: sender.named ? 'not-listed' : 'no-sender' };

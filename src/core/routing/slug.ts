@@ -50,3 +50,31 @@ export function isReservedChannel(channel: string): boolean {
 export function isReservedAccount(accountId: string): boolean {
   return ACCOUNT_WORDS.has(accountId);
 }
+
+/**
+ * Names that lead to nobody outside: claw's own shell, and words that other systems use for what comes from inside. A
+ * message from one is no route to send to later (openclaw#55271: an alert went to "@heartbeat").
+ */
+const INTERNAL_CHANNELS: ReadonlySet<string> = new Set([
+  'agent',
+  'cli',
+  'cron',
+  'heartbeat',
+  'internal',
+  'last',
+  'none',
+  'subagent',
+  'system',
+  'webchat',
+]);
+
+/** Whether a (normalised) channel name is one of claw's own, which nothing can be sent to. */
+export function isInternalChannel(channel: string): boolean {
+  return INTERNAL_CHANNELS.has(channel);
+}
+
+/** Whether a recipient is such a name, or begins with one as a session key would: `@heartbeat`, `cron:job-1`. */
+export function isInternalTarget(to: string): boolean {
+  const [, word = ''] = /^@?([a-z]+)(?:$|:)/i.exec(to.trim()) ?? [];
+  return isInternalChannel(word.toLowerCase());
+}

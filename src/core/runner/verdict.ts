@@ -6,7 +6,7 @@ import type { RunnerConfig } from '../../config/schema.ts';
 import type { Usage } from '../session/transcript.ts';
 import type { TurnError, TurnOutcome } from '../turn-request.ts';
 import { estimateUsage, parseOutput } from './output.ts';
-import { HEARTBEAT_TOKEN, replyOf, withoutToken } from './silence.ts';
+import { HEARTBEAT_TOKEN, judgeHeartbeat, replyOf, withoutToken } from './silence.ts';
 
 /** Every way a program can end, in one shape. At most one of the flags is true; a signal is never success. */
 export interface ExecOutcome {
@@ -51,8 +51,8 @@ export interface VerdictInput {
   prompt: string;
   /** values of the configured environment, which must not appear in an error */
   secrets: readonly string[];
-  /** the run is a heartbeat: HEARTBEAT_OK stays in the text, for `judgeHeartbeat` */
-  heartbeat?: boolean;
+  /** the run is a heartbeat, and HEARTBEAT_OK is its answer where nothing needs attention */
+  heartbeat?: { ackMaxChars: number } | undefined;
 }
 
 /** Judges a finished run. `failed` keeps what was printed as `output`; it is never a reply. */
@@ -67,7 +67,7 @@ export function judge(run: ExecOutcome, input: VerdictInput): TurnOutcome {
   const printed = parsed.text ?? '';
   const usage: Usage = parsed.usage ?? estimateUsage(input.prompt, printed);
   const tokens = input.runner.silentTokens ?? RUNNER_DEFAULTS.silentTokens;
-  const text = replyOf(printed, tokens, input.heartbeat);
+  const text = replyOf(printed, tokens, input.heartbeat !== undefined);
   if (text === null) {
     const unsaid = [...tokens, HEARTBEAT_TOKEN]
       .reduce((rest, token) => withoutToken(rest, token, 'alone').text, printed)
@@ -80,7 +80,11 @@ export function judge(run: ExecOutcome, input: VerdictInput): TurnOutcome {
     }
     return { status: 'silent', usage, ...base };
   }
-  return { status: 'replied', text, usage, ...base };
+  if (input.heartbeat === undefined) return { status: 'replied', text, usage, ...base };
+  const verdict = judgeHeartbeat(text, input.heartbeat.ackMaxChars);
+  return verdict.ok
+    ? { status: 'silent', acknowledged: true, usage, ...base }
+    : { status: 'replied', text: verdict.text, usage, ...base };
 }
 
 /** How the process itself failed; the loss of the session outranks everything, because its new owner decides now. */

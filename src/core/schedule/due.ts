@@ -241,19 +241,20 @@ function instantsIn(
     count++;
   }
   if (at === null || at > to) return { first, last, count, more: false, older };
-  // The newest lie somewhere before `to`; windows that grow find them without walking through the years.
+  const newest = newestIn(schedule, last, to, host) ?? last;
+  const before = newest === last ? older : (newestIn(schedule, last, newest - 1, host) ?? last);
+  return { first, last: newest, count: count + (newest === last ? 0 : 1), more: true, older: before };
+}
+
+/** The newest instant of a stretch: windows that grow find it without walking through the years. */
+function newestIn(schedule: Schedule, from: number, to: number, host: Zone): number | null {
   for (const back of [5 * MINUTE, 3 * HOUR, 3 * DAY, 70 * DAY, 800 * DAY, 10_000 * DAY]) {
-    let late = nextAfter(schedule, Math.max(last, to - back), host);
-    if (late === null || late > to) continue;
-    let before: number | null = null;
-    let newest = late;
-    for (; late !== null && late <= to; late = nextAfter(schedule, late, host)) {
-      if (late !== newest) before = newest;
-      newest = late;
-    }
-    return { first, last: newest, count: count + 1, more: true, older: before ?? last };
+    let newest: number | null = null;
+    let at = nextAfter(schedule, Math.max(from, to - back), host);
+    for (; at !== null && at <= to; at = nextAfter(schedule, at, host)) newest = at;
+    if (newest !== null) return newest;
   }
-  return { first, last, count, more: true, older };
+  return null;
 }
 
 /** Which of the passed instants are started, and what is recorded of the others. */
@@ -360,6 +361,8 @@ export type RunEnding = Pick<
   | 'model'
   | 'usage'
   | 'delivery'
+  | 'said'
+  | 'event'
 >;
 
 /** A run that has ended: when and why it was started. */

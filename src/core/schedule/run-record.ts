@@ -64,6 +64,8 @@ export interface RunRecord {
   delivery?: { status: string; channel?: string; to?: string; reason?: string; id?: string };
   /** of a failure: when it is tried again */
   retryAt?: number;
+  /** of a heartbeat: `ok-token` or `ok-empty` (nothing to tell), `sent`, `skipped` (something to tell, and a reason) */
+  event?: 'ok-token' | 'ok-empty' | 'sent' | 'skipped';
   /** of a heartbeat that told something: a hash of it, so that it is told once */
   said?: string;
 }

@@ -14,10 +14,16 @@ export interface SystemEvent {
   source: 'operator' | 'subagent' | 'session' | 'cron';
   /** the run it tells of */
   runId?: string;
+  /** the job whose instant is accounted for when a turn was told of it */
+  job?: { id: string; runId: string; dueAt?: number; agentId: string };
   /** the session it tells of */
   from?: string;
   /** where the conversation it belongs to took place */
   origin?: Origin;
+  /** it does not wait for the next turn or heartbeat: a turn is begun for it */
+  wake?: 'now';
+  /** how many agents stand between a person and it, where an agent queued it */
+  hops?: number;
 }
 
 /** What a person writes must not read as if the system had said it. */

@@ -123,6 +123,23 @@ export function tellLocalTime(zone: Zone, instant: number): string {
 }
 
 /**
+ * An instant as short as a machine's log has it, with the name people give to that time: `2026-01-12 12:19:17 PST`. Where
+ * a zone has no such name in English, its distance to Greenwich: `GMT+1`.
+ */
+export function tellClockTime(zone: Zone, instant: number): string {
+  const { year, month, day, hour, minute, second } = localTimeAt(zone, instant);
+  const two = (value: number) => String(value).padStart(2, '0');
+  const date = `${String(year).padStart(4, '0')}-${two(month)}-${two(day)}`;
+  return `${date} ${two(hour)}:${two(minute)}:${two(second)} ${nameOfTime(zone, instant)}`;
+}
+
+function nameOfTime(zone: Zone, instant: number): string {
+  if (isUtc(zone.name)) return 'UTC';
+  const format = new Intl.DateTimeFormat('en-US', { timeZone: zone.name, timeZoneName: 'short' });
+  return format.formatToParts(instant).find(({ type }) => type === 'timeZoneName')?.value ?? zone.name;
+}
+
+/**
  * The instant of a local time. Fields beyond their range roll over (day 0 is the last of the month before), so that
  * "yesterday, 02:00" is calendar arithmetic and never "minus 24 hours".
  *

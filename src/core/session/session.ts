@@ -1,6 +1,7 @@
 /** The session record: the one small file that says which transcript a session key means now. */
 
 import type { ChatType, Message } from '../routing/message.ts';
+import { isInternalChannel } from '../routing/slug.ts';
 import {
   type Entry,
   isAssistantEntry,
@@ -93,9 +94,15 @@ export function reduceRecord(record: SessionRecord, entry: Entry, end: number): 
     // Chatter that is kept as context, and what another session wrote, are no message of a real user.
     if (entry.recorded || entry.hops || entry.sentFrom) return next;
     next.lastUserAt = Math.max(next.lastUserAt ?? 0, entry.timestamp);
-    next.lastRoute = named(entry.origin, record.lastRoute);
+    // From inside nothing leads back out: the place where somebody really wrote stays known (openclaw#55271).
+    const before = record.lastRoute;
+    const staysKnown =
+      before && isInternalChannel(entry.origin.channel) && !isInternalChannel(before.channel);
+    next.lastRoute = staysKnown ? before : named(entry.origin, before);
   } else if (isAssistantEntry(entry)) {
     next.messageCount++;
+    // Neither as used, nor as one of the model that heartbeats have.
+    if (entry.job === 'heartbeat') return next;
     next.updatedAt = Math.max(next.updatedAt, entry.timestamp);
     if (entry.model) next.model = entry.model;
   } else if (isTurnEndEntry(entry)) {

@@ -79,6 +79,8 @@ export interface AssistantEntry {
   /** said before it to the person, never to the model */
   prefix?: string;
   model?: string;
+  /** nobody had asked: a heartbeat said it */
+  job?: 'heartbeat';
 }
 
 /** A reply as a person reads it. */
@@ -128,6 +130,8 @@ export interface TurnEndEntry {
   answeredBy?: string;
   /** absent: it may go out */
   delivery?: SendVerdict;
+  /** a heartbeat said HEARTBEAT_OK */
+  acknowledged?: true;
   /** the turn of a job or heartbeat: a reset that the person has not heard of stays untold */
   unasked?: true;
 }

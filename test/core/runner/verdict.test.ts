@@ -65,16 +65,24 @@ test('what an agent prints beside its wish for silence is told to the operator, 
   expect(verdict({ stdout: 'HEARTBEAT_OK' }).warnings).toEqual([]);
 });
 
-test('tokens at the edges are no part of the reply; a heartbeat keeps its own', () => {
-  const said = (stdout: string, heartbeat?: boolean) => {
+test('tokens at the edges are no part of the reply; a heartbeat answers by its own', () => {
+  const said = (stdout: string, ackMaxChars?: number) => {
     const input = { runnerName: 'mine', runner: { command: 'agent' }, prompt: '', secrets: [] };
-    const outcome = judge({ ...quiet, stdout }, heartbeat === undefined ? input : { ...input, heartbeat });
+    const outcome = judge(
+      { ...quiet, stdout },
+      ackMaxChars === undefined ? input : { ...input, heartbeat: { ackMaxChars } },
+    );
+    if (outcome.status === 'silent') return outcome.acknowledged ? 'acknowledged' : 'silent';
     return outcome.status === 'replied' ? outcome.text : outcome.status;
   };
   expect(said('HEARTBEAT_OK hello')).toBe('hello');
   expect(said('All done.\n\nNO_REPLY')).toBe('All done.');
-  expect(said('HEARTBEAT_OK hello', true)).toBe('HEARTBEAT_OK hello');
-  expect(said('HEARTBEAT_OK', true)).toBe('HEARTBEAT_OK');
+  expect(said('HEARTBEAT_OK')).toBe('silent');
+  expect(said('HEARTBEAT_OK hello', 300)).toBe('acknowledged');
+  expect(said('HEARTBEAT_OK hello', 4)).toBe('hello');
+  expect(said('HEARTBEAT_OK', 0)).toBe('acknowledged');
+  expect(said('NO_REPLY', 0)).toBe('silent');
+  expect(said('The disk is full.', 300)).toBe('The disk is full.');
 });
 
 describe('failures', () => {

@@ -1,0 +1,398 @@
+/** What a job does when its time has come: an event for the main session, a turn of an agent, or a command. */
+import fs from 'node:fs';
+import { DEFAULTS } from '../config/defaults.ts';
+import { expandHome } from '../context.ts';
+import { agentEntry } from '../core/agent.ts';
+import type { JobMark } from '../core/incoming.ts';
+import type { IngestResult } from '../core/result.ts';
+import { agentIds } from '../core/routing/binding.ts';
+import { accountConfig, defaultAccount } from '../core/routing/channel.ts';
+import { identityOf, type Message, normaliseMessage } from '../core/routing/message.ts';
+import type { Route } from '../core/routing/route.ts';
+import { cronKey, isGroupJid, mainSessionKey } from '../core/routing/session-key.ts';
+import type { RunEnding } from '../core/schedule/due.ts';
+import { deliveryOf, type Job, type JobPayload } from '../core/schedule/job.ts';
+import { jobPrompt, summaryOf } from '../core/schedule/job-report.ts';
+import type { Origin } from '../core/session/session.ts';
+import { modelNamed } from '../core/session/trigger.ts';
+import { findMessageId } from '../store/message-ids.ts';
+import { alreadySentTo } from '../store/outbox.ts';
+import { putSystemEvent } from '../store/system-events.ts';
+import { messageOutcome } from '../store/transcripts.ts';
+import { type Desk, TurnInterrupted } from './desk.ts';
+import { exec } from './exec.ts';
+import { ingest } from './ingest.ts';
+import type { Start } from './perform.ts';
+import { lastRouteOf, putProactive } from './push.ts';
+import { putWakingEvent } from './wake.ts';
+
+/** How long a job stands in line for a session that somebody else uses, ms. */
+const LINE = 6 * 3_600_000;
+const EXEC_TIMEOUT_SECONDS = 600;
+const EXEC_OUTPUT_BYTES = 1024 * 1024;
+/** sysexits: a trouble that will pass. */
+const TEMPORARY = 75;
+
+export interface CarryOptions {
+  /** why commands of the jobs file may not be run; null: they may */
+  unsafe: string | null;
+  /** whether an event for the next heartbeat would wait for one that does not come, or not now */
+  needsWake(agentId: string): boolean;
+}
+
+/**
+ * Carries out one start of a job.
+ *
+ * @throws TurnInterrupted when this process was told to end
+ */
+export async function carryOut(
+  desk: Desk,
+  job: Job,
+  agentId: string,
+  start: Start,
+  options: CarryOptions,
+): Promise<RunEnding> {
+  if (!agentIds(desk.config).includes(agentId)) {
+    const message = `agent ${JSON.stringify(agentId)} is not configured`;
+    const hint = `claw cron edit ${job.id} --agent ID`;
+    return { status: 'skipped', reason: 'agent-missing', error: { code: 'agent-missing', message, hint } };
+  }
+  const { payload } = job;
+  const isExec = payload.kind === 'exec' || job.precheck !== undefined;
+  if (isExec && options.unsafe !== null) {
+    const error = { code: 'jobs-unsafe', message: options.unsafe, hint: 'claw doctor' };
+    return { status: 'error', error };
+  }
+  let found = '';
+  if (job.precheck !== undefined && !start.isAgain) {
+    const checked = await precheck(desk, job, agentId, start);
+    if ('status' in checked) return checked;
+    found = checked.found;
+  }
+  switch (payload.kind) {
+    case 'systemEvent':
+      return putEvent(desk, job, payload.text, agentId, start, options);
+    case 'agentTurn':
+      return askAgent(desk, job, payload, agentId, start, found);
+    case 'exec':
+      return runCommand(desk, job, payload, agentId, start);
+  }
+}
+
+/** The event waits for a turn of the main session; the record becomes `ok` when one that was told of it ended well. */
+function putEvent(
+  desk: Desk,
+  job: Job,
+  said: string,
+  agentId: string,
+  { runId, dueAt }: Start,
+  options: CarryOptions,
+): RunEnding {
+  const text = said.trim();
+  if (text === '') return { status: 'skipped', reason: 'empty-text' };
+  const key = mainSessionKey(agentId, desk.config.session);
+  const wakes = job.wakeMode === 'now' || options.needsWake(agentId);
+  const place = { id: job.id, runId, agentId, ...(dueAt === undefined ? {} : { dueAt }) };
+  const event = { agentId, key, text, source: 'cron' as const, runId, job: place };
+  if (wakes) putWakingEvent(desk, event, runId);
+  else putSystemEvent(desk.context, desk.layout, event, runId);
+  return { status: 'queued', sessionKey: key, summary: summaryOf(text) };
+}
+
+async function askAgent(
+  desk: Desk,
+  job: Job,
+  payload: JobPayload & { kind: 'agentTurn' },
+  agentId: string,
+  start: Start,
+  found: string,
+): Promise<RunEnding> {
+  const { runId } = start;
+  const isolated = job.sessionTarget === 'isolated';
+  const key = isolated ? cronKey(agentId, job.id) : job.sessionTarget;
+  const target = targetOf(desk, payload, agentId);
+  if (target === 'none') return NOBODY;
+  const origin: Partial<Origin> = target ?? {};
+  const envelope = { ...origin, text: jobPrompt(job, payload.message, found), sessionKey: key, id: runId };
+  const normalised = normaliseMessage(envelope, desk.config);
+  if (!normalised.ok)
+    return { status: 'error', error: { code: 'usage', message: normalised.problems.join('; ') } };
+  const { message } = normalised;
+  const result = await resultOf(desk, job, payload, { agentId, key, isolated }, message, start);
+  const { sessionId, usage } = result;
+  const place = { sessionKey: key, ...(sessionId ? { sessionId } : {}), ...(usage ? { usage } : {}) };
+  if (result.status === 'queued') {
+    // Told to end, or the session is not to be had: whoever comes next finds the message where it stands.
+    throw new TurnInterrupted();
+  }
+  if (result.status === 'failed') {
+    const error = result.error ?? { code: 'failed', message: 'the agent failed' };
+    const isLate = error.code === 'timeout' || error.code === 'idle-timeout';
+    return { status: isLate ? 'timeout' : 'error', error, ...place };
+  }
+  if (result.reason === 'stopped') return { status: 'cancelled', reason: 'stopped', ...place };
+  const text = result.reply?.text.trim() ?? '';
+  if (text === '') return { status: 'ok', reason: 'silent', ...place };
+  const ending: RunEnding = { status: 'ok', summary: summaryOf(text), ...place };
+  if (target === null) return ending;
+  const run = turnOf(desk, message);
+  const itself =
+    run === null
+      ? null
+      : alreadySentTo(desk.layout, run, { ...target, to: target.to ?? target.groupId ?? target.from ?? '' });
+  if (itself !== null) {
+    const delivery = { status: 'suppressed', reason: 'the agent sent to them itself', id: itself.id };
+    return { ...ending, delivery };
+  }
+  return {
+    ...ending,
+    delivery: send(desk, runId, { agentId, key, sessionId: sessionId ?? '' }, target, text),
+  };
+}
+
+const NOBODY: RunEnding = {
+  status: 'error',
+  error: {
+    code: 'no-target',
+    message:
+      'there is nobody to deliver to: the job names no recipient, and nobody has written to the main session',
+    hint: 'claw cron edit ID --channel CHANNEL --to RECIPIENT',
+  },
+  delivery: { status: 'no-target' },
+};
+
+/** Runs the turn, or finds what came of it when its claw died before it could write that down. */
+async function resultOf(
+  desk: Desk,
+  job: Job,
+  payload: JobPayload & { kind: 'agentTurn' },
+  { agentId, key, isolated }: { agentId: string; key: string; isolated: boolean },
+  message: Message,
+  start: Start,
+): Promise<IngestResult> {
+  const { runId, signal } = start;
+  const settings = {
+    ...(payload.model ? { model: modelNamed(desk.config, payload.model) } : {}),
+    ...(payload.thinking ? { thinkingLevel: payload.thinking } : {}),
+  } as NonNullable<JobMark['settings']>;
+  const timeoutSeconds = payload.timeoutSeconds;
+  const mark = {
+    kind: 'cron' as const,
+    id: job.id,
+    runId,
+    ...(isolated ? { fresh: true as const } : {}),
+    ...(Object.keys(settings).length > 0 ? { settings } : {}),
+    ...(timeoutSeconds ? { timeoutSeconds } : {}),
+  };
+  const known = start.isAgain ? endedBefore(desk, message, agentId, key) : null;
+  if (known !== null) return known;
+  let result: IngestResult | undefined;
+  const returned = await ingest(desk, routeTo(desk, agentId, key, message), message, {
+    wait: true,
+    waitMs: LINE,
+    recordOnly: false,
+    deliver: false,
+    fromAgent: true,
+    hops: 0,
+    via: 'none',
+    sent: { sentFrom: `cron:${job.id}`, job: mark },
+    signal,
+    stopped: start.cancelled,
+    print: each => {
+      result = each;
+      return true;
+    },
+  });
+  return result ?? returned;
+}
+
+/** A failure is a result too: the message is not tried again here, that is the job's to decide. */
+function endedBefore(desk: Desk, message: Message, agentId: string, key: string): IngestResult | null {
+  const hit = hitOf(desk, message);
+  const outcome =
+    hit && messageOutcome(desk.layout.transcript(hit.agentId, hit.sessionId), hit.at, message.id!);
+  if (outcome?.state !== 'ended' || outcome.end.status !== 'failed') return null;
+  const { end } = outcome;
+  return {
+    ...{ status: 'failed', messageId: message.id!, agentId, sessionKey: key, sessionId: hit!.sessionId },
+    ...{ isNewSession: false, reset: null, notices: [], reply: null, usage: end.usage },
+    durationMs: end.durationMs,
+    ...(end.error ? { error: end.error } : {}),
+  };
+}
+
+function hitOf(desk: Desk, message: Message) {
+  const identity = identityOf(message);
+  return identity ? findMessageId(desk.layout, identity, desk.context.now(), desk.idRetention) : null;
+}
+
+/** The run id of the turn that answered a message, as its agent knew it. */
+function turnOf(desk: Desk, message: Message): string | null {
+  const hit = hitOf(desk, message);
+  const outcome =
+    hit && messageOutcome(desk.layout.transcript(hit.agentId, hit.sessionId), hit.at, message.id!);
+  return outcome?.state === 'ended' ? outcome.turn.runId : null;
+}
+
+/** A job goes where it says; who may write there is no question for what the operator has set up. */
+function routeTo(desk: Desk, agentId: string, key: string, message: Message): Route {
+  const { channel, accountId, chatType } = message;
+  return {
+    agentId,
+    sessionKey: key,
+    mainSessionKey: mainSessionKey(agentId, desk.config.session),
+    matchedBy: 'sessionKey',
+    channel,
+    accountId,
+    chatType,
+    peerId: null,
+    access: { allowed: true, reason: 'local-user' },
+    activation: { mode: 'always', mentioned: false, respond: true },
+  };
+}
+
+/**
+ * To whom a run is delivered: null where to nobody, `none` where somebody is wanted and nobody is known.
+ */
+export function targetOf(desk: Desk, payload: JobPayload, agentId: string): Origin | null | 'none' {
+  const delivery = deliveryOf(payload);
+  if (delivery === null) return null;
+  const { channel, to, accountId, bestEffortDeliver } = delivery;
+  const last = lastRouteOf(desk, agentId);
+  const nobody = bestEffortDeliver ? null : 'none';
+  if (channel === undefined || channel === 'last') {
+    if (last === null) return nobody;
+    return to === undefined ? last : placeOf(desk, last.channel, to, accountId ?? last.accountId);
+  }
+  if (to !== undefined) return placeOf(desk, channel, to, accountId);
+  return last !== null && last.channel === channel ? last : nobody;
+}
+
+/** A recipient as an origin: a group where the channel lists it as one. */
+export function placeOf(desk: Desk, channel: string, to: string, account: string | undefined): Origin {
+  const accountId = account ?? defaultAccount(desk.config.channels, channel);
+  const groups = accountConfig(desk.config.channels, channel, accountId).groups ?? {};
+  const isGroup = Object.hasOwn(groups, to) || isGroupJid(to);
+  return {
+    ...{ channel, accountId, to },
+    ...(isGroup ? { chatType: 'group' as const, groupId: to } : { chatType: 'dm' as const, from: to }),
+  };
+}
+
+function send(
+  desk: Desk,
+  id: string,
+  { agentId, key, sessionId }: { agentId: string; key: string; sessionId: string },
+  origin: Origin,
+  text: string,
+): NonNullable<RunEnding['delivery']> {
+  const pushed = putProactive(desk, { id, agentId, sessionKey: key, sessionId, origin, text });
+  const to = origin.to ?? origin.groupId ?? origin.from ?? '';
+  const where = { channel: origin.channel, to };
+  if (pushed.decision === 'denied') return { status: 'denied', reason: pushed.rule, ...where };
+  if (pushed.decision === 'dead') return { status: 'dead', reason: pushed.item.reason, id, ...where };
+  return { status: 'queued', id, ...where };
+}
+
+/** Asks the job's check: is there something to do? What it printed is for the agent. */
+async function precheck(
+  desk: Desk,
+  job: Job,
+  agentId: string,
+  start: Start,
+): Promise<RunEnding | { found: string }> {
+  const ended = await execute(desk, job, ['sh', '-c', job.precheck!], agentId, start, EXEC_TIMEOUT_SECONDS);
+  if (ended.exitCode === 0) return { found: ended.stdout };
+  if (ended.exitCode === 1) return { status: 'skipped', reason: 'nothing-to-do' };
+  return failureOf('the check before the run', ended);
+}
+
+async function runCommand(
+  desk: Desk,
+  job: Job,
+  payload: JobPayload & { kind: 'exec' },
+  agentId: string,
+  start: Start,
+): Promise<RunEnding> {
+  const target = targetOf(desk, payload, agentId);
+  if (target === 'none') return NOBODY;
+  const timeout = payload.timeoutSeconds ?? EXEC_TIMEOUT_SECONDS;
+  const ended = await execute(desk, job, payload.command, agentId, start, timeout);
+  if (ended.exitCode !== 0) return { ...failureOf('the command', ended), ...said(ended.stdout) };
+  const text = ended.stdout.trim();
+  const ending: RunEnding = { status: 'ok', ...said(text) };
+  if (target === null || text === '') return ending;
+  const key = cronKey(agentId, job.id);
+  return { ...ending, delivery: send(desk, start.runId, { agentId, key, sessionId: '' }, target, text) };
+}
+
+function said(text: string): Pick<RunEnding, 'summary'> {
+  return text.trim() === '' ? {} : { summary: summaryOf(text) };
+}
+
+function failureOf(what: string, ended: Awaited<ReturnType<typeof exec>>): RunEnding {
+  const last = ended.stderr.trim().split('\n').at(-1)?.slice(0, 500);
+  const because = last ? `: ${last}` : '';
+  if (ended.timedOut)
+    return { status: 'timeout', error: { code: 'timeout', message: `${what} took too long` } };
+  if (ended.spawnError)
+    return { status: 'error', error: { code: 'spawn', message: `${what}: ${ended.spawnError.message}` } };
+  const how = ended.signal ? `was ended by ${ended.signal}` : `ended with status ${ended.exitCode}`;
+  return {
+    status: 'error',
+    error: { code: ended.signal ? 'signal' : 'exit', message: `${what} ${how}${because}` },
+    ...(ended.exitCode === TEMPORARY ? { temporary: true as const } : {}),
+  };
+}
+
+/** Runs a command of the operator's, registered in the job's lock, so that none outlives the claw that started it. */
+async function execute(
+  desk: Desk,
+  job: Job,
+  [command = '', ...args]: readonly string[],
+  agentId: string,
+  { runId, dueAt, lock, signal }: Start,
+  timeoutSeconds: number,
+): Promise<Awaited<ReturnType<typeof exec>>> {
+  const { context, layout } = desk;
+  const cwd = workspaceOf(desk, agentId);
+  fs.mkdirSync(cwd, { recursive: true, mode: 0o700 });
+  const ended = await exec({
+    command,
+    args,
+    env: environment(desk, {
+      CLAW_HOME: layout.home,
+      CLAW_CONFIG: context.configFile,
+      CLAW_JOB_ID: job.id,
+      CLAW_JOB_NAME: job.name,
+      CLAW_JOB_RUN_ID: runId,
+      CLAW_AGENT_ID: agentId,
+      ...(dueAt === undefined ? {} : { CLAW_DUE_AT: new Date(dueAt).toISOString() }),
+    }),
+    cwd,
+    stdin: null,
+    runId,
+    leaseFolder: lock.folder,
+    timeoutMs: timeoutSeconds * 1000,
+    idleTimeoutMs: 0,
+    killGraceMs: DEFAULTS.runner.killGraceSeconds * 1000,
+    maxOutputBytes: EXEC_OUTPUT_BYTES,
+    signal,
+    now: context.now,
+  });
+  if (ended.aborted || ended.leaseLost) throw new TurnInterrupted();
+  return ended;
+}
+
+/** What a command of the operator's own finds: what he would have in a shell, without what belongs to a turn. */
+function environment(desk: Desk, own: Record<string, string>): Record<string, string> {
+  const kept = Object.entries(desk.context.env).filter(
+    (each): each is [string, string] => each[1] !== undefined && !each[0].startsWith('CLAW_'),
+  );
+  return { ...Object.fromEntries(kept), ...own };
+}
+
+function workspaceOf({ config, layout }: Desk, agentId: string): string {
+  const workspace = agentEntry(config, agentId)?.workspace ?? config.agents?.defaults?.workspace;
+  return workspace ? expandHome(workspace) : layout.workspace(agentId);
+}

@@ -1,0 +1,276 @@
+/**
+ * One run of a job or heartbeat, from its claim to its record:
+ *
+ *     hold the job · end what a dead owner left running · account for what he had claimed · plan again, from its files
+ *     · claim (durable) · carry out · append the record (durable) · drop the claim
+ *
+ * Facts that a tick planned with may be old by the time it gets here, so what counts is the plan made while the job is
+ * held. A process may die between any two steps: the claim says what was under way, the record that it is accounted for.
+ */
+
+import {
+  type AfterRun,
+  concludeRun,
+  type DueFacts,
+  type DueJob,
+  type DueRun,
+  type EndedRun,
+  type JobPlan,
+  type JobRules,
+  type PlannedRecord,
+  planJob,
+  type RunEnding,
+} from '../core/schedule/due.ts';
+import type { Job } from '../core/schedule/job.ts';
+import { type JobState, type RunLine, type RunRecord, reduceRuns } from '../core/schedule/run-record.ts';
+import { localTimeAt } from '../core/schedule/zone.ts';
+import { type Claim, dropClaim, listClaims, putClaim } from '../store/claims.ts';
+import { encodeKey } from '../store/layout.ts';
+import { type Lock, tokenState, tryLock } from '../store/lock.ts';
+import { appendRuns, pruneRuns, readRuns } from '../store/runs.ts';
+import { type Desk, TurnInterrupted } from './desk.ts';
+import { stopOrphans, stopRun } from './orphans.ts';
+import { watchForStop } from './stop.ts';
+
+/** Something that a schedule makes due: a job, or the heartbeat of an agent. */
+export interface Task {
+  /** the job's id, or `heartbeat:<agent>` */
+  id: string;
+  name: string;
+  agentId: string;
+  due: DueJob;
+  rules: JobRules;
+  /** names the rest of the definition */
+  definition: string;
+  /** epoch ms: since when it stands there, as far as its file tells */
+  definedAt: number;
+  /** of a job */
+  job: Job | null;
+  /** run records that are kept, and from when on (epoch ms) */
+  keep: { keep: number; before: number };
+}
+
+/** One start, as the one who carries it out is told. */
+export interface Start extends DueStart {
+  runId: string;
+  /** the start before it died with its owner: what it had done so far is to be found, not done again */
+  isAgain: boolean;
+  lock: Lock;
+  signal: AbortSignal;
+  /** true when a person ended it */
+  cancelled(): boolean;
+  state: JobState;
+}
+
+export type DueStart = Pick<Claim, 'trigger' | 'attempt' | 'startedAt'> & { dueAt?: number };
+
+export interface Performer {
+  /** Does what is due. @throws TurnInterrupted when this process was told to end: whoever comes next goes on */
+  carryOut(task: Task, start: Start): Promise<RunEnding>;
+  /** false: a start that died half-way is not begun again by itself */
+  mayRepeat(task: Task): boolean;
+  /** before the record is written; done again after a crash */
+  announce(task: Task, record: RunRecord, alert: AfterRun['alert'], failures: number): void;
+  /** records that are kept no longer */
+  forget(task: Task, records: readonly RunRecord[]): void;
+}
+
+export type Performed =
+  /** somebody living runs it */
+  | { state: 'busy' }
+  /** nothing of it was due any more; what there was to account for is accounted for */
+  | { state: 'nothing' }
+  /** this process was told to end */
+  | { state: 'left' }
+  | { state: 'done'; record: RunRecord; alert: AfterRun['alert'] };
+
+export function factsOf(desk: Desk, task: Task): DueFacts {
+  const now = desk.context.now();
+  const { rules, definition, definedAt } = task;
+  return { now, host: desk.zone, rules, definition, definedAt, today: dayOf(desk, now) };
+}
+
+/** A local date such as 2026-11-21. */
+function dayOf(desk: Desk, at: number): string {
+  const { year, month, day } = localTimeAt(desk.zone, at);
+  return `${year}-${String(month).padStart(2, '0')}-${String(day).padStart(2, '0')}`;
+}
+
+/**
+ * Runs what is due of a task, or runs it by hand, after accounting for what a dead owner left.
+ *
+ * @param wish `due`: the oldest thing that is due; `manual`: now, whatever the schedule says; `account`: nothing, only
+ *   what passed is recorded
+ */
+export async function perform(
+  desk: Desk,
+  task: Task,
+  wish: 'due' | 'manual' | 'account',
+  performer: Performer,
+  options: { signal: AbortSignal; onStart?(start: { runId: string }): void },
+): Promise<Performed> {
+  const { context, layout } = desk;
+  const lock = tryLock(context, layout.runningLock(encodeKey(task.id)), task.id);
+  if (lock === null) return { state: 'busy' };
+  try {
+    await stopOrphans(context, lock);
+    let last: Performed = { state: 'nothing' };
+    for (const claim of listClaims(layout).claims.filter(({ jobId }) => jobId === task.id)) {
+      // Its owner holds the job no more, unless nobody can say whether he lives.
+      if (tokenState(context, claim.owner) === 'unknown') return { state: 'busy' };
+      last = await recover(desk, task, claim, performer, lock, options.signal);
+      if (last.state === 'left') return last;
+    }
+    const state = reduceRuns(readRuns(layout, task.id).lines);
+    const facts = factsOf(desk, task);
+    const plan = planJob(task.due, state, facts);
+    const account = accountOf(desk, task, plan);
+    const run: DueRun | { trigger: 'manual'; attempt: 1; dueAt?: undefined } | undefined =
+      wish === 'manual' ? { trigger: 'manual', attempt: 1 } : wish === 'due' ? plan.runs[0] : undefined;
+    if (run === undefined) {
+      appendRuns(context, layout, task.id, account);
+      return last;
+    }
+    const runId = context.newId();
+    const claim = { jobId: task.id, runId, startedAt: context.now(), ...run };
+    // Before the claim: the record of a later instant stands for all before it.
+    appendRuns(context, layout, task.id, account);
+    if (!putClaim(context, layout, claim)) return { state: 'busy' };
+    options.onStart?.({ runId });
+    return await start(desk, task, { ...claim, owner: '' }, performer, lock, options.signal, false);
+  } finally {
+    lock.release();
+  }
+}
+
+/** What a plan wants written, as lines. */
+function accountOf(desk: Desk, { id }: Task, plan: JobPlan): RunLine[] {
+  const ts = desk.context.now();
+  const line = (record: PlannedRecord): RunLine => ({
+    action: 'finished',
+    ts,
+    jobId: id,
+    runId: desk.context.newId(),
+    ...record,
+  });
+  // Instants of an earlier schedule come first: the newer ones stand for everything before them.
+  const behind = plan.records.filter(record => record.behind !== undefined);
+  const rest = plan.records.filter(record => record.behind === undefined);
+  return [
+    ...(plan.seen ? [plan.seen] : []),
+    ...(plan.clock === null
+      ? []
+      : [
+          {
+            action: 'clock' as const,
+            ts,
+            jobId: id,
+            from: plan.clock,
+            reason: 'what was known lay in the future',
+          },
+        ]),
+    ...[...behind, ...rest].map(line),
+  ];
+}
+
+/** What a dead owner had claimed: accounted for already, begun again where it may be, or recorded as interrupted. */
+async function recover(
+  desk: Desk,
+  task: Task,
+  claim: Claim,
+  performer: Performer,
+  lock: Lock,
+  signal: AbortSignal,
+): Promise<Performed> {
+  const { layout } = desk;
+  const known = readRuns(layout, task.id).lines.find(
+    line => line.action === 'finished' && line.runId === claim.runId,
+  );
+  if (known !== undefined) {
+    dropClaim(layout, claim);
+    return { state: 'done', record: known as RunRecord, alert: null };
+  }
+  if (performer.mayRepeat(task)) return start(desk, task, claim, performer, lock, signal, true);
+  await stopRun(claim.runId);
+  const message = 'the process that ran it ended before it did';
+  return finish(desk, task, claim, performer, {
+    status: 'interrupted',
+    error: {
+      ...{ code: 'interrupted', message },
+      ...(task.job === null ? {} : { hint: `claw cron run ${task.id} --force` }),
+    },
+  });
+}
+
+async function start(
+  desk: Desk,
+  task: Task,
+  claim: Claim,
+  performer: Performer,
+  lock: Lock,
+  signal: AbortSignal,
+  isAgain: boolean,
+): Promise<Performed> {
+  const control = new AbortController();
+  const abort = () => control.abort();
+  signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) control.abort();
+  let cancelled = false;
+  const endWatch = watchForStop(lock, claim.runId, () => {
+    cancelled = true;
+    control.abort();
+  });
+  const state = reduceRuns(readRuns(desk.layout, task.id).lines);
+  let ending: RunEnding;
+  try {
+    const { runId, trigger, attempt, startedAt, dueAt } = claim;
+    ending = await performer.carryOut(task, {
+      ...{ runId, trigger, attempt, startedAt, isAgain, lock, state },
+      ...(dueAt === undefined ? {} : { dueAt }),
+      signal: control.signal,
+      cancelled: () => cancelled,
+    });
+  } catch (error) {
+    if (!(error instanceof TurnInterrupted)) {
+      const { message, code = 'internal', hint } = error as Error & { code?: string; hint?: string };
+      ending = { status: 'error', error: { code: String(code), message, ...(hint ? { hint } : {}) } };
+    } else if (!cancelled) return { state: 'left' };
+    else ending = { status: 'cancelled' };
+  } finally {
+    endWatch();
+    signal.removeEventListener('abort', abort);
+  }
+  if (cancelled) ending = { ...ending, status: 'cancelled', reason: 'ended by hand (claw cron cancel)' };
+  // Somebody took the job over while this process stood still: he accounts for it.
+  if (!lock.held()) return { state: 'left' };
+  return finish(desk, task, claim, performer, ending);
+}
+
+async function finish(
+  desk: Desk,
+  task: Task,
+  claim: Claim,
+  performer: Performer,
+  ending: RunEnding,
+): Promise<Performed> {
+  const { context, layout } = desk;
+  const { runId, trigger, attempt, startedAt, dueAt } = claim;
+  const run: EndedRun = {
+    ...{ runId, trigger, attempt, startedAt, endedAt: context.now() },
+    ...(dueAt === undefined ? {} : { dueAt }),
+  };
+  const state = reduceRuns(readRuns(layout, task.id).lines);
+  const after = concludeRun(task.due, state, run, ending, factsOf(desk, task));
+  const record = after.lines[0] as RunRecord;
+  record.agentId = task.agentId;
+  const { failures } = reduceRuns(after.lines, state);
+  performer.announce(task, record, after.alert, failures);
+  appendRuns(context, layout, task.id, after.lines);
+  dropClaim(layout, claim);
+  const gone = pruneRuns(context, layout, task.id, task.keep, lines => reduceRuns(lines));
+  performer.forget(
+    task,
+    gone.filter(line => line.action === 'finished'),
+  );
+  return { state: 'done', record, alert: after.alert };
+}
