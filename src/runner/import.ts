@@ -735,7 +735,9 @@ class Importer {
         return false;
       });
       report.jobs.imported = added.map(job => job.id);
-      return { put: added.map(job => ({ index: null, raw: { ...job } })), result: undefined };
+      // Their runs are imported after them, into files that hold nothing of claw's own.
+      const put = added.map(job => ({ index: null, raw: { ...job } }));
+      return { put, leaveUnseen: true, result: undefined };
     };
     try {
       if (this.options.dryRun) take(jobsOrThrow(loadJobs(desk)));
