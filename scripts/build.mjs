@@ -44,14 +44,8 @@ const shared = {
  */
 const PACKS = {
   claw: ['main.ts', 'commands/sessions/list.ts', 'commands/route.ts', 'config/load.ts'],
-  turn: [
-    'commands/ingest.ts',
-    'commands/tick.ts',
-    'runner/agent.ts',
-    'runner/dispatch.ts',
-    'runner/rotate.ts',
-    'core/session/command.ts',
-  ],
+  turn: ['commands/ingest.ts', 'runner/agent.ts', 'runner/dispatch.ts', 'core/session/command.ts'],
+  tick: ['commands/tick.ts', 'runner/rotate.ts'],
   look: ['commands/sessions/show.ts', 'commands/status.ts', 'commands/cron/next.ts'],
   far: [],
 };
