@@ -1,7 +1,7 @@
 /** Checks of jobs: which cannot be used, are switched off by failures, keep failing, or should have run. `status` makes them too. */
 import { agentIds, defaultAgentId } from '../../core/routing/binding.ts';
-import { rulesOf } from '../../core/schedule/due.ts';
 import { agentOfJob } from '../../core/schedule/job.ts';
+import { rulesOf } from '../../core/schedule/rule.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { loadJobs } from '../../store/jobs.ts';
 import { type Board, type JobRow, lateBecause, readBoard } from '../cron/rows.ts';
