@@ -119,7 +119,7 @@ export function outboxItem(
   const reply = replyOf(outcome);
   if (!reply) return null;
   const { agentId, key, sessionId } = place;
-  // What a heartbeat says was not asked for by whom it goes to.
+  // What a schedule had said was not asked for by whom it goes to.
   const proactive = outcome.state === 'ended' && outcome.user.job ? { proactive: true as const } : {};
   return {
     ...reply,
