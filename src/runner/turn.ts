@@ -24,7 +24,7 @@ import {
   type TurnEntry,
   type UserEntry,
 } from '../core/session/transcript.ts';
-import { planTurn, type TurnFacts, type TurnPlan } from '../core/turn.ts';
+import type { TurnFacts, TurnPlan } from '../core/turn.ts';
 import { eventEntry } from '../core/turn-entry.ts';
 import { newToken } from '../store/lock.ts';
 import { findMessageId, type IdHit } from '../store/message-ids.ts';
@@ -44,7 +44,7 @@ import { EVENTS_PER_TURN, listSystemEvents } from '../store/system-events.ts';
 import { messageOutcome } from '../store/transcripts.ts';
 import { accept, append, findAccepted } from './accept.ts';
 import { answerCommand } from './answer.ts';
-import { unansweredAlerts } from './carry.ts';
+import { planWithAlerts } from './carry.ts';
 import { type Desk, type Hooks, type OpenTurn, type Seat, type State, TurnInterrupted } from './desk.ts';
 import { handOver, keepDropped, settleTurn, syncAndSave, waiterLives } from './hand-over.ts';
 import { settingsOf } from './judge.ts';
@@ -350,7 +350,7 @@ async function takeBatch(
     now: context.now(),
     zone: desk.zone,
   };
-  const plan = planWithAlerts(desk, facts, planTurn(facts));
+  const plan = planWithAlerts(desk, facts);
   const newPerson = newPersonNotice(desk.config, state.record, batch[0]!);
   if (newPerson) desk.warn(newPerson);
   const direct = asked ?? (batch.length === 1 && !batch[0]!.queuedAs ? batch[0]!.messageId : null);
@@ -364,14 +364,6 @@ async function takeBatch(
   const turn = plan.entries.find(isTurnEntry);
   if (turn) return runTurn(desk, seat, accepted, { turn, users }, hooks, direct);
   return handBack(desk, seat, accepted, plan, direct, hooks);
-}
-
-/** Where a session ends by itself, what its heartbeats had told last goes along into the one that follows. */
-function planWithAlerts(desk: Desk, facts: TurnFacts, plan: TurnPlan): TurnPlan {
-  const reason = plan.resetEntry?.reason;
-  if (facts.record === null || (reason !== 'daily' && reason !== 'idle')) return plan;
-  const seed = unansweredAlerts(desk, facts.record);
-  return seed.length > 0 ? planTurn({ ...facts, seed }) : plan;
 }
 
 /** Not what a thread's session was begun with. */

@@ -267,3 +267,91 @@ describe('commands', () => {
     expect(home.beat('--agent', 'nobody').status).toBe(64);
   });
 });
+
+describe('ticks', () => {
+  const finished = () =>
+    fs
+      .readFileSync(home.path('cron', 'runs', 'heartbeat~main.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line))
+      .filter(line => line.action === 'finished');
+
+  it('ten of them inside one interval make one call, and the status knows the next (H07 openclaw#17797)', async () => {
+    ready({ every: '1s' });
+    home.run(['tick']);
+    await until('an instant has passed', () => Date.parse(statusOf().nextAt) - Date.now() < 500);
+    home.configure({ every: '1h' });
+    home.run(['tick']);
+    const asked = home.asked().length;
+    for (let tick = 0; tick < 10; tick++) home.run(['tick']);
+    expect(home.asked()).toHaveLength(asked);
+    expect(Date.parse(statusOf().nextAt) - Date.now()).toBeLessThanOrEqual(HOUR);
+  });
+
+  it('a due beat is asked and recorded once, and its alert sent', async () => {
+    ready({ every: '2s' });
+    home.says('The disk is full.');
+    home.run(['tick']);
+    const next = Date.parse(statusOf().nextAt);
+    await until('it is due', () => Date.now() > next);
+    const ticks = [home.start(['tick']), home.start(['tick'])];
+    await Promise.all(ticks.map(each => each.done));
+    home.run(['tick']);
+    expect(home.sent()).toEqual(['telegram 77: The disk is full.']);
+    const records = finished().filter(line => line.dueAt === next);
+    expect(records).toMatchObject([{ status: 'ok', event: 'sent', trigger: 'schedule' }]);
+    expect(statusOf().last).toMatchObject({ status: 'ok' });
+  });
+
+  it('agents that are off make no records', () => {
+    home = new BeatHome({ enabled: false });
+    home.heartbeatFile('- Look\n');
+    home.run(['tick']);
+    home.run(['tick']);
+    expect(fs.existsSync(home.path('cron', 'runs'))).toBe(false);
+  });
+
+  it('a session marked to be woken is, with heartbeats off (E06 openclaw#46046)', () => {
+    ready({ every: '0m' });
+    home.says('Told.');
+    expect(home.event('x').json()).toMatchObject({ waitsFor: 'tick' });
+    home.run(['tick']);
+    expect(home.sent()).toEqual(['telegram 77: Told.']);
+    expect(home.asked().at(-1)).toMatch(/^System: .*\] x$/m);
+    home.run(['tick']);
+    expect(home.asked()).toHaveLength(2);
+  });
+
+  it('an alert of the night is known in the session that the day has begun (R03 openclaw#109756)', () => {
+    const soon = new Date(Date.now() - 2 * MINUTE).toISOString().slice(11, 16);
+    ready({}, { session: { reset: { mode: 'daily', at: soon } } });
+    const file = recordFile(home, 'main');
+    home.says('The disk is full.');
+    home.beat();
+    ageBy(file, 25 * HOUR);
+    const before = JSON.parse(fs.readFileSync(file, 'utf8')).sessionId;
+    home.says('HEARTBEAT_OK');
+    fs.rmSync(home.path('agents', 'main', 'workspace', 'HEARTBEAT.md'));
+    home.run(['tick']);
+    const after = JSON.parse(fs.readFileSync(file, 'utf8'));
+    expect(after.sessionId).not.toBe(before);
+    home.hears('then clean up');
+    expect(home.asked().at(-1)).toContain('The disk is full.');
+    expect(JSON.parse(fs.readFileSync(file, 'utf8')).sessionId).toBe(after.sessionId);
+  });
+});
+
+it('who may not be written to is not, and a person finds it (openclaw#55271)', () => {
+  const send = { command: 'sh', args: ['-c', 'cat >/dev/null'] };
+  home = new BeatHome(
+    { target: 'telegram', to: '9' },
+    { channels: { telegram: { send, dmPolicy: 'allowlist', allowFrom: ['77'] } } },
+  );
+  home.heartbeatFile('- Look\n');
+  home.says('The disk is full.');
+  expect(home.beat().json()).toMatchObject({ event: 'sent', sent: false });
+  expect(home.run(['delivery', 'list', '--json']).json().deliveries).toMatchObject([
+    { text: 'The disk is full.', state: 'dead', reason: expect.stringContaining('not listed') },
+  ]);
+});
