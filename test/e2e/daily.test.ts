@@ -46,9 +46,9 @@ describe('a tick behind the daily boundary', () => {
     setUp(undefined, { channels: { telegram: { send: { command: 'false' } } } });
     const { sessionId } = say('yesterday');
     ageBy(recordOf('1'), 25 * HOUR);
-    expect(home.run(['tick', '--dry-run', '--json']).json().resets).toMatchObject([
-      { key: 'agent:main:dm:1', reason: 'daily', sessionId },
-    ]);
+    expect(home.run(['tick', '--dry-run', '--json']).json().actions).toContainEqual(
+      expect.objectContaining({ do: 'reset', keys: ['agent:main:dm:1'] }),
+    );
     const { resets, delivery } = tick();
     expect(resets.reset).toMatchObject([{ sessionKey: 'agent:main:dm:1', previousSessionId: sessionId }]);
     expect(delivery).toEqual({ sent: [], waiting: [] });
