@@ -190,7 +190,7 @@ describe('a patch', () => {
     payload: { kind: 'agentTurn', message: 'm', model: 'x', deliver: true, to: '1' },
     budget: { runsPerDay: 2, tokensPerDay: 9 },
   });
-  const patch = (part: object) => patchJob({ ...full }, full, part, setting);
+  const patch = (part: object) => patchJob({ ...full }, full, { ...part }, setting);
 
   it.each<[string, object, object]>([
     ['replaces a field', { name: 'n' }, { name: 'n', payload: { model: 'x' } }],
