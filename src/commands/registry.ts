@@ -170,6 +170,16 @@ export const COMMANDS: CommandEntry[] = [
     load: async () => [(await import('./cron/status.ts')).CronStatusCommand],
   },
   {
+    path: 'cron run',
+    summary: 'run a job now',
+    load: async () => [(await import('./cron/run.ts')).CronRunCommand],
+  },
+  {
+    path: 'cron cancel',
+    summary: 'end what runs of a job',
+    load: async () => [(await import('./cron/cancel.ts')).CronCancelCommand],
+  },
+  {
     path: 'cron next',
     summary: 'when a schedule is due, without a job',
     load: async () => [(await import('./cron/next.ts')).CronNextCommand],

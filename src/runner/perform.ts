@@ -16,12 +16,12 @@ import {
   type DueRun,
   type EndedRun,
   type JobPlan,
-  type JobRules,
   type PlannedRecord,
   planJob,
   type RunEnding,
 } from '../core/schedule/due.ts';
 import type { Job } from '../core/schedule/job.ts';
+import type { JobRules } from '../core/schedule/rule.ts';
 import { type JobState, type RunLine, type RunRecord, reduceRuns } from '../core/schedule/run-record.ts';
 import { localTimeAt } from '../core/schedule/zone.ts';
 import { type Claim, dropClaim, listClaims, putClaim } from '../store/claims.ts';
@@ -100,12 +100,12 @@ function dayOf(desk: Desk, at: number): string {
  * Runs what is due of a task, or runs it by hand, after accounting for what a dead owner left.
  *
  * @param wish `due`: the oldest thing that is due; `manual`: now, whatever the schedule says; `account`: nothing, only
- *   what passed is recorded
+ *   what passed is recorded; `cancel`: nothing, and what a dead owner left is not begun again
  */
 export async function perform(
   desk: Desk,
   task: Task,
-  wish: 'due' | 'manual' | 'account',
+  wish: 'due' | 'manual' | 'account' | 'cancel',
   performer: Performer,
   options: { signal: AbortSignal; onStart?(start: { runId: string }): void },
 ): Promise<Performed> {
@@ -118,7 +118,7 @@ export async function perform(
     for (const claim of listClaims(layout).claims.filter(({ jobId }) => jobId === task.id)) {
       // Its owner holds the job no more, unless nobody can say whether he lives.
       if (tokenState(context, claim.owner) === 'unknown') return { state: 'busy' };
-      last = await recover(desk, task, claim, performer, lock, options.signal);
+      last = await recover(desk, task, claim, performer, lock, options.signal, wish === 'cancel');
       if (last.state === 'left') return last;
     }
     const state = reduceRuns(readRuns(layout, task.id).lines);
@@ -142,6 +142,8 @@ export async function perform(
     lock.release();
   }
 }
+
+const CANCELLED = 'by-hand';
 
 /** What a plan wants written, as lines. */
 function accountOf(desk: Desk, { id }: Task, plan: JobPlan): RunLine[] {
@@ -181,6 +183,7 @@ async function recover(
   performer: Performer,
   lock: Lock,
   signal: AbortSignal,
+  isCancelled: boolean,
 ): Promise<Performed> {
   const { layout } = desk;
   const known = readRuns(layout, task.id).lines.find(
@@ -189,6 +192,10 @@ async function recover(
   if (known !== undefined) {
     dropClaim(layout, claim);
     return { state: 'done', record: known as RunRecord, alert: null };
+  }
+  if (isCancelled) {
+    await stopRun(claim.runId);
+    return finish(desk, task, claim, performer, { status: 'cancelled', reason: CANCELLED });
   }
   if (performer.mayRepeat(task)) return start(desk, task, claim, performer, lock, signal, true);
   await stopRun(claim.runId);
@@ -240,7 +247,7 @@ async function start(
     endWatch();
     signal.removeEventListener('abort', abort);
   }
-  if (cancelled) ending = { ...ending, status: 'cancelled', reason: 'ended by hand (claw cron cancel)' };
+  if (cancelled) ending = { ...ending, status: 'cancelled', reason: CANCELLED };
   // Somebody took the job over while this process stood still: he accounts for it.
   if (!lock.held()) return { state: 'left' };
   return finish(desk, task, claim, performer, ending);

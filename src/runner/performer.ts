@@ -38,7 +38,11 @@ export function jobPerformer(desk: Desk, unsafe: string | null): Performer {
 }
 
 async function beatOnce(desk: Desk, task: Task, start: Start): Promise<RunEnding> {
-  const { runId, trigger, attempt, signal } = start;
+  const { runId, trigger, attempt, signal, dueAt, state } = start;
+  // Somebody had it beat by hand while this instant was due: once is enough (#86324).
+  const { last } = state;
+  const isBeaten = last?.trigger === 'manual' && (last.startedAt ?? 0) >= (dueAt ?? Number.POSITIVE_INFINITY);
+  if (isBeaten) return { status: 'skipped', reason: 'overlap' };
   const outcome = await beat(desk, task.agentId, {
     trigger: trigger === 'manual' ? 'manual' : 'schedule',
     runId,

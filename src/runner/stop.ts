@@ -12,6 +12,7 @@ import {
   type UserEntry,
 } from '../core/session/transcript.ts';
 import { readTail } from '../store/jsonl-file.ts';
+import { encodeKey } from '../store/layout.ts';
 import { holderOf, type Lock, tokenState } from '../store/lock.ts';
 import { loadRecord } from '../store/sessions.ts';
 import { earlierUsers } from '../store/transcripts.ts';
@@ -60,7 +61,20 @@ export function requestStop(
   runId: string,
   request: StopRequest,
 ): boolean {
-  const lock = desk.layout.lock(place.agentId, place.key);
+  return leaveRequest(desk, desk.layout.lock(place.agentId, place.key), runId, request);
+}
+
+/**
+ * The same for a run of a job.
+ *
+ * @returns false when nobody living runs it
+ */
+export function requestCancel(desk: Desk, jobId: string, runId: string): boolean {
+  const lock = desk.layout.runningLock(encodeKey(jobId));
+  return leaveRequest(desk, lock, runId, { kind: 'stop', messageId: '' });
+}
+
+function leaveRequest(desk: Desk, lock: string, runId: string, request: StopRequest): boolean {
   const token = holderOf(lock);
   if (token === null || tokenState(desk.context, token) === 'dead') return false;
   try {

@@ -1,0 +1,117 @@
+/** A job run, or ended, because somebody asks for it. */
+import { mainSessionKey } from '../core/routing/session-key.ts';
+import type { RunRecord } from '../core/schedule/run-record.ts';
+import { listClaims } from '../store/claims.ts';
+import { encodeKey } from '../store/layout.ts';
+import { holderOf, tokenState } from '../store/lock.ts';
+import { appendRuns } from '../store/runs.ts';
+import { dropSystemEvents, listSystemEvents } from '../store/system-events.ts';
+import { deliver } from './deliver.ts';
+import type { Desk } from './desk.ts';
+import { perform } from './perform.ts';
+import { jobPerformer } from './performer.ts';
+import { requestCancel } from './stop.ts';
+import { gatherTasks, type Tasks } from './tasks.ts';
+import { wake } from './wake.ts';
+
+/** How long a cancelled run is waited for, ms. */
+const PATIENCE = 15_000;
+
+type GatheredTask = Tasks['tasks'][number];
+
+/** What a job comes to now; null where the jobs that are acted on have none of this id. */
+export function taskOf(desk: Desk, id: string): { task: GatheredTask; unsafe: string | null } | null {
+  // Somebody asks for it by name, so it does not matter that jobs are switched off.
+  const { cron, ...rest } = desk.config;
+  const config = { ...rest, cron: { ...cron, enabled: true } };
+  const { tasks, unsafe } = gatherTasks({ ...desk, config });
+  const task = tasks.find(each => each.id === id);
+  return task === undefined ? null : { task, unsafe };
+}
+
+export type RanNow =
+  | { ran: true; record: RunRecord; sent: string[] }
+  | { ran: false; reason: 'not-due' | 'running' | 'left'; next: number | null };
+
+/**
+ * Runs a job in this process, to its end: its events are told and what it has to say is sent.
+ *
+ * @param force also where nothing of it is due; its schedule stays as it is
+ */
+export async function runNow(
+  desk: Desk,
+  { task, unsafe }: { task: GatheredTask; unsafe: string | null },
+  { force, signal }: { force: boolean; signal: AbortSignal },
+): Promise<RanNow> {
+  const { next } = task.plan;
+  if (!force && task.plan.runs.length === 0) return { ran: false, reason: 'not-due', next };
+  const wish = force ? 'manual' : 'due';
+  const done = await perform(desk, task, wish, jobPerformer(desk, unsafe), { signal });
+  if (done.state === 'busy') return { ran: false, reason: 'running', next };
+  if (done.state === 'left') return { ran: false, reason: 'left', next };
+  if (done.state === 'nothing') return { ran: false, reason: 'not-due', next };
+  const { record } = done;
+  const ids = new Set([record.runId, `alert-${record.runId}`]);
+  if (record.status === 'queued' && record.sessionKey !== undefined) {
+    const events = listSystemEvents(desk.layout, task.agentId, record.sessionKey).events;
+    if (events.some(event => event.runId === record.runId && event.wake === 'now')) {
+      const told = await wake(desk, task.agentId, record.sessionKey, { signal });
+      if (told.delivery?.id !== undefined) ids.add(told.delivery.id);
+    }
+  }
+  const { sent } = await deliver(desk, { only: item => ids.has(item.id), signal });
+  return { ran: true, record, sent };
+}
+
+export interface Cancelled {
+  /** a run that was under way has ended */
+  ended: boolean;
+  /** it was asked to end and has not yet */
+  ending: boolean;
+  /** a further try that will not come */
+  retry: boolean;
+  /** events nobody will be told */
+  events: number;
+}
+
+/** Ends what runs of a job, and takes back what is to come of its past instants. Its schedule stays. */
+export async function cancel(
+  desk: Desk,
+  { task, unsafe }: { task: GatheredTask; unsafe: string | null },
+  signal: AbortSignal,
+): Promise<Cancelled> {
+  const { context, layout } = desk;
+  const { id } = task;
+  const done: Cancelled = { ended: false, ending: false, retry: task.state.retry !== null, events: 0 };
+  const isRunning = () => {
+    const holder = holderOf(layout.runningLock(encodeKey(id)));
+    return holder !== null && tokenState(context, holder) !== 'dead';
+  };
+  const claims = listClaims(layout).claims.filter(({ jobId }) => jobId === id);
+  if (claims.length > 0 && !isRunning()) {
+    const settled = await perform(desk, task, 'cancel', jobPerformer(desk, unsafe), { signal });
+    done.ended = settled.state === 'done';
+  }
+  for (const { runId } of isRunning() ? claims : []) {
+    if (!requestCancel(desk, id, runId)) continue;
+    done.ending = true;
+    const giveUp = context.now() + PATIENCE;
+    while (context.now() < giveUp && isRunning()) await new Promise(resolve => setTimeout(resolve, 25));
+    done.ended = !isRunning();
+    done.ending = !done.ended;
+  }
+  for (const { runId } of task.state.queued) {
+    const waiting = eventsOf(desk, task, runId);
+    for (const { key, event } of waiting) dropSystemEvents(layout, task.agentId, key, [event]);
+    done.events += waiting.length;
+  }
+  if (done.retry || task.state.queued.length > 0)
+    appendRuns(context, layout, id, [{ action: 'dropped', ts: context.now(), jobId: id, reason: 'by-hand' }]);
+  return done;
+}
+
+function eventsOf({ layout, config }: Desk, { agentId }: GatheredTask, runId: string) {
+  const key = mainSessionKey(agentId, config.session);
+  const { events } = listSystemEvents(layout, agentId, key);
+  return events.filter(event => event.job?.runId === runId).map(event => ({ key, event: event.id }));
+}
