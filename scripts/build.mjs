@@ -44,13 +44,9 @@ const shared = {
  */
 const PACKS = {
   claw: ['main.ts', 'commands/sessions/list.ts', 'commands/route.ts', 'config/load.ts'],
-  turn: [
-    'commands/ingest.ts',
-    'commands/tick.ts',
-    'runner/agent.ts',
-    'runner/dispatch.ts',
-    'core/session/command.ts',
-  ],
+  turn: ['commands/ingest.ts', 'runner/agent.ts', 'runner/dispatch.ts', 'core/session/command.ts'],
+  tick: ['commands/tick.ts', 'runner/rotate.ts'],
+  look: ['commands/sessions/show.ts', 'commands/status.ts', 'commands/cron/next.ts'],
   far: [],
 };
 
@@ -253,6 +249,8 @@ try {
     ['sessions', '--json'],
     ['route', '--json', 'hello'],
     ['tick'],
+    ['sessions', 'show', 'main', '--json'],
+    ['cron', 'next', '--cron', '0 9 * * *', '--json'],
   ]) {
     const run = spawnSync(process.execPath, [path.join(root, 'bin/claw.js'), ...args], {
       env,

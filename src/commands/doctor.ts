@@ -9,6 +9,7 @@ import { listAgents, listRecords } from '../store/sessions.ts';
 import { ClawCommand } from './base.ts';
 import { checkOpenChannels, checkOrphans, checkSharedMain } from './checks/access.ts';
 import { type Check, failure, fine, warning } from './checks/check.ts';
+import { checkJobs } from './checks/jobs.ts';
 import { checkAgents, checkConfig, checkMachine, checkRunners } from './checks/setup.ts';
 import {
   checkAside,
@@ -111,6 +112,7 @@ function checkAll(desk: Desk, fix: boolean, isUsable: boolean): Check[] {
         ]
       : [() => [fine('left-out', 'runners, agents, access: not looked at while the config cannot be used')]]),
     () => [checkTick(desk)],
+    () => checkJobs(desk),
     () => lookAtWork(desk).checks,
   ].flatMap(step => guarded(desk, step));
 }

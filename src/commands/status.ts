@@ -7,12 +7,24 @@ import { EXIT } from '../core/errors.ts';
 import type { Desk } from '../runner/desk.ts';
 import type { TimerState } from '../runner/install-timer.ts';
 import { pendingWork } from '../runner/leftovers.ts';
+import { loadJobs } from '../store/jobs.ts';
 import { ClawCommand } from './base.ts';
 import { count, warning } from './checks/check.ts';
+import { checkJobs } from './checks/jobs.ts';
 import { checkTimer, lookAtTimer } from './checks/timer.ts';
 import { checkTick, lookAtWork, tickAge } from './checks/work.ts';
+import { readBoard } from './cron/rows.ts';
 import { openDesk } from './desk.ts';
-import { type Paint, painter, printable, printableLines, table, terminalWidth, tokens } from './format.ts';
+import {
+  isoTime,
+  type Paint,
+  painter,
+  printable,
+  printableLines,
+  table,
+  terminalWidth,
+  tokens,
+} from './format.ts';
 import { printJson, printOut } from './output.ts';
 import { type SessionRow, sessionRows } from './sessions/rows.ts';
 import { visibleTo } from './sessions/visible.ts';
@@ -48,6 +60,7 @@ function statusOf(desk: Desk, timer: TimerState) {
     ...(last?.late ? [checkTick(desk)] : []),
     ...checkTimer(timer).filter(check => check.status !== 'ok'),
     ...work.checks.filter(check => check.status !== 'ok'),
+    ...checkJobs(desk).filter(check => check.status !== 'ok'),
     ...problems.map(({ file, reason }) =>
       warning('records', `cannot be read: ${reason}; it is left in place`, file, 'claw doctor --fix'),
     ),
@@ -72,6 +85,7 @@ function statusOf(desk: Desk, timer: TimerState) {
       kind: timer.elsewhere ? null : timer.kind,
       drift: timer.elsewhere ? [] : timer.drift,
     },
+    jobs: jobsOf(desk),
     pending: {
       sessions: pendingWork(desk).sessions.filter(({ agentId, key }) => maySee(agentId, key)).length,
       waiting: work.waiting.length,
@@ -81,6 +95,20 @@ function statusOf(desk: Desk, timer: TimerState) {
     },
     problems: unreadable,
     attention,
+  };
+}
+
+/** How many jobs there are, and what comes next of them; null where their file cannot be read. */
+function jobsOf(desk: Desk) {
+  if (loadJobs(desk).state !== 'ok') return null;
+  const { rows, invalid } = readBoard(desk, desk.context.now());
+  const times = rows.flatMap(({ outlook }) => (outlook.next === null ? [] : [outlook.next]));
+  return {
+    number: rows.length,
+    invalid: invalid.length,
+    running: rows.filter(({ runningAtMs }) => runningAtMs !== null).length,
+    late: rows.filter(({ outlook }) => outlook.late).length,
+    next: times.length === 0 ? null : isoTime(Math.min(...times)),
   };
 }
 
@@ -100,6 +128,16 @@ function totals(rows: SessionRow[]) {
     agents.set(row.agentId, sum);
   }
   return [...agents.values()].sort((a, b) => (a.agentId < b.agentId ? -1 : 1));
+}
+
+function jobsInWords({ number, running, late, next }: NonNullable<Status['jobs']>): string {
+  const parts = [
+    count(number, 'job'),
+    ...(running > 0 ? [`${running} running`] : []),
+    ...(late > 0 ? [`${late} late`] : []),
+    next === null ? 'none is due any more' : `next ${next}`,
+  ];
+  return parts.join(', ');
 }
 
 function describe(status: Status, paint: Paint): string {
@@ -137,6 +175,7 @@ function describe(status: Status, paint: Paint): string {
         )
           .split(/(?<=\n)/)
           .map(row => `  ${row}`)),
+    ...(status.jobs === null || status.jobs.number === 0 ? [] : [line('jobs', jobsInWords(status.jobs))]),
     line('last tick', tick),
     line(
       'timer',

@@ -60,10 +60,21 @@ export class TickCommand extends ClawCommand {
     const { actions, nextDueAt, tasks } = lookAhead(desk);
     const next = nextDueAt === null ? null : isoTime(nextDueAt);
     if (this.json) printJson({ actions, nextDueAt: next, invalid: tasks.invalid });
-    else printOut(actions.map(action => `${planned(action)}\n`).join('') || 'Nothing to do.\n');
+    else
+      printOut(
+        actions
+          .filter(isSaid)
+          .map(action => `${planned(action)}\n`)
+          .join('') || 'Nothing to do.\n',
+      );
     for (const { id, name, problem } of tasks.invalid) this.warn(`job ${id ?? name ?? '?'}: ${problem}`);
     return EXIT.ok;
   }
+}
+
+/** A look at which sessions' day is over is no news where none is. */
+function isSaid(action: TickAction): boolean {
+  return action.do !== 'reset' || action.keys.length > 0;
 }
 
 /** One line of the plan: what, for whom, and why. */

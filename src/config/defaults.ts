@@ -8,6 +8,7 @@ import { NTFY_URL } from '../core/delivery/ntfy.ts';
 import { SENDER_TIMEOUT_SECONDS } from '../core/delivery/sender.ts';
 import { SLACK_API } from '../core/delivery/slack.ts';
 import { TELEGRAM_API } from '../core/delivery/telegram.ts';
+import { CRON_DEFAULTS } from '../core/schedule/rule.ts';
 import { DEFAULT_IDLE_MINUTES, DEFAULT_RESET_HOUR } from '../core/session/reset.ts';
 import { RESET_TRIGGERS } from '../core/session/trigger.ts';
 import type { ChannelConfig, ConfigInput, RunnerConfig, Sender } from './schema.ts';
@@ -37,7 +38,7 @@ export const DEFAULTS = {
       inlineDirectives: 'turn',
       maxBytes: 4 * MIB,
     },
-    cron: { enabled: true, maxConcurrentRuns: 4, catchUp: 'once' },
+    cron: CRON_DEFAULTS,
     memory: { store: 'local', retrieveCount: 5 },
     retention: { messageIds: '90d', deliveries: DEFAULT_DELIVERY_RETENTION },
   } satisfies ConfigInput,

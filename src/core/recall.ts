@@ -70,6 +70,7 @@ export function conversationPassages(newestFirst: readonly Entry[], request: Tur
     if (role === 'user') {
       const user = entry as UserEntry;
       const text = textOf(user.message.content);
+      if (user.job?.kind === 'heartbeat') continue;
       if (current.has(user.id) || sameness(text) === asked) continue;
       passages.push({ who: speaker(user, request), at: user.timestamp, text });
     } else if (role === 'assistant') {

@@ -78,17 +78,6 @@ const METHODS: Readonly<Record<string, Method>> = {
     positional: [KEY],
     flags: { archived: '--archived' },
   },
-  'system.event': {
-    command: ['system', 'event'],
-    options: { text: '--text', mode: '--mode', agentId: '--agent', sessionKey: '--session' },
-  },
-  // The name the same has in an older system.
-  wake: {
-    command: ['system', 'event'],
-    options: { text: '--text', mode: '--mode', agentId: '--agent', sessionKey: '--session' },
-  },
-  'heartbeat.status': { command: ['heartbeat', 'status'], options: { agentId: '--agent' } },
-  'heartbeat.run': { command: ['heartbeat', 'run'], options: { agentId: '--agent' } },
   'cron.list': {
     command: ['cron', 'list'],
     options: { agentId: '--agent', at: '--at' },
@@ -120,6 +109,17 @@ const METHODS: Readonly<Record<string, Method>> = {
       count: '--count',
     },
   },
+  'system.event': {
+    command: ['system', 'event'],
+    options: { text: '--text', mode: '--mode', agentId: '--agent', sessionKey: '--session' },
+  },
+  // The name the same has in an older system.
+  wake: {
+    command: ['system', 'event'],
+    options: { text: '--text', mode: '--mode', agentId: '--agent', sessionKey: '--session' },
+  },
+  'heartbeat.status': { command: ['heartbeat', 'status'], options: { agentId: '--agent' } },
+  'heartbeat.run': { command: ['heartbeat', 'run'], options: { agentId: '--agent' } },
 };
 
 export const METHOD_NAMES = Object.keys(METHODS);

@@ -37,18 +37,18 @@ import {
   type TurnEndEntry,
   type Usage,
 } from '../core/session/transcript.ts';
-import { planTurn } from '../core/turn.ts';
 import { holderOf, tokenState, tryLock } from '../store/lock.ts';
-import { putOutbox } from '../store/outbox.ts';
 import { clearTurn } from '../store/pending.ts';
 import { readRuns } from '../store/runs.ts';
 import { loadRecord } from '../store/sessions.ts';
 import { loadSettings } from '../store/settings.ts';
 import { EVENTS_PER_TURN, listSystemEvents } from '../store/system-events.ts';
 import { accept } from './accept.ts';
+import { planWithAlerts } from './carry.ts';
 import { type Desk, type Seat, TurnInterrupted } from './desk.ts';
 import { settleTurn, syncAndSave } from './hand-over.ts';
 import { sendVerdict, settingsOf } from './judge.ts';
+import { putProactive } from './push.ts';
 import { recover } from './recover.ts';
 import { endingOf, requestOf, superviseAgent, workspaceOf } from './run.ts';
 import { workOwn, workSession } from './turn.ts';
@@ -290,7 +290,7 @@ async function askBeside(asked: Asked): Promise<Answered> {
   const state = recover(desk, seat);
   const target = targetIn(desk, heartbeat, key);
   const incoming = incomingOf(asked, heartbeat.prompt, target, true);
-  const plan = planTurn({
+  const plan = planWithAlerts(desk, {
     config,
     batch: [incoming],
     record: state.record,
@@ -349,7 +349,7 @@ function answerOf(
   const usage = end.usage ? { usage: end.usage } : {};
   if (end.status === 'silent') {
     if (end.acknowledged && trigger !== 'wake' && target.origin !== null && isShown(desk, target, 'showOk')) {
-      const delivery = putToken(desk, heartbeat, seat, target.origin, end, runId);
+      const delivery = putToken(desk, heartbeat, seat, target.origin, runId);
       return { status: 'ran', event: 'ok-token', ...usage, ...(delivery ? { delivery } : {}) };
     }
     return { status: 'ran', event: end.acknowledged ? 'ok-token' : 'ok-empty', ...usage };
@@ -385,25 +385,13 @@ function putToken(
   { agentId }: Heartbeat,
   { key }: Seat,
   origin: Origin,
-  end: TurnEndEntry,
   runId: string,
 ): BeatOutcome['delivery'] {
-  if (end.delivery?.decision === 'deny') return { status: 'denied', reason: end.delivery.rule };
   const read = loadRecord(desk.layout, agentId, key);
-  putOutbox(desk.context, desk.layout, {
-    id: runId,
-    agentId,
-    sessionKey: key,
-    sessionId: read.state === 'ok' ? read.record.sessionId : '',
-    messageId: runId,
-    origin,
-    text: applyResponsePrefix(HEARTBEAT_TOKEN, desk.config, prefixValues(desk.config, agentId, {})),
-    state: 'waiting',
-    reason: 'not sent yet',
-    callerGone: false,
-    createdAt: desk.context.now(),
-    attempts: [],
-  });
+  const sessionId = read.state === 'ok' ? read.record.sessionId : '';
+  const text = applyResponsePrefix(HEARTBEAT_TOKEN, desk.config, prefixValues(desk.config, agentId, {}));
+  const pushed = putProactive(desk, { id: runId, agentId, sessionKey: key, sessionId, origin, text });
+  if (pushed.decision === 'denied') return { status: 'denied', reason: pushed.rule };
   return { status: 'queued', id: runId, channel: origin.channel };
 }
 

@@ -49,7 +49,8 @@ import {
   shaOf,
   uuidFrom,
 } from '../store/imports.ts';
-import { jsonBytes, listNames, makeFolder, putJson, readJson, sweepTemporaries } from '../store/json-file.ts';
+import { changeJobs, type JobChange, type JobList, jobsOrThrow, loadJobs } from '../store/jobs.ts';
+import { jsonBytes, listNames, makeFolder, sweepTemporaries } from '../store/json-file.ts';
 import { lineBytes, parseLine } from '../store/jsonl-file.ts';
 import { holderOf, type Lock, newToken, sweepLocks, tokenState, tryLock } from '../store/lock.ts';
 import { loadRecord } from '../store/sessions.ts';
@@ -719,35 +720,33 @@ class Importer {
       }
     }
     if (jobs.length === 0) return;
-    if (!this.options.dryRun) {
-      this.sweepFolder(path.dirname(desk.layout.jobs()));
-      sweepLocks(desk.context, path.dirname(desk.layout.jobsLock()));
-    }
-    const lock = this.options.dryRun ? null : tryLock(desk.context, desk.layout.jobsLock(), 'cron jobs');
-    if (!this.options.dryRun && lock === null) {
-      report.busy.push('cron/jobs.json');
-      return;
-    }
-    try {
-      const file = desk.layout.jobs();
-      const read = readJson(file);
-      const value = read.state === 'ok' ? read.value : { version: 1, jobs: [] };
-      if (read.state === 'unreadable' || !isFields(value) || !Array.isArray(value.jobs)) {
-        const reason = read.state === 'unreadable' ? read.reason : 'it holds no list of jobs';
-        report.problems.push({ file, reason: `${reason}; no job was imported` });
-        return;
-      }
-      const present = new Set(value.jobs.map(job => (isFields(job) ? job.id : undefined)));
-      const added = jobs.filter(job => !present.has(job.id));
+    if (!this.options.dryRun) sweepLocks(desk.context, path.dirname(desk.layout.jobsLock()));
+    const take = (list: JobList): JobChange<void> => {
+      const present = new Set([...list.jobs.map(({ job }) => job.id), ...list.invalid.map(({ id }) => id)]);
+      const folded = new Set([...present].map(id => id?.toLowerCase()));
       report.jobs.existing = jobs.filter(job => present.has(job.id)).map(job => job.id);
+      const added = jobs.filter(job => {
+        if (!folded.has(job.id.toLowerCase())) return true;
+        if (!present.has(job.id))
+          report.jobs.invalid.push({
+            id: job.id,
+            reason: 'a job here has an id that differs in capital letters only',
+          });
+        return false;
+      });
       report.jobs.imported = added.map(job => job.id);
-      if (added.length === 0) return;
-      report.notes.push('jobs are kept but not run: claw tick does not run cron jobs in this version');
-      if (this.options.dryRun) return;
-      makeFolder(path.dirname(file));
-      putJson(file, { ...value, jobs: [...value.jobs, ...added] }, newToken(desk.context), { folder: true });
-    } finally {
-      lock?.release();
+      // Their runs are imported after them, into files that hold nothing of claw's own.
+      const put = added.map(job => ({ index: null, raw: { ...job } }));
+      return { put, leaveUnseen: true, result: undefined };
+    };
+    try {
+      if (this.options.dryRun) take(jobsOrThrow(loadJobs(desk)));
+      else changeJobs(desk, take);
+    } catch (error) {
+      if (!(error instanceof ClawError)) throw error;
+      if (error.code === 'jobs-busy') report.busy.push('cron/jobs.json');
+      else
+        report.problems.push({ file: desk.layout.jobs(), reason: `${error.message}; no job was imported` });
     }
   }
 

@@ -16,12 +16,12 @@ import {
   type DueRun,
   type EndedRun,
   type JobPlan,
-  type JobRules,
   type PlannedRecord,
   planJob,
   type RunEnding,
 } from '../core/schedule/due.ts';
 import type { Job } from '../core/schedule/job.ts';
+import type { JobRules } from '../core/schedule/rule.ts';
 import { type JobState, type RunLine, type RunRecord, reduceRuns } from '../core/schedule/run-record.ts';
 import { localTimeAt } from '../core/schedule/zone.ts';
 import { type Claim, dropClaim, listClaims, putClaim } from '../store/claims.ts';

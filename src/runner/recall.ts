@@ -12,6 +12,7 @@ import {
   rankPassages,
   recallReply,
 } from '../core/recall.ts';
+import { toldEvents } from '../core/schedule/system-event.ts';
 import { isKnownZone } from '../core/schedule/zone.ts';
 import type { Entry, HeaderEntry } from '../core/session/transcript.ts';
 import { SAFE_SESSION_ID } from '../core/session/transcript.ts';
@@ -48,6 +49,7 @@ interface Reading {
  */
 export async function runRecall(request: TurnRequest, options: RecallOptions): Promise<TurnOutcome> {
   const startedAt = options.now();
+  if (request.heartbeat !== undefined) return tellHeartbeat(request);
   const reading: Reading = { budget: BUDGET, complete: true, unreadable: [] };
   const notes = mayQuoteNotes(request) ? await readNotes(request.workspace, reading) : [];
   const entries = await readConversation(request, reading);
@@ -68,6 +70,15 @@ export async function runRecall(request: TurnRequest, options: RecallOptions): P
   const text = recallReply({ ...reading, hits, notes: notes.length > 0 }, { name, isHost: false });
   request.onDelta?.(text);
   return { status: 'replied', text, ...ended() };
+}
+
+/** Without a model nothing can be looked after; but what has happened can be said as it stands. */
+function tellHeartbeat({ body }: TurnRequest): TurnOutcome {
+  const text = toldEvents(body).join('\n');
+  const ended = { usage: null, durationMs: 0, warnings: [] };
+  return text === ''
+    ? { status: 'silent', acknowledged: true, ...ended }
+    : { status: 'replied', text, ...ended };
 }
 
 function hostZone(): string {

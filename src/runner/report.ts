@@ -39,7 +39,7 @@ export function emptyReport(): TickReport {
     failed: [],
     busy: [],
     problems: [],
-    resets: { reset: [], left: [] },
+    resets: { reset: [], left: [], more: 0 },
     runs: [],
     invalid: [],
     removed: [],
@@ -66,6 +66,7 @@ export function runReport(record: RunRecord): RunReport {
 /** What the next tick reports if nothing changes; null where this one met something that the next has to look at again. */
 export function idleReport(report: TickReport): TickReport | null {
   const { worked, failed, busy, problems, resets, runs, invalid, removed, delivery } = report;
+  if (resets.more > 0) return null;
   const lists = [worked, failed, busy, problems, resets.reset, resets.left, runs, removed, delivery.sent];
   if (lists.some(list => list.length > 0)) return null;
   return { ...emptyReport(), invalid, delivery: { sent: [], waiting: delivery.waiting } };

@@ -2,6 +2,7 @@
  * One run of an agent for an accepted turn: what it is given, how it is ended from outside, what its end leaves in the
  * transcript, and the reply on its way back. `runner/turn.ts` decides when.
  */
+import fs from 'node:fs';
 import type { RunnerConfig } from '../config/schema.ts';
 import { expandHome } from '../context.ts';
 import { agentEntry } from '../core/agent.ts';
@@ -222,6 +223,8 @@ export function requestOf(
   }
 
   function* earlier(): Generator<Entry> {
+    // A heartbeat may be the first to speak in a session; it has no file before that.
+    if (!fs.existsSync(transcript)) return;
     const onBad = (offset: number, reason: string) =>
       desk.warn(`${transcript}:${lineNumber(transcript, offset)}: ${reason}; the line is left in place`);
     for (const entry of newestFirst(transcript, onBad)) if (!isOwn(entry)) yield entry;

@@ -36,6 +36,8 @@ export interface SweepReport {
   reset: { sessionKey: string; sessionId: string; previousSessionId: string }[];
   /** in use, or in trouble; looked at again by the next tick */
   left: { sessionKey: string; reason: string }[];
+  /** how many the time did not suffice for; the next tick goes on with them */
+  more: number;
 }
 
 interface Stamp extends Sweep {
@@ -45,6 +47,9 @@ interface Stamp extends Sweep {
 
 /** Files and claw may go by different clocks (a file server's); a record a little older than it should be is read too. */
 const MTIME_MARGIN = 3_600_000;
+
+/** After an import a boundary can end thousands of sessions at once; what else is due must not wait for all of them, ms. */
+const LONGEST_SWEEP = 10_000;
 
 /** Which sessions have to be reset now. Reads only: one small file where no boundary has passed since the last sweep. */
 export function planDailyResets(desk: Desk): SweepPlan {
@@ -78,16 +83,25 @@ export function planDailyResets(desk: Desk): SweepPlan {
 
 /**
  * Resets what a plan names, each one judged once more under its session's lock, and notes that the sweep is complete.
- * Whatever is in use is left: for its next message, or for the next tick. Ended in the middle, the next tick goes on.
+ * Whatever is in use is left: for its next message, or for the next tick. Ended in the middle, by `signal` or after
+ * `longestMs`, the next tick goes on. Between two sessions other work of this process has its turn.
  */
-export async function resetDaily(desk: Desk, plan: SweepPlan, signal?: AbortSignal): Promise<SweepReport> {
-  const report: SweepReport = { reset: [], left: [] };
+export async function resetDaily(
+  desk: Desk,
+  plan: SweepPlan,
+  signal?: AbortSignal,
+  longestMs = LONGEST_SWEEP,
+): Promise<SweepReport> {
+  const report: SweepReport = { reset: [], left: [], more: 0 };
   if (plan.sweep === null && !plan.hadLeft) return report;
   const { config, context, zone } = desk;
   const left: Stamp['left'] = [];
   const { resetByDay } = await import('./rotate.ts');
-  for (const { agentId, key } of plan.resets) {
-    if (signal?.aborted) return report;
+  const begun = context.now();
+  for (const [index, { agentId, key }] of plan.resets.entries()) {
+    if (index > 0) await new Promise(resolve => setImmediate(resolve));
+    if (signal?.aborted || Math.abs(context.now() - begun) > longestMs)
+      return { ...report, more: plan.resets.length - index };
     const leave = (reason: string) => {
       left.push({ agentId, key });
       report.left.push({ sessionKey: key, reason });

@@ -1,10 +1,11 @@
 /** Everything that a schedule makes due: the jobs of `cron/jobs.json` and the heartbeats of the agents. Reads only. */
 import fs from 'node:fs';
 import { defaultAgentId } from '../core/routing/binding.ts';
-import { type JobPlan, planJob, rulesOf } from '../core/schedule/due.ts';
+import { type JobPlan, planJob } from '../core/schedule/due.ts';
 import { parseDuration } from '../core/schedule/duration.ts';
 import { heartbeatJob, heartbeatsOf } from '../core/schedule/heartbeat.ts';
 import { agentOfJob, definitionOf } from '../core/schedule/job.ts';
+import { CRON_DEFAULTS, rulesOf } from '../core/schedule/rule.ts';
 import type { JobState } from '../core/schedule/run-record.ts';
 import { JobCache } from '../store/job-cache.ts';
 import { loadJobs, mayExecute, settledJob } from '../store/jobs.ts';
@@ -12,7 +13,7 @@ import type { Desk } from './desk.ts';
 import { factsOf, type Task } from './perform.ts';
 
 /** Run records that are kept of each job. */
-const KEPT = 500;
+const KEPT = CRON_DEFAULTS.retention.keep;
 const HOUR = 3_600_000;
 
 export interface Tasks {

@@ -199,6 +199,7 @@ async function act(
       const done = await resetDaily(desk, planDailyResets(desk), signal);
       report.resets.reset.push(...done.reset);
       report.resets.left = done.left;
+      report.resets.more = done.more;
       return true;
     }
     case 'deliver': {

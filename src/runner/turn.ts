@@ -24,7 +24,7 @@ import {
   type TurnEntry,
   type UserEntry,
 } from '../core/session/transcript.ts';
-import { planTurn, type TurnPlan } from '../core/turn.ts';
+import type { TurnFacts, TurnPlan } from '../core/turn.ts';
 import { eventEntry } from '../core/turn-entry.ts';
 import { newToken } from '../store/lock.ts';
 import { findMessageId, type IdHit } from '../store/message-ids.ts';
@@ -44,6 +44,7 @@ import { EVENTS_PER_TURN, listSystemEvents } from '../store/system-events.ts';
 import { messageOutcome } from '../store/transcripts.ts';
 import { accept, append, findAccepted } from './accept.ts';
 import { answerCommand } from './answer.ts';
+import { planWithAlerts } from './carry.ts';
 import { type Desk, type Hooks, type OpenTurn, type Seat, type State, TurnInterrupted } from './desk.ts';
 import { handOver, keepDropped, settleTurn, syncAndSave, waiterLives } from './hand-over.ts';
 import { settingsOf } from './judge.ts';
@@ -334,7 +335,7 @@ async function takeBatch(
           stopped: hooks.hasEndedTurn?.() ? true : null,
         })
       : null);
-  const plan = planTurn({
+  const facts: TurnFacts = {
     config: desk.config,
     batch,
     record: state.record,
@@ -348,7 +349,8 @@ async function takeBatch(
     runId: context.newId(),
     now: context.now(),
     zone: desk.zone,
-  });
+  };
+  const plan = planWithAlerts(desk, facts);
   const newPerson = newPersonNotice(desk.config, state.record, batch[0]!);
   if (newPerson) desk.warn(newPerson);
   const direct = asked ?? (batch.length === 1 && !batch[0]!.queuedAs ? batch[0]!.messageId : null);

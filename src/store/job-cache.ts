@@ -40,6 +40,8 @@ interface Content {
   instants: Record<string, KnownInstant>;
 }
 
+const NO_THROW = { throwIfNoEntry: false } as const;
+
 /** So many entries that nobody asked for are let be. */
 const SPARE = 100;
 
@@ -47,10 +49,15 @@ export class JobCache {
   private changed = false;
   private readonly asked = { pasts: new Set<string>(), instants: new Set<string>() };
 
+  /** path of a job's file but for its name: joining a thousand paths costs more than looking at the files */
+  private readonly folder: string;
+
   private constructor(
     private readonly place: CachePlace,
     private readonly content: Content,
-  ) {}
+  ) {
+    this.folder = runsFile(place.layout, 'x').slice(0, -'x.jsonl'.length);
+  }
 
   /** The cache as the last process left it; an empty one where it cannot be used. */
   static open(place: CachePlace): JobCache {
@@ -62,7 +69,8 @@ export class JobCache {
   stateOf(jobId: string): JobState {
     const { pasts } = this.content;
     // Looked at before it is read: what is appended meanwhile makes the next look differ.
-    const stat = fs.statSync(runsFile(this.place.layout, jobId), { throwIfNoEntry: false });
+    const file = jobId.includes(':') ? runsFile(this.place.layout, jobId) : `${this.folder}${jobId}.jsonl`;
+    const stat = fs.statSync(file, NO_THROW);
     if (stat === undefined) {
       if (Object.hasOwn(pasts, jobId)) this.forget(pasts, jobId);
       return reduceRuns([]);

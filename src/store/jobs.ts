@@ -184,6 +184,8 @@ export function jobsOrThrow(read: JobsRead): JobList {
 export interface JobChange<Result> {
   /** definitions to be written, each at its place in the list, or at the end of it */
   put?: { index: number | null; raw: Fields }[];
+  /** what is put is left for the first tick to see, which takes it for as old as the file will be */
+  leaveUnseen?: boolean;
   /** places to be removed */
   remove?: number[];
   /** what is to be appended to pasts beside that */
@@ -209,7 +211,7 @@ export function changeJobs<Result>(place: JobPlace, change: (list: JobList) => J
   try {
     const cache = JobCache.open(place);
     const list = jobsOrThrow(loadJobs(place, cache));
-    const { put = [], remove = [], lines = [], result } = change(list);
+    const { put = [], remove = [], lines = [], leaveUnseen = false, result } = change(list);
     const isWriting = put.length > 0 || remove.length > 0;
     if (isWriting) {
       const unsafe = mayExecute(list, context.uid);
@@ -220,7 +222,7 @@ export function changeJobs<Result>(place: JobPlace, change: (list: JobList) => J
           `${unsafe}, who could make claw run any command; it is not changed`,
           `read it, then: chown ${context.uid} ${list.file}; chmod go-w ${list.file}`,
         );
-      noteDefinitions(place, cache, list, put, remove);
+      noteDefinitions(place, cache, list, leaveUnseen ? [] : put, remove);
     }
     for (const each of lines) appendRuns(context, layout, each.jobId, each.lines);
     if (isWriting) write(place, list, put, remove);

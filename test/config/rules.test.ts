@@ -163,3 +163,32 @@ test('a command that is not there cannot be turned off, and the note says which 
     'commands.disabled[2]: there is no command "elevate"; did you mean "elevated"?',
   ]);
 });
+
+describe('heartbeats', () => {
+  const found = (heartbeat: object, more: ConfigInput = {}) =>
+    find({ agents: { list: [{ id: 'a', heartbeat }] }, ...more }).errors;
+
+  test('a target is last, none, or a channel; a typo must not tell whoever wrote last', () => {
+    for (const target of ['last', 'none', 'telegram', 'WhatsApp']) expect(found({ target })).toEqual([]);
+    expect(found({ target: 'pager' }, { channels: { pager: {} } })).toEqual([]);
+    expect(found({ target: 'pagr' }, { channels: { pager: {} } })).toEqual([
+      'agents.list[0].heartbeat.target: there is no channel "pagr"; did you mean "pager"?; expected last, none or a channel',
+    ]);
+    expect(find({ agents: { defaults: { heartbeat: { target: 'lst' } } } }).errors).toHaveLength(1);
+  });
+
+  test('equal hours could mean all day or never (openclaw#21410)', () => {
+    const hours = (start: string, end: string) => found({ activeHours: { start, end } });
+    expect(hours('08:00', '08:00')).toEqual([
+      expect.stringMatching(/^agents\.list\[0\]\.heartbeat\.activeHours\.end: is also the start/),
+    ]);
+    expect(hours('00:00', '24:00')).toEqual([]);
+    expect(hours('22:00', '00:00')).toEqual([]);
+  });
+
+  test('the session is one of its own agent', () => {
+    expect(found({ session: 'agent:b:main' })).toHaveLength(1);
+    expect(found({ session: 'agent:a:main' })).toEqual([]);
+    expect(found({ session: 'telegram:group:-1' })).toEqual([]);
+  });
+});

@@ -138,7 +138,7 @@ test('the numbers of the contract', () => {
       agents: { defaults: { runner: 'recall', contextTokens: 200_000 } },
       session: { dmScope: 'main', mainKey: 'main', reset: { mode: 'daily', atHour: 4 }, dmHistoryLimit: 50 },
       messages: { queue: { mode: 'collect', debounceMs: 0, cap: 20 }, groupChat: { activation: 'mention' } },
-      cron: { maxConcurrentRuns: 1 },
+      cron: { maxConcurrentRuns: 4 },
       retention: { messageIds: '90d' },
     },
     runner: { timeoutSeconds: 600, idleTimeoutSeconds: 120 },

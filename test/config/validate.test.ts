@@ -232,12 +232,7 @@ describe('notes', () => {
       messages: { queue: { mode: 'interrupt', debounceMs: 100 } },
       cron: { enabled: true },
     }`);
-    expect(notes).toEqual([
-      'agents.defaults.heartbeat is read but not acted on by this version',
-      'agents.list[0].memory is read but not acted on by this version',
-      'channels.telegram.heartbeat is read but not acted on by this version',
-      'cron is read but not acted on by this version: no job runs',
-    ]);
+    expect(notes).toEqual(['agents.list[0].memory is read but not acted on by this version']);
     expect(validateConfig('{ messages: { queue: { mode: "followup" } } }').notes).toEqual([]);
   });
 });

@@ -381,15 +381,17 @@ describe('claw that is told to end while its agent runs', () => {
     expect(run.json().reason).toMatch(/tick/);
     expect(pids.filter(lives)).toEqual([]);
     expect(home.users().map(entry => entry.message.content)).toEqual(['hello']);
-    expect(home.run(['tick', '--dry-run', '--json']).json().sessions).toMatchObject([
-      { key: 'agent:main:main' },
-    ]);
+    expect(home.run(['tick', '--dry-run', '--json']).json().actions).toContainEqual(
+      expect.objectContaining({ do: 'work', key: 'agent:main:main' }),
+    );
 
     home.config(withRunner({ command: 'cat' }));
     expect(home.run(['tick'])).toMatchObject({ status: 0, stderr: '' });
     expect(undelivered(home)).toMatchObject([{ text: 'hello', messageId: run.json().messageId }]);
     expect(home.users()).toHaveLength(1);
-    expect(home.run(['tick', '--dry-run', '--json']).json().sessions).toEqual([]);
+    expect(home.run(['tick', '--dry-run', '--json']).json().actions).not.toContainEqual(
+      expect.objectContaining({ do: 'work' }),
+    );
   });
 
   it('SIGTERM: the interrupted message is visible until it is answered', async () => {

@@ -9,7 +9,6 @@ import { BIN, Home, withRunner } from './claw.ts';
 import {
   ageBy,
   contents,
-  editRecord,
   gated,
   HOUR,
   MINUTE,
@@ -47,9 +46,9 @@ describe('a tick behind the daily boundary', () => {
     setUp(undefined, { channels: { telegram: { send: { command: 'false' } } } });
     const { sessionId } = say('yesterday');
     ageBy(recordOf('1'), 25 * HOUR);
-    expect(home.run(['tick', '--dry-run', '--json']).json().resets).toMatchObject([
-      { key: 'agent:main:dm:1', reason: 'daily', sessionId },
-    ]);
+    expect(home.run(['tick', '--dry-run', '--json']).json().actions).toContainEqual(
+      expect.objectContaining({ do: 'reset', keys: ['agent:main:dm:1'] }),
+    );
     const { resets, delivery } = tick();
     expect(resets.reset).toMatchObject([{ sessionKey: 'agent:main:dm:1', previousSessionId: sessionId }]);
     expect(delivery).toEqual({ sent: [], waiting: [] });
@@ -60,7 +59,7 @@ describe('a tick behind the daily boundary', () => {
       nextSessionId: resets.reset[0].sessionId,
     });
     const after = contents(home.path('agents'));
-    expect(tick().resets).toEqual({ reset: [], left: [] });
+    expect(tick().resets).toEqual({ reset: [], left: [], more: 0 });
     expect(contents(home.path('agents'))).toEqual(after);
 
     const next = say('hello');
@@ -93,7 +92,7 @@ describe('a tick behind the daily boundary', () => {
     fs.writeFileSync(recordOf('unused'), JSON.stringify(unused));
     fs.writeFileSync(home.path('agents', 'main', 'sessions', 'records', 'dm~torn.json'), '{"version":1,');
     const before = snapshot(home.path('agents'));
-    expect(tick().resets).toEqual({ reset: [], left: [] });
+    expect(tick().resets).toEqual({ reset: [], left: [], more: 0 });
     expect(snapshot(home.path('agents'))).toEqual(before);
 
     home.config(
@@ -114,7 +113,7 @@ describe('a tick behind the daily boundary', () => {
     say('hello');
     tick();
     const before = snapshot(home.dir, ['logs/tick', 'cache']);
-    expect(tick().resets).toEqual({ reset: [], left: [] });
+    expect(tick().resets).toEqual({ reset: [], left: [], more: 0 });
     expect(snapshot(home.dir, ['logs/tick', 'cache'])).toEqual(before);
   });
 
@@ -177,7 +176,7 @@ describe('a tick behind the daily boundary', () => {
     // Had it been asked before the boundary:
     ageBy(recordOf('1'), 25 * HOUR);
     expect(tick().resets.reset).toMatchObject([{ previousSessionId: sessionId }]);
-    expect(tick().resets).toEqual({ reset: [], left: [] });
+    expect(tick().resets).toEqual({ reset: [], left: [], more: 0 });
   });
 
   it('however many there are, resets each session once', async () => {
@@ -188,7 +187,7 @@ describe('a tick behind the daily boundary', () => {
     const reset = ticks.flatMap(each => each.json().resets.reset);
     expect(reset.map(each => each.previousSessionId).sort()).toEqual(ids.sort());
     for (const id of ids) expect(lines(id).filter(entry => entry.type === 'reset')).toHaveLength(1);
-    expect(tick().resets).toEqual({ reset: [], left: [] });
+    expect(tick().resets).toEqual({ reset: [], left: [], more: 0 });
   });
 });
 

@@ -7,15 +7,6 @@ import { snapshot } from './support.ts';
 
 const DAY = 24 * 3_600_000;
 const MINUTE = 60_000;
-const NOTHING = {
-  worked: [],
-  failed: [],
-  busy: [],
-  problems: [],
-  delivery: { sent: [], waiting: [] },
-  cleanup: null,
-};
-
 let home: Home;
 let hook: string;
 /** What the clock of the next tick shows, ms. */
@@ -85,7 +76,7 @@ describe('an idle tick', () => {
     const whole = tick(['--json']);
     expect([idle.whole, whole.whole]).toEqual([false, true]);
     expect(idle.stdout).toBe(whole.stdout);
-    expect(idle.json()).toEqual(NOTHING);
+    expect(idle.json()).toMatchObject({ worked: [], failed: [], problems: [] });
   });
 
   it('prints with --json what a whole one prints while a reply waits that nobody can send', () => {
@@ -145,6 +136,22 @@ describe('a tick looks at everything again', () => {
     expect(tick()).toMatchObject({ status: 0, whole: false });
   });
 
+  it('when a reply that could not be sent may be tried again, and not before', () => {
+    const log = path.join(home.folder, 'attempts');
+    const attempts = () => fs.readFileSync(log, 'utf8').length;
+    const send = { command: 'sh', args: ['-c', `printf x >> '${log}'; exit 75`] };
+    home.config(withRunner({ command: 'cat' }, { channels: { telegram: { send } } }));
+    home.run(['ingest', '--no-wait', '--channel', 'telegram', '--from', '1', 'hello']);
+    // The fourth time in vain; the next is due after ten minutes.
+    for (let ticks = 0; ticks < 10 && !(fs.existsSync(log) && attempts() === 4); ticks++) tick();
+    expect(attempts()).toBe(4);
+    tick();
+    for (let minute = 3; minute < 10; minute++) expect(tick().whole).toBe(false);
+    clock += 2 * MINUTE;
+    expect(tick().whole).toBe(true);
+    expect(attempts()).toBe(5);
+  });
+
   it('when the clock was set back', () => {
     settle();
     clock -= 10 * MINUTE;
@@ -152,10 +159,12 @@ describe('a tick looks at everything again', () => {
     expect(tick().whole).toBe(false);
   });
 
-  it('on the next day, once', () => {
+  it('on the next day, until its chores are done', () => {
     settle();
     clock += DAY;
     expect(tick().whole).toBe(true);
+    // They may have changed what is looked at.
+    tick();
     expect(tick().whole).toBe(false);
   });
 

@@ -151,7 +151,13 @@ describe('claw import of Clawdbot', () => {
       'agents/main/sessions/sessions.json',
       'cron/runs/morning.jsonl',
     ]);
-    expect(report.notes.join('\n')).toMatch(/claw tick does not run cron jobs/);
+    expect(home.run(['cron', 'list', '--json']).json()).toMatchObject({
+      jobs: [{ id: 'morning' }, { id: 'gym' }, { id: 'grid' }],
+      invalid: [],
+    });
+    expect(home.run(['cron', 'runs', 'morning', '--json']).json().entries).toEqual([
+      expect.objectContaining({ ts: T + 1000, status: 'ok', imported: 'clawdbot' }),
+    ]);
     expect(sessionKeys(home)).toEqual([
       'agent:main:discord:dm:U9',
       'agent:main:main',

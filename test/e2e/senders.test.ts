@@ -594,6 +594,33 @@ describe('a busy or dead service', () => {
   });
 });
 
+describe('a tick that is told to end', () => {
+  it('does not wait for the answer of a service, and asks no other one; what is not sent waits', async () => {
+    home = new Home();
+    await serve(SERVICES[4]!, () => 'hang');
+    const url = `${server!.url}/hook`;
+    useSender({ webhook: { url: 'http://127.0.0.1:9/hook' } });
+    for (const text of ['one', 'two']) await push(text);
+    age(HOUR);
+    useSender({ webhook: { url } });
+    const tick = home.start(['tick', '--json']);
+    await until('the service is asked', () => server!.requests.length === 1);
+    const begun = Date.now();
+    tick.child.kill('SIGTERM');
+    const { delivery } = (await tick.done).json();
+    expect(Date.now() - begun).toBeLessThan(5000);
+    expect(delivery).toMatchObject({
+      sent: [],
+      waiting: [
+        { reason: expect.stringContaining('told to end') },
+        { reason: expect.stringContaining('left') },
+      ],
+    });
+    expect(server!.requests).toHaveLength(1);
+    expect(await deliveries()).toMatchObject([{ state: 'waiting' }, { state: 'waiting' }]);
+  });
+});
+
 describe('a file as sender', () => {
   it('gets one line of JSON per reply, for its owner alone', async () => {
     home = new Home();

@@ -76,7 +76,7 @@ export class Program {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'claw-faults-mutant-'));
     for (const part of ['bin', 'dist'])
       fs.cpSync(path.join(this.folder, part), path.join(folder, part), { recursive: true });
-    const packs = ['claw', 'turn', 'far'].map(pack => path.join(folder, `dist/${pack}.js`));
+    const packs = ['claw', 'turn', 'tick', 'look', 'far'].map(pack => path.join(folder, `dist/${pack}.js`));
     for (const [from, to] of edits) {
       const file = packs.find(pack => from.test(fs.readFileSync(pack, 'latin1')));
       if (file === undefined) throw new Error(`the program no longer holds ${from}`);

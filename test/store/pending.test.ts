@@ -5,6 +5,7 @@ import { encodeKey, Layout } from '../../src/store/layout.ts';
 import {
   claimReply,
   clearTurn,
+  clearWake,
   dropFailed,
   dropWaiting,
   type FailedMessage,
@@ -14,12 +15,15 @@ import {
   listPendingAgents,
   listWaiting,
   listWaitingFiles,
+  listWakes,
   markTurn,
   offerReply,
   pendingOverview,
   putFailed,
   putWaiting,
+  putWake,
   readReply,
+  readWake,
 } from '../../src/store/pending.ts';
 import { HOUR, incoming, KEY, NOON, RUN } from '../core/turn-facts.ts';
 import { useWorkers } from './processes.ts';
@@ -157,7 +161,13 @@ describe('messages that wait', () => {
   test('in a home that has none yet: none, and nothing is written', () => {
     const { home, layout, ids } = desk();
     expect(ids()).toEqual([]);
-    expect(pendingOverview(layout, 'main')).toEqual({ turns: [], waiting: [], replies: [], failed: [] });
+    expect(pendingOverview(layout, 'main')).toEqual({
+      turns: [],
+      waiting: [],
+      replies: [],
+      failed: [],
+      wakes: [],
+    });
     expect([listWaitingFiles(layout, 'main'), listPendingAgents(layout)]).toEqual([[], []]);
     expect(hasTurnMark(layout, 'main', KEY)).toBe(false);
     expect(names(home)).toEqual([]);
@@ -311,6 +321,7 @@ describe('names', () => {
       waiting: ['main'],
       replies: [],
       failed: [],
+      wakes: [],
     });
     expect(listWaitingFiles(layout, 'main')).toHaveLength(1);
     expect(listWaiting(layout, 'main', KEY).unreadable).toEqual([]);
@@ -376,4 +387,32 @@ describe('failed messages', () => {
       expect(fs.readFileSync(broken, 'utf8')).toBe(content);
     },
   );
+});
+
+describe('marks of sessions to be woken', () => {
+  const LONG = `agent:main:telegram:dm:${'A'.repeat(300)}`;
+
+  test('are found by file name, with the key however long it is, and go', () => {
+    const { layout, context } = desk();
+    const marks = [KEY, LONG].map(key => ({ agentId: 'main', key, at: 5, failures: 0 }));
+    for (const mark of marks) putWake(context, layout, mark);
+    expect(listWakes(layout, 'main')).toEqual(marks);
+    expect(readWake(layout, 'main', LONG)).toEqual(marks[1]);
+    expect(pendingOverview(layout, 'main').wakes).toHaveLength(2);
+    clearWake(layout, 'main', LONG);
+    expect(listWakes(layout, 'main')).toEqual([marks[0]]);
+    expect(readWake(layout, 'main', LONG)).toBeNull();
+  });
+
+  test('count also when they cannot be read; what a name does not mean is left', () => {
+    const { layout } = desk();
+    const folder = layout.pending('main');
+    fs.mkdirSync(folder, { recursive: true });
+    fs.writeFileSync(path.join(folder, 'telegram~dm~x.wake'), '');
+    fs.writeFileSync(path.join(folder, 'other.wake'), JSON.stringify({ key: KEY, at: 1, failures: 0 }));
+    fs.writeFileSync(path.join(folder, '.tmp-x.wake'), '');
+    expect(listWakes(layout, 'main')).toEqual([
+      { agentId: 'main', key: 'agent:main:telegram:dm:x', at: 0, failures: 0 },
+    ]);
+  });
 });

@@ -105,6 +105,20 @@ export function conditionOf({ job, state, outlook, runningAtMs }: JobRow): strin
   return state.failures > 0 ? 'failing' : 'on';
 }
 
+/** Why a job that is due was not started. */
+export function lateBecause(
+  row: JobRow,
+  { enabled, last, now }: { enabled: boolean; last: { at: number; late: boolean } | null; now: number },
+): string {
+  if (!enabled) return 'cron.enabled is false';
+  if (row.runningAtMs !== null) return 'an earlier run of it is still under way';
+  if (last === null) return 'claw tick has never run here (claw timer install)';
+  if (last.at < row.outlook.next!) return `no tick since ${isoTime(last.at)} (claw timer status)`;
+  return now - row.outlook.next! < 10 * 60_000
+    ? 'other jobs are before it'
+    : 'the last tick did not start it (claw logs)';
+}
+
 /** A job as JSON documents show it; names of the state as the systems before had them. Times are epoch ms. */
 export function documentOf(row: JobRow): object {
   const { job, state, outlook, runningAtMs, untrusted } = row;

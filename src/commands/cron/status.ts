@@ -11,7 +11,7 @@ import { openDesk } from '../desk.ts';
 import { isoTime } from '../format.ts';
 import { printJson, printOut } from '../output.ts';
 import { timeOption } from '../time-option.ts';
-import { conditionOf, type JobRow, readBoard } from './rows.ts';
+import { conditionOf, lateBecause, readBoard } from './rows.ts';
 
 export class CronStatusCommand extends ClawCommand {
   static override paths = [['cron', 'status']];
@@ -66,19 +66,6 @@ function statusOf(desk: Desk, now: number) {
       .map(({ job, state }) => ({ id: job.id, reason: state.disabled?.reason ?? 'by hand' })),
     lastTick: last === null ? null : { at: isoTime(last.at), ageMs: last.ageMs, late: last.late },
   };
-}
-
-function lateBecause(
-  row: JobRow,
-  { enabled, last, now }: { enabled: boolean; last: { at: number; late: boolean } | null; now: number },
-): string {
-  if (!enabled) return 'cron.enabled is false';
-  if (row.runningAtMs !== null) return 'an earlier run of it is still under way';
-  if (last === null) return 'claw tick has never run here (claw timer install)';
-  if (last.at < row.outlook.next!) return `no tick since ${isoTime(last.at)} (claw timer status)`;
-  return now - row.outlook.next! < 10 * 60_000
-    ? 'other jobs are before it'
-    : 'the last tick did not start it (claw logs)';
 }
 
 function describe(desk: Desk, status: ReturnType<typeof statusOf>, now: number): string {

@@ -11,6 +11,7 @@ import {
   nextBeat,
 } from '../../core/schedule/heartbeat.ts';
 import type { RunRecord } from '../../core/schedule/run-record.ts';
+import { describeSchedule } from '../../core/schedule/schedule.ts';
 import { heartbeatFile, sessionOfBeat, targetIn } from '../../runner/beat.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { readRuns } from '../../store/runs.ts';
@@ -62,6 +63,7 @@ function statusIn(desk: Desk, heartbeat: Heartbeat) {
     disabledBy: off?.key ?? null,
     disabledReason: off === null ? null : `${off.key} ${off.reason}`,
     everyMs,
+    every: everyMs === null ? null : describeSchedule({ kind: 'every', everyMs, anchorMs: 0 }, desk.zone),
     nextAt: next === null ? null : isoTime(next),
     last: lastBeat(lines.filter((line): line is RunRecord => line.action === 'finished')),
     activeHours,
@@ -118,12 +120,7 @@ function describe(row: Row, now: number): string {
       ? `nobody (${row.target.reason})`
       : printable(`${row.target.channel} ${row.target.to ?? ''}`.trim());
   const lines = [
-    [
-      'heartbeat',
-      row.enabled
-        ? `every ${Math.round((row.everyMs ?? 0) / 1000)} s, ${hours}`
-        : `off: ${row.disabledReason}`,
-    ],
+    ['heartbeat', row.enabled ? `${row.every}, ${hours}` : `off: ${row.disabledReason}`],
     ...(row.enabled ? [['next', waiting]] : []),
     [
       'last',

@@ -119,7 +119,18 @@ export function outboxItem(
   const reply = replyOf(outcome);
   if (!reply) return null;
   const { agentId, key, sessionId } = place;
-  return { ...reply, agentId, sessionKey: key, sessionId, state: 'waiting', attempts: [], ...why };
+  // What a schedule had said was not asked for by whom it goes to.
+  const proactive = outcome.state === 'ended' && outcome.user.job ? { proactive: true as const } : {};
+  return {
+    ...reply,
+    agentId,
+    sessionKey: key,
+    sessionId,
+    state: 'waiting',
+    attempts: [],
+    ...proactive,
+    ...why,
+  };
 }
 
 function replyOf(outcome: MessageOutcome): Pick<OutboxItem, 'id' | 'messageId' | 'origin' | 'text'> | null {

@@ -1,6 +1,8 @@
 /** A cron job of another system in the shape of claw's own, or why it cannot be one. */
+import { MAIN_AGENT } from '../routing/slug.ts';
 import { parseDuration } from '../schedule/duration.ts';
-import { SAFE_SESSION_ID } from '../session/transcript.ts';
+import { idProblem, readJob as readOwnJob } from '../schedule/job.ts';
+import { UTC } from '../schedule/zone.ts';
 import { isFields, shown, timeOf } from './line.ts';
 
 export type ImportedSchedule =
@@ -53,7 +55,7 @@ export function readJob(raw: unknown): JobRead {
   const id = textOf(raw.id) ?? textOf(raw.jobId);
   const refuse = (reason: string): JobRead => ({ ok: false, id: id ?? null, reason });
   if (id === undefined) return refuse('it has no id');
-  if (!SAFE_SESSION_ID.test(id)) return refuse('its id cannot be a file name');
+  if (idProblem(id) !== null) return refuse('its id cannot be a file name');
   const schedule = readSchedule(raw.schedule, timeOf(raw.createdAtMs) ?? timeOf(raw.createdAt));
   if (typeof schedule === 'string') return refuse(schedule);
   const payload = readPayload(raw.payload, raw.delivery);
@@ -89,7 +91,14 @@ export function readJob(raw: unknown): JobRead {
     payload,
     ...(raw.deleteAfterRun === true ? { deleteAfterRun: true } : {}),
   };
-  return { ok: true, job, notes };
+  const doubt = check(job);
+  return doubt === null ? { ok: true, job, notes } : refuse(doubt);
+}
+
+/** Why claw could not use the job; its zone and anchor are then the reader's. */
+function check(job: ImportedJob): string | null {
+  const read = readOwnJob(job, { agentId: MAIN_AGENT, definedAt: 0, zone: UTC });
+  return read.ok ? null : read.problem;
 }
 
 function readSchedule(raw: unknown, createdAt: number | undefined): ImportedSchedule | string {

@@ -96,8 +96,11 @@ function compile(pattern: string): RegExp | null {
 }
 
 /** Scripts that write no space between words: there a name may stand between other letters. */
-const UNSPACED =
-  /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}]/u;
+function isUnspaced(letter: string): boolean {
+  return /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}]/u.test(
+    letter,
+  );
+}
 
 const WORD = '[\\p{L}\\p{M}\\p{N}_]';
 
@@ -107,7 +110,7 @@ function namePattern(name: string): RegExp | null {
   const last = [...(words.at(-1) ?? '')].at(-1);
   if (first === undefined || last === undefined) return null;
   const source = words.map(word => word.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')).join('\\s+');
-  const before = UNSPACED.test(first) ? '' : `(?<!${WORD})`;
-  const after = UNSPACED.test(last) ? '' : `(?!${WORD})`;
+  const before = isUnspaced(first) ? '' : `(?<!${WORD})`;
+  const after = isUnspaced(last) ? '' : `(?!${WORD})`;
   return new RegExp(`${before}${source}${after}`, 'iu');
 }

@@ -48,6 +48,8 @@ export function isSilent(text: string, tokens: readonly string[]): boolean {
 
 function means(text: string, token: string): boolean {
   const start = text.slice(0, LONGEST_TOKEN + 1);
+  // Nearly every reply: making the expressions takes 2 ms.
+  if (!start.includes(token)) return false;
   if (start.length <= LONGEST_TOKEN && matcher(`${MARK}*${quote(token)}${REST}$`).test(start)) return true;
   return isUnmistakable(token) && matcher(`${MARK}*${quote(token)}${ENDS}`).test(start);
 }
@@ -65,6 +67,7 @@ type EndRule = 'anywhere' | 'alone';
  * when it holds nothing but punctuation.
  */
 export function withoutToken(text: string, token: string, atEnd: EndRule): { text: string; found: boolean } {
+  if (!text.includes(token)) return { text, found: false };
   const end = endWithout(text, token, atEnd);
   const kept = text.slice(0, end);
   const said = kept.trimStart();

@@ -2,9 +2,8 @@
  * When a job is due, and what becomes of the instants that passed. Everything follows from the definition, the past
  * (`JobState`) and the clock, so that reading a job moves nothing (#12440) and any number of ticks plan the same.
  */
-import type { ConfigInput } from '../../config/schema.ts';
-import { parseDuration } from './duration.ts';
-import type { CatchUp, Job } from './job.ts';
+import type { Job } from './job.ts';
+import type { JobRules } from './rule.ts';
 import {
   isSameTimes,
   type JobState,
@@ -29,43 +28,6 @@ const LONGEST_GRACE = 12 * HOUR;
 const COUNTED = 1000;
 /** Instants that `catchUp: all` makes up for at once. */
 const MOST_CAUGHT_UP = 100;
-
-/** What holds for a job: its own settings, else those of the config (`cron`), else the defaults. Lengths in ms. */
-export interface JobRules {
-  catchUp: CatchUp;
-  /** null: what follows from its period */
-  graceMs: number | null;
-  retries: number;
-  retryDelayMs: number;
-  retryMaxDelayMs: number;
-  /** 0: never */
-  disableAfter: number;
-  alertAfter: number;
-  /** null: once until it has worked again */
-  alertCooldownMs: number | null;
-  runsPerDay: number;
-  tokensPerDay: number;
-}
-
-export function rulesOf(job: Job, cron: ConfigInput['cron']): JobRules {
-  const ms = (text: string | undefined) => (text === undefined ? null : parseDuration(text));
-  // A reminder runs however late; the config's limit is for what comes again.
-  const grace = job.grace ?? (job.schedule.kind === 'at' ? undefined : cron?.grace);
-  // A command may have done half of its work when it fails.
-  const isExec = job.payload.kind === 'exec';
-  return {
-    catchUp: job.catchUp ?? cron?.catchUp ?? 'once',
-    graceMs: ms(grace),
-    retries: job.retries ?? (isExec ? 0 : (cron?.retry?.attempts ?? 2)),
-    retryDelayMs: ms(cron?.retry?.delay) ?? 30 * SECOND,
-    retryMaxDelayMs: ms(cron?.retry?.maxDelay) ?? HOUR,
-    disableAfter: job.disableAfter ?? cron?.disableAfter ?? 10,
-    alertAfter: cron?.alert?.after ?? 3,
-    alertCooldownMs: ms(cron?.alert?.cooldown),
-    runsPerDay: job.budget?.runsPerDay ?? Number.POSITIVE_INFINITY,
-    tokensPerDay: job.budget?.tokensPerDay ?? Number.POSITIVE_INFINITY,
-  };
-}
 
 /** What of a definition decides about time; its schedule has the anchor and zone it was first seen with. */
 export type DueJob = Pick<Job, 'id' | 'enabled' | 'schedule'>;

@@ -15,7 +15,7 @@ import {
   mainSessionKey,
   splitKey,
 } from '../routing/session-key.ts';
-import { normaliseAgentId, normaliseChannel } from '../routing/slug.ts';
+import { isInternalChannel, normaliseAgentId, normaliseChannel } from '../routing/slug.ts';
 import type { Origin } from '../session/session.ts';
 import { parseDuration } from './duration.ts';
 import type { RunLine, RunRecord } from './run-record.ts';
@@ -46,7 +46,7 @@ export interface Heartbeat {
   agentId: string;
   /** null where it beats; else which key switched it off, and why */
   off: { key: string; reason: string } | null;
-  /** time between beats in ms; null where none can be reckoned because it is off */
+  /** time between beats in ms; null where it is off */
   everyMs: number | null;
   prompt: string;
   isDefaultPrompt: boolean;
@@ -83,7 +83,7 @@ export function heartbeatOf(config: ConfigInput, agentId: string): Heartbeat {
   return {
     agentId,
     off,
-    everyMs: everyMs > 0 ? everyMs : null,
+    everyMs: off === null ? everyMs : null,
     prompt: prompt || DEFAULT_PROMPT,
     isDefaultPrompt: prompt === '',
     ...(block.model ? { model: block.model } : {}),
@@ -186,9 +186,6 @@ export function beatSessions(config: ConfigInput, heartbeat: Heartbeat): string[
   return [...keys.filter(key => key !== main), main];
 }
 
-/** Surfaces that only answer whoever asks: nothing can be sent to them by itself. */
-const INTERNAL = new Set(['cli', 'webchat', 'internal', 'system', 'cron', 'heartbeat']);
-
 /** Channels that are known by name though nothing is configured for them. */
 const WELL_KNOWN = new Set([
   ...[
@@ -243,11 +240,9 @@ export function targetOf(
   return { origin: { channel, accountId, to, ...place } };
 }
 
-/** A route that a message came by is a channel, whatever its name. */
+/** A route that a message came by is a channel, whatever its name, unless it is one of claw's own. */
 function isDeliverable(config: ConfigInput, channel: string, isRoute: boolean): boolean {
-  const hasSender = channelConfig(config.channels, channel)?.send !== undefined;
-  if (INTERNAL.has(channel)) return hasSender;
-  return isRoute || isChannel(config, channel);
+  return !isInternalChannel(channel) && (isRoute || isChannel(config, channel));
 }
 
 function isRoom(config: ConfigInput, channel: string, accountId: string, id: string): boolean {

@@ -185,8 +185,10 @@ export function readJob(raw: unknown, setting: JobSetting): JobRead {
   try {
     return readFields(raw, id, setting);
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    return { ok: false, id, name, problem: error.message };
+    if (error instanceof Refusal) return { ok: false, id, name, problem: error.message };
+    // Naming a value that is nested without end overflows the stack.
+    if (error instanceof RangeError) return { ok: false, id, name, problem: 'it is nested too deeply' };
+    throw error;
   }
 }
 

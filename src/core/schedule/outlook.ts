@@ -1,7 +1,8 @@
 /** What a job looks forward to, cheaply: for listings and ticks over a thousand of them. */
 import type { ConfigInput } from '../../config/schema.ts';
-import { type DueFacts, nextDue, rulesOf } from './due.ts';
+import { type DueFacts, nextDue } from './due.ts';
 import { definitionOf, type Job } from './job.ts';
+import { rulesOf } from './rule.ts';
 import { isSameTimes, type JobState } from './run-record.ts';
 import type { StoredSchedule } from './schedule.ts';
 import { localTimeAt, type Zone } from './zone.ts';

@@ -47,3 +47,11 @@ export function tellEvents(
   );
   return `${lines.join('\n')}\n\n${said}`;
 }
+
+/** The lines of the events in front of a body that `tellEvents` made, without marks and times. */
+export function toldEvents(body: string): string[] {
+  const [events = ''] = body.split('\n\n', 1);
+  const lines = events.split('\n');
+  if (!lines.every(line => line.startsWith('System: '))) return [];
+  return lines.map(line => line.slice('System: '.length).replace(/^\[\d{4}-[^\]]*\] /, ''));
+}

@@ -8,7 +8,7 @@ export interface Saying {
   at: number | null;
   /**
    * the speaker as people call him, else his id; null when the line does not say. Of what was sent from another session
-   * `session <key>` or `operator`, of what an agent wrote otherwise `an agent` where it gave no name
+   * `session <key>` or `operator`, of what a schedule wrote `heartbeat` or `job <id>`, of what an agent wrote otherwise `an agent` where it gave no name
    */
   from: string | null;
   text: string;
@@ -39,9 +39,14 @@ export function sayingOf(entry: Entry): Saying | null {
   return { role: 'command', at, from, text: entry.text, reply: entry.reply, channel };
 }
 
-/** From which session a message came, or that the operator sent it; null where it came from a conversation's people. */
+/**
+ * From which session a message came, or that the operator, a heartbeat or a job wrote it; null where it came from a
+ * conversation's people.
+ */
 export function senderOf(entry: Entry): string | null {
-  const { sentFrom } = entry as { sentFrom?: unknown };
+  const { sentFrom, job } = entry as { sentFrom?: unknown; job?: { kind?: unknown; id?: unknown } };
+  if (job?.kind === 'heartbeat') return job.kind;
+  if (job?.kind === 'cron') return `job ${job.id}`;
   if (typeof sentFrom !== 'string' || sentFrom === '') return null;
   return sentFrom === 'operator' ? sentFrom : `session ${sentFrom}`;
 }

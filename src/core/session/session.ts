@@ -92,7 +92,7 @@ export function reduceRecord(record: SessionRecord, entry: Entry, end: number): 
     if (entry.job?.kind === 'heartbeat') return next;
     next.updatedAt = Math.max(next.updatedAt, entry.timestamp);
     // Chatter that is kept as context, and what another session wrote, are no message of a real user.
-    if (entry.recorded || entry.hops || entry.sentFrom) return next;
+    if (entry.recorded || entry.hops || entry.sentFrom || entry.job) return next;
     next.lastUserAt = Math.max(next.lastUserAt ?? 0, entry.timestamp);
     // From inside nothing leads back out: the place where somebody really wrote stays known (openclaw#55271).
     const before = record.lastRoute;

@@ -4,13 +4,12 @@ import {
   concludeRun,
   type DueFacts,
   type DueJob,
-  type JobRules,
   planJob,
   type RunEnding,
-  rulesOf,
   toSchedule,
 } from '../../../src/core/schedule/due.ts';
 import type { Job } from '../../../src/core/schedule/job.ts';
+import { type JobRules, rulesOf } from '../../../src/core/schedule/rule.ts';
 import {
   type JobState,
   NEW_JOB,
