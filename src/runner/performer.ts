@@ -60,8 +60,8 @@ async function beatOnce(desk: Desk, task: Task, start: Start): Promise<RunEnding
 
 /** Whether the next heartbeat of an agent tells what waits, now or soon: it is on, and this is its hour. */
 function heartbeatTells(desk: Desk, agentId: string): boolean {
-  const { everyMs, activeHours } = heartbeatOf(desk.config, agentId);
-  return everyMs !== null && isActive(activeHours, desk.context.now(), desk.zone);
+  const { off, activeHours } = heartbeatOf(desk.config, agentId);
+  return off === null && isActive(activeHours, desk.context.now(), desk.zone);
 }
 
 /** The main session hears of a run that was not its own. */

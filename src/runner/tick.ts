@@ -192,7 +192,8 @@ async function act(
       else if (status === 'ran') report.worked.push(action.key);
       else if (status === 'failed')
         report.failed.push({ sessionKey: action.key, reason: error?.message ?? status });
-      return true;
+      // Its mark is gone, unless another event came meanwhile, and that one does not wait for the next tick.
+      return status !== 'ran';
     }
     case 'reset': {
       const done = await resetDaily(desk, planDailyResets(desk), signal);
