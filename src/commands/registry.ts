@@ -60,6 +60,11 @@ export const COMMANDS: CommandEntry[] = [
     load: async () => [(await import('./sessions/reset.ts')).SessionsResetCommand],
   },
   {
+    path: 'sessions compact',
+    summary: 'have the older turns of a session summarised; the transcript stays whole',
+    load: async () => [(await import('./sessions/compact.ts')).SessionsCompactCommand],
+  },
+  {
     path: 'sessions resume',
     summary: 'put an archived transcript back under its key',
     load: async () => [(await import('./sessions/resume.ts')).SessionsResumeCommand],

@@ -22,7 +22,6 @@ const agent = (...path: string[]): NotYet[] => [
 ];
 
 const NOT_YET: readonly NotYet[] = [
-  ...agent('compaction'),
   ...agent('memory'),
   ...agent('modelFallbacks'),
   { path: ['memory'] },

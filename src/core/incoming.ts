@@ -108,6 +108,11 @@ export function commandOf(config: ConfigInput, incoming: Incoming): ParsedText |
   return parsed?.alone && !incoming.message.attachments?.length ? parsed : null;
 }
 
+/** A command that works on the conversation, and so is answered behind what came before it, not beside a running turn. */
+export function waitsItsTurn({ command }: ParsedText): boolean {
+  return command?.name === 'compact';
+}
+
 /**
  * A command that an owner types in a group is meant for the assistant, also where the message does not mention it:
  * `/activation` could never be undone otherwise.

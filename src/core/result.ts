@@ -67,7 +67,8 @@ export function resultOf(base: IngestResult, outcome: MessageOutcome): IngestRes
   // Ended by a later message, which is answered for both.
   if (end.answeredBy !== undefined)
     return { ...base, answeredBy: end.answeredBy, reason: 'interrupted by a later message' };
-  const { isNewSession, reset, notices } = turn;
+  const { isNewSession, reset } = turn;
+  const notices = [...turn.notices, ...(end.notices ?? [])];
   const run = {
     ...base,
     isNewSession,

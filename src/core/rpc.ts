@@ -72,6 +72,11 @@ const METHODS: Readonly<Record<string, Method>> = {
   },
   'sessions.patch': { command: ['sessions', 'patch'], positional: [KEY], changes: 'updates|settings' },
   'sessions.reset': { command: ['sessions', 'reset'], positional: [KEY], options: { model: '--model' } },
+  'sessions.compact': {
+    command: ['sessions', 'compact'],
+    positional: [KEY],
+    options: { instructions: '--instructions', waitSeconds: '--wait' },
+  },
   'sessions.resume': { command: ['sessions', 'resume'], positional: ['sessionId'] },
   'sessions.delete': {
     command: ['sessions', 'delete'],

@@ -10,6 +10,8 @@ export interface HistoryMessage {
   content: string;
   /** epoch ms */
   timestamp: number;
+  /** claw's word for what was said before, where it was compacted */
+  isSummary?: true;
 }
 
 /** One start of an agent, with everything it may see. */

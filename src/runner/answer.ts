@@ -1,7 +1,7 @@
 /** Answers commands: gathers what an answer tells of the session, and asks `core/session/command.ts` for the words. */
 import fs from 'node:fs';
 import { runnerName } from '../core/agent.ts';
-import { contextWindow, estimateTokens, historyLimits, selectHistory } from '../core/context/history.ts';
+import { contextWindow, estimateTokens, messageTokens } from '../core/context/history.ts';
 import { type CommandAnswer, type Incoming, originOf } from '../core/incoming.ts';
 import type { ContextPart, Situation } from '../core/session/command.ts';
 import { disabledDirectives, type ParsedText } from '../core/session/directive.ts';
@@ -11,9 +11,11 @@ import { resolveSettings } from '../core/session/settings.ts';
 import { isTurnEndEntry } from '../core/session/transcript.ts';
 import { knownModels } from '../core/session/trigger.ts';
 import { judgeFreshness } from '../core/turn.ts';
+import type { HistoryMessage } from '../core/turn-request.ts';
 import { listWaiting } from '../store/pending.ts';
 import { listSystemEvents } from '../store/system-events.ts';
 import { newestFirst } from '../store/transcripts.ts';
+import { assembleHistory } from './assemble.ts';
 import type { Desk } from './desk.ts';
 import { sendVerdict, settingsOf } from './judge.ts';
 import { runningTurn } from './stop.ts';
@@ -24,11 +26,21 @@ declare const CLAW_VERSION: string;
 export async function answerCommand(
   desk: Desk,
   incoming: Incoming,
-  facts: { record: SessionRecord | null; parsed: ParsedText; stopped: Situation['stopped'] },
+  facts: {
+    record: SessionRecord | null;
+    parsed: ParsedText;
+    stopped: Situation['stopped'];
+    /** what a compaction that it asked for came to */
+    compacted?: string | null;
+  },
 ): Promise<CommandAnswer> {
   const { answerTo, needsSituation } = await import('../core/session/command.ts');
   const situation = situationOf(desk, incoming, facts.record, needsSituation(facts.parsed));
-  return answerTo(facts.parsed, { ...situation, stopped: facts.stopped });
+  return answerTo(facts.parsed, {
+    ...situation,
+    stopped: facts.stopped,
+    compacted: facts.compacted ?? null,
+  });
 }
 
 /** How it stands with a session, as its own chat commands tell it. */
@@ -55,7 +67,7 @@ function situationOf(
     tokens: record?.tokens ?? null,
     window: contextWindow(config, agentId),
     messageCount: record?.messageCount ?? 0,
-    compactions: 0,
+    compactions: record?.context?.compactions ?? 0,
     reset: record ? resetOf(desk, record, incoming) : null,
     runningSince: runningTurn(desk, agentId, key)?.turn.timestamp ?? null,
     waiting: listWaiting(layout, agentId, key).waiting.filter(({ incoming: each }) => !each.answered).length,
@@ -71,6 +83,7 @@ function situationOf(
     context: costly.includes('context') ? contextOf(desk, incoming, record, runner) : null,
     turns: costly.includes('turns') ? turnsOf(desk, record) : null,
     stopped: null,
+    compacted: null,
   };
 }
 
@@ -91,29 +104,34 @@ function contextOf(
   const { config, layout } = desk;
   const { agentId, key, message } = incoming;
   const keepsHistory = (config.runners?.[runner]?.context ?? 'claw') === 'claw' && runner !== 'recall';
-  const file = record ? layout.transcript(agentId, record.sessionId) : '';
-  const limits = historyLimits(config, { ...originOf(message), agentId, sessionKey: key });
-  const history =
-    keepsHistory && fs.existsSync(file)
-      ? selectHistory(
-          newestFirst(file, () => {}),
-          limits,
-          message.chatType !== 'dm',
-        )
-      : [];
-  const part = (name: string, items: { label: string; text: string }[]): ContextPart => {
-    const sized = items.map(({ label, text }) => ({ label, tokens: estimateTokens(text) }));
+  const chat = { ...originOf(message), agentId, sessionKey: key };
+  const sent =
+    keepsHistory && record ? assembleHistory(desk, record, chat, { incoming: 0, isQuiet: true }) : [];
+  // What was compacted stands before all else.
+  const isSummary = (each: HistoryMessage) => each === sent[0] && each.isSummary === true;
+  const part = (
+    name: string,
+    items: { label: string; text: string }[],
+    size: (text: string) => number = messageTokens,
+  ): ContextPart => {
+    const sized = items.map(({ label, text }) => ({ label, tokens: size(text) }));
     return { name, tokens: sized.reduce((sum, item) => sum + item.tokens, 0), items: sized };
   };
   const { events } = listSystemEvents(layout, agentId, key);
   return [
+    ...(sent.some(isSummary)
+      ? [part('summary', [{ label: 'earlier conversation', text: sent[0]!.content }])]
+      : []),
     part(
       'history',
-      history.map(({ role, content }) => ({ label: `${role}: ${content.slice(0, 40)}`, text: content })),
+      sent
+        .filter(each => !isSummary(each))
+        .map(({ role, content }) => ({ label: `${role}: ${content.slice(0, 40)}`, text: content })),
     ),
     part(
       'system events',
       events.map(({ text }) => ({ label: text.slice(0, 40), text })),
+      estimateTokens,
     ),
   ];
 }

@@ -5,7 +5,7 @@
 import { DEFAULTS } from '../config/defaults.ts';
 import { runnerName } from '../core/agent.ts';
 import { ClawError } from '../core/errors.ts';
-import { commandOf, type Incoming, isOwnersCommand } from '../core/incoming.ts';
+import { commandOf, type Incoming, isOwnersCommand, waitsItsTurn } from '../core/incoming.ts';
 import { queueSettings } from '../core/queue.ts';
 import { asDuplicate, type IngestResult, resultOf } from '../core/result.ts';
 import { isOwner } from '../core/routing/access.ts';
@@ -155,6 +155,8 @@ export async function ingest(
 
   if (!options.recordOnly && isOwnersCommand(desk.config, incoming)) incoming.respond = true;
   const command = commandOf(desk.config, incoming);
+  // Answered at once, whatever runs.
+  const aside = command && !waitsItsTurn(command) ? command : null;
   const isBusy = () => {
     const holder = holderOf(layout.lock(agentId, key));
     return holder !== null && tokenState(context, holder) !== 'dead';
@@ -165,12 +167,12 @@ export async function ingest(
   const again = hit && options.wait && beforeAcceptance(() => isFailed(desk, hit, messageId));
   if (hit && !again) return hand(await followFirst(line, hit));
   beforeAcceptance(() => countAgainstDay(desk, agentId));
-  if (command && isBusy()) return answerNow(command);
+  if (aside && isBusy()) return answerNow(aside);
   // An agent that writes into its own session, or into one that waits for its answer, would wait for itself.
   const wait = options.wait && !(options.fromAgent && chainOf(context.env).includes(key));
   if (!wait && incoming.respond) {
     beforeAcceptance(() => putWaiting(context, layout, queueable(desk, incoming, false)));
-    if (isBusy()) interruptFor(desk, incoming);
+    if (isBusy() && !command) interruptFor(desk, incoming);
     return hand(later('accepted; whoever holds the session, or the next tick, answers it'));
   }
   const lock = beforeAcceptance(() => tryLock(context, layout.lock(agentId, key), key));
@@ -178,10 +180,10 @@ export async function ingest(
     beforeAcceptance(() => putWaiting(context, layout, queueable(desk, incoming, false)));
     return hand(later('accepted; whoever holds the session, or the next tick, keeps it'));
   }
-  if (!lock && command) return answerNow(command);
+  if (!lock && aside) return answerNow(aside);
   if (!lock) {
     const stem = beforeAcceptance(() => putWaiting(context, layout, queueable(desk, incoming, true)));
-    if (incoming.respond) interruptFor(desk, incoming);
+    if (incoming.respond && !command) interruptFor(desk, incoming);
     return hand(await standInLine(line, incoming, stem));
   }
 

@@ -2,18 +2,19 @@
  * One run of an agent for an accepted turn: what it is given, how it is ended from outside, what its end leaves in the
  * transcript, and the reply on its way back. `runner/turn.ts` decides when.
  */
-import fs from 'node:fs';
 import type { RunnerConfig } from '../config/schema.ts';
 import { expandHome } from '../context.ts';
-import { agentEntry } from '../core/agent.ts';
-import { historyLimits, selectHistory } from '../core/context/history.ts';
+import { agentEntry, runnerName } from '../core/agent.ts';
+import { compactionSettings, judgeRoom } from '../core/context/compaction.ts';
+import { messageTokens } from '../core/context/history.ts';
 import { applyResponsePrefix, prefixValues } from '../core/delivery/response-prefix.ts';
 import { ClawError } from '../core/errors.ts';
-import type { JobMark } from '../core/incoming.ts';
 import { chainOf } from '../core/routing/visibility.ts';
+import type { TurnOrigin } from '../core/runner/environment.ts';
 import { tellEvents } from '../core/schedule/system-event.ts';
 import { tellClockTime } from '../core/schedule/zone.ts';
-import type { SessionRecord } from '../core/session/session.ts';
+import type { Origin, SessionRecord } from '../core/session/session.ts';
+import { runSettings } from '../core/session/settings.ts';
 import {
   type AssistantEntry,
   type Entry,
@@ -24,11 +25,11 @@ import {
   type UserEntry,
 } from '../core/session/transcript.ts';
 import { bodyOf } from '../core/turn.ts';
-import type { HistoryMessage, TurnOutcome, TurnRequest } from '../core/turn-request.ts';
-import { lineNumber } from '../store/jsonl-file.ts';
+import type { TurnOutcome, TurnRequest } from '../core/turn-request.ts';
 import { listSystemEvents } from '../store/system-events.ts';
-import { newestFirst } from '../store/transcripts.ts';
 import { append } from './accept.ts';
+import { assembleHistory, countContext } from './assemble.ts';
+import type { Ask, Room } from './compact.ts';
 import { type Desk, type Hooks, type OpenTurn, type Seat, type State, TurnInterrupted } from './desk.ts';
 import { settleTurn, syncAndSave } from './hand-over.ts';
 import { sendVerdict, settingsOf } from './judge.ts';
@@ -49,22 +50,36 @@ export async function runTurn(
   const own = users.find(user => user.id === direct);
   const stopped = () => own !== undefined && hooks.stopped?.() === true;
   if (hooks.signal?.aborted && !stopped()) throw new TurnInterrupted();
-  if (direct !== null) hooks.onStart?.(turn);
   const { origin } = users.at(-1)!;
   const verdict = () => sendVerdict(desk, seat.key, origin, settingsOf(desk, record));
   // Where nothing may be sent, nothing is shown as it comes either.
   // A prefix stands before the whole; it is not known before the reply is.
   const streams =
     own !== undefined && verdict().decision === 'allow' && !desk.config.messages?.responsePrefix;
-  const request = requestOf(desk, seat, record, open);
-  const run = await superviseAgent(desk, seat, request, {
-    kind: users.at(-1)!.job?.kind,
-    stopped,
-    signal: hooks.signal,
-    onDelta: streams ? hooks.onDelta : undefined,
-  });
-  const { end, reply } = endingOf(desk, seat.agentId, open, run, verdict());
-  const next = append(desk, state, reply ? [reply, end] : [end]).state;
+  const attend = { stopped, signal: hooks.signal };
+  const room = await roomFor(desk, seat, state, open, attend);
+  if (direct !== null) hooks.onStart?.({ ...turn, notices: [...turn.notices, ...(room?.notices ?? [])] });
+  const start = (from: State) =>
+    superviseAgent(desk, seat, requestOf(desk, seat, from.record!, open), {
+      ...attend,
+      kind: users.at(-1)!.job?.kind,
+      onDelta: streams ? hooks.onDelta : undefined,
+    });
+  let current = room?.state ?? state;
+  let run = room?.stopped ?? (await start(current));
+  const smaller = room?.compacted ? null : await afterOverflow(desk, seat, current, open, run, attend);
+  if (smaller !== null) {
+    current = smaller.state;
+    run = smaller.stopped ?? (await start(current));
+  }
+  const ending = endingOf(desk, seat.agentId, open, run, verdict());
+  const { reply } = ending;
+  const end: TurnEndEntry = {
+    ...ending.end,
+    ...(room && room.notices.length > 0 ? { notices: room.notices } : {}),
+    ...(room?.uncompacted ? { uncompacted: room.uncompacted } : {}),
+  };
+  const next = append(desk, current, reply ? [reply, end] : [end]).state;
   hooks.onEnd?.(end);
   const printed = new Set<string>();
   if (own && (await hooks.onAnswered?.({ state: 'ended', user: own, turn, end, reply }, record.sessionId)))
@@ -79,6 +94,156 @@ export async function runTurn(
   return { ...next, tail: [] };
 }
 
+type Attendance = { stopped(): boolean; signal?: AbortSignal | undefined };
+
+/**
+ * Room for a turn whose agent is sent the conversation: memory saved and context compacted, where it is time. Null where
+ * nothing is due, which is nearly always, and costs nothing. A turn that is started once more is not held up by it again:
+ * it may have been what its first owner died of (openclaw#14772).
+ */
+async function roomFor(
+  desk: Desk,
+  seat: Seat,
+  state: State,
+  open: OpenTurn,
+  attend: Attendance,
+): Promise<Room | null> {
+  const { turn, users } = open;
+  const runner = desk.config.runners?.[turn.runner];
+  const record = state.record!;
+  if (!sendsHistory(runner) || turn.attempt > 1 || users.at(-1)!.job?.kind === 'heartbeat') return null;
+  const settings = compactionSettings(desk.config, seat.agentId);
+  const verdict = judgeRoom(countContext(desk, record, settings.window * 2), settings);
+  if (!verdict.flush && verdict.room !== 'full') return null;
+  const { makeRoom, silentTokenOf } = await import('./compact.ts');
+  const { appendDayNote } = await import('../store/day-notes.ts');
+  return makeRoom(desk, seat, state, ownOf(open), {
+    ask: askerOf(desk, seat, open, attend),
+    appendFlush: (_desk, agentId, text, now) =>
+      appendDayNote(workspaceOf(desk, agentId), desk.zone, text, now),
+    silentToken: silentTokenOf(runner),
+  });
+}
+
+/**
+ * Where the agent failed because it was given more than it can read: the context compacted to less than it was given, and
+ * the line of a second start. Null where that is not the trouble, or cannot be helped.
+ */
+async function afterOverflow(
+  desk: Desk,
+  seat: Seat,
+  state: State,
+  open: OpenTurn,
+  run: EndedRun,
+  attend: Attendance,
+): Promise<{ state: State; stopped: EndedRun | null } | null> {
+  const { turn } = open;
+  if (run.outcome.status !== 'failed' || !sendsHistory(desk.config.runners?.[turn.runner])) return null;
+  const { overflowOf } = await import('../core/runner/overflow.ts');
+  const overflow = overflowOf(run.outcome);
+  if (overflow === null) return null;
+  const { mode } = compactionSettings(desk.config, seat.agentId);
+  const hint =
+    '/compact summarises the conversation; agents.defaults.contextTokens should be what the model can read';
+  run.outcome = { ...run.outcome, error: { ...run.outcome.error, hint } };
+  if (mode === 'manual') return null;
+  const { body, history } = requestOf(desk, seat, state.record!, open);
+  const sent = [body, ...history.map(({ content }) => content)].reduce(
+    (sum, text) => sum + messageTokens(text),
+    0,
+  );
+  const { compactSession } = await import('./compact.ts');
+  const limit = Math.min(sent / 2, (overflow.limit ?? Number.POSITIVE_INFINITY) * 0.7);
+  const order = { ...ownOf(open), reason: 'overflow' as const, instructions: '', limit };
+  const outcome = await compactSession(desk, seat, state, order, askerOf(desk, seat, open, attend));
+  if (outcome.status === 'stopped') return { state, stopped: outcome.run };
+  if (outcome.status !== 'compacted') {
+    const why = outcome.status === 'failed' ? outcome.message : outcome.reason;
+    desk.warn(`session ${seat.key} was too long for its agent and could not be compacted: ${why}`);
+    return null;
+  }
+  const again: TurnEntry = { ...turn, attempt: turn.attempt + 1, timestamp: desk.context.now() };
+  return { state: append(desk, outcome.state, [again]).state, stopped: null };
+}
+
+/** What of a transcript belongs to a turn under way. */
+function ownOf({ turn, users }: OpenTurn) {
+  const own = new Set(users.map(user => user.id));
+  return {
+    runId: turn.runId,
+    group: users.at(-1)!.origin.chatType !== 'dm',
+    isOwn: (entry: Entry) =>
+      entry.type === 'system_event'
+        ? turn.events?.includes(String(entry.id)) === true
+        : isUserEntry(entry) && own.has(entry.id),
+  };
+}
+
+/**
+ * How the agent of a turn is asked something beside the conversation: with the same settings, and nothing of it written.
+ * Whoever ends the turn ends that too.
+ */
+function askerOf(desk: Desk, seat: Seat, { turn, users }: OpenTurn, attend: Attendance): Ask {
+  return (record, { body, history, timeoutSeconds }) => {
+    const { events: _, ...told } = turn;
+    const asked = users.map(({ attachments: _attachments, ...user }, at) => ({
+      ...user,
+      body: at === 0 ? body : '',
+    }));
+    const request = requestOf(desk, seat, record, { turn: told, users: asked });
+    const most = Math.min(timeoutSeconds, request.runner?.timeoutSeconds ?? timeoutSeconds);
+    return superviseAgent(
+      desk,
+      seat,
+      {
+        ...request,
+        body,
+        ...(history ? {} : { history: [] }),
+        ...(request.runner ? { runner: { ...request.runner, timeoutSeconds: most } } : {}),
+      },
+      { ...attend, kind: 'system' },
+    );
+  };
+}
+
+/** The same for a session in which no turn is under way. */
+export function askerBetweenTurns(
+  desk: Desk,
+  seat: Seat,
+  record: SessionRecord,
+  runId: string,
+  attend: Attendance,
+): Ask {
+  const { agentId } = seat;
+  const timestamp = desk.context.now();
+  const origin: Origin = record.lastRoute ?? {
+    channel: record.channel,
+    accountId: 'default',
+    chatType: record.chatType,
+  };
+  const user: UserEntry = {
+    type: 'message',
+    timestamp,
+    id: runId,
+    message: { role: 'user', content: '' },
+    origin,
+    via: 'none',
+  };
+  const turn: TurnEntry = {
+    type: 'turn',
+    timestamp,
+    runId,
+    attempt: 1,
+    messageIds: [runId],
+    runner: runnerName(desk.config, agentId),
+    ...runSettings(desk.config, agentId, settingsOf(desk, record), {}),
+    isNewSession: false,
+    reset: null,
+    notices: [],
+  };
+  return askerOf(desk, seat, { turn, users: [user] }, attend);
+}
+
 /** How the agent of a turn ended, and who had it ended, where somebody had. */
 export interface EndedRun {
   outcome: TurnOutcome;
@@ -89,7 +254,7 @@ export interface EndedRun {
  * Starts the agent of a request and attends it to its end; it can be stopped from outside meanwhile. Writes nothing into
  * the session.
  *
- * @param options kind: of the job that asks, absent for a person; stopped: a person's Ctrl-C, which ends the turn
+ * @param options kind: who asks, absent for a person; stopped: a person's Ctrl-C, which ends the turn
  * @throws TurnInterrupted when it was told to end by `signal` alone; ClawError `lease-lost` when the session is another's
  */
 export async function superviseAgent(
@@ -97,7 +262,7 @@ export async function superviseAgent(
   seat: Seat,
   request: TurnRequest,
   options: {
-    kind?: JobMark['kind'] | undefined;
+    kind?: TurnOrigin | undefined;
     stopped?(): boolean;
     signal?: AbortSignal | undefined;
     onDelta?: Hooks['onDelta'];
@@ -174,14 +339,14 @@ export function requestOf(
   const timeoutSeconds =
     last.job?.timeoutSeconds ?? runner?.timeoutSeconds ?? agent?.timeoutSeconds ?? defaults?.timeoutSeconds;
   const transcript = layout.transcript(seat.agentId, record.sessionId);
-  const own = new Set(users.map(user => user.id));
+  const body = tellEvents(events(), bodyOf(users), at => tellClockTime(desk.zone, at));
   const thinkingLevel = turn.settings?.thinkingLevel;
   return {
     runId: turn.runId,
     agentId: seat.agentId,
     sessionKey: seat.key,
     sessionId: record.sessionId,
-    body: tellEvents(events(), bodyOf(users), at => tellClockTime(desk.zone, at)),
+    body,
     // Only what is sent is read: a runner that keeps (or wants) no history costs the same behind a long transcript.
     history: sendsHistory(runner) ? history() : [],
     origin: last.origin,
@@ -211,23 +376,10 @@ export function requestOf(
     return waiting.filter(event => turn.events!.includes(event.id));
   }
 
-  function history(): HistoryMessage[] {
-    const limits = historyLimits(config, { ...last.origin, agentId: seat.agentId, sessionKey: seat.key });
-    return selectHistory(earlier(), limits, last.origin.chatType !== 'dm');
-  }
-
-  /** This turn's messages and events are told apart from what was said before. */
-  function isOwn(entry: Entry): boolean {
-    if (entry.type === 'system_event') return turn.events?.includes(String(entry.id)) === true;
-    return isUserEntry(entry) && own.has(entry.id);
-  }
-
-  function* earlier(): Generator<Entry> {
-    // A heartbeat may be the first to speak in a session; it has no file before that.
-    if (!fs.existsSync(transcript)) return;
-    const onBad = (offset: number, reason: string) =>
-      desk.warn(`${transcript}:${lineNumber(transcript, offset)}: ${reason}; the line is left in place`);
-    for (const entry of newestFirst(transcript, onBad)) if (!isOwn(entry)) yield entry;
+  function history() {
+    const chat = { ...last.origin, agentId: seat.agentId, sessionKey: seat.key };
+    const { isOwn } = ownOf({ turn, users });
+    return assembleHistory(desk, record, chat, { incoming: messageTokens(body), isOwn });
   }
 }
 
@@ -237,7 +389,7 @@ function hopsOf(users: UserEntry[]): number {
 }
 
 /** Recall searches the transcript itself. */
-function sendsHistory(runner: RunnerConfig | undefined): boolean {
+export function sendsHistory(runner: RunnerConfig | undefined): boolean {
   return runner !== undefined && (runner.context ?? 'claw') === 'claw';
 }
 

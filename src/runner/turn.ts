@@ -8,7 +8,8 @@
  * between any two writes: the next one to hold the session finds what is beyond the record's `bytes` and goes on.
  */
 import { runnerName } from '../core/agent.ts';
-import { commandOf, type Incoming, triggerOf } from '../core/incoming.ts';
+import { ClawError } from '../core/errors.ts';
+import { commandOf, type Incoming, triggerOf, waitsItsTurn } from '../core/incoming.ts';
 import { newPersonNotice, tell } from '../core/notice.ts';
 import { batchSize, overflowOf, queueSettings } from '../core/queue.ts';
 import type { SystemEvent } from '../core/schedule/system-event.ts';
@@ -173,7 +174,8 @@ export function queueable(desk: Desk, incoming: Incoming, waits: boolean): Incom
  * waits for no turn, be it one that runs or one that is to come.
  */
 function mustWait(desk: Desk, seat: Seat, direct: Incoming): boolean {
-  if (commandOf(desk.config, direct)) return false;
+  const command = commandOf(desk.config, direct);
+  if (command && !waitsItsTurn(command)) return false;
   const { waiting } = listWaiting(desk.layout, seat.agentId, seat.key);
   // One from the future was accepted before the clock was set back.
   const later = desk.context.now() + 60_000;
@@ -326,6 +328,11 @@ async function takeBatch(
 ): Promise<State> {
   const { context } = desk;
   const command = commandOf(desk.config, batch[0]!);
+  const compaction =
+    command?.command?.name === 'compact' && !batch[0]!.answered
+      ? await compactFor(desk, seat, state, batch[0]!, command.command.instructions, hooks)
+      : null;
+  if (compaction) state = compaction.state;
   const answer =
     batch[0]!.answered ??
     (command
@@ -333,6 +340,7 @@ async function takeBatch(
           record: state.record,
           parsed: command,
           stopped: hooks.hasEndedTurn?.() ? true : null,
+          compacted: compaction?.told ?? null,
         })
       : null);
   const facts: TurnFacts = {
@@ -364,6 +372,40 @@ async function takeBatch(
   const turn = plan.entries.find(isTurnEntry);
   if (turn) return runTurn(desk, seat, accepted, { turn, users }, hooks, direct);
   return handBack(desk, seat, accepted, plan, direct, hooks);
+}
+
+/**
+ * What `/compact` asks for. It comes before its message is accepted: whoever dies meanwhile leaves the session as it was,
+ * and a message that has waited goes on waiting.
+ */
+async function compactFor(
+  desk: Desk,
+  seat: Seat,
+  state: State,
+  incoming: Incoming,
+  instructions: string,
+  { signal, stopped }: Hooks,
+): Promise<{ state: State; told: string }> {
+  const { compactBetweenTurns, compactionReply } = await import('./compact-request.ts');
+  try {
+    const outcome = await compactBetweenTurns(desk, seat, state, {
+      instructions,
+      signal,
+      ...(stopped ? { stopped } : {}),
+    });
+    return {
+      state: outcome.status === 'compacted' ? outcome.state : state,
+      told: compactionReply(outcome),
+    };
+  } catch (error) {
+    if (!(error instanceof TurnInterrupted) || incoming.queuedAs) throw error;
+    throw new ClawError(
+      'tempfail',
+      'not-accepted',
+      'the message was not accepted: claw was told to end before the session was compacted',
+      'send it again',
+    );
+  }
 }
 
 /** Not what a thread's session was begun with. */

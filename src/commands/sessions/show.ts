@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { Command, Option } from 'clipanion';
 import type { Context } from '../../context.ts';
-import { agentEntry } from '../../core/agent.ts';
+import { agentEntry, runnerName } from '../../core/agent.ts';
 import { contextWindow } from '../../core/context/history.ts';
 import { EXIT } from '../../core/errors.ts';
 import { tell } from '../../core/notice.ts';
@@ -21,6 +21,7 @@ import { printJson, printOut } from '../output.ts';
 import { timeOption } from '../time-option.ts';
 import { type ArchivedRow, archivedRow } from './archived.ts';
 import { type FoundSession, findSession } from './find.ts';
+import { type FlushReport, reportFlush } from './memory-flush.ts';
 import { rowOf } from './rows.ts';
 import { reportTranscript, type TurnReport } from './turns.ts';
 
@@ -115,14 +116,20 @@ function show(desk: Desk, record: SessionRecord, now: number, verbose: boolean) 
           since: isoTime(incoming.acceptedAt),
         }))
       : [],
-    compactions: report?.compactions ?? null,
-    memoryFlush: null,
+    compactions: record.context?.compactions ?? report?.compactions ?? null,
+    memoryFlush: reportFlush(desk, record, sendsHistory(desk, agentId)),
     malformedLines: verbose ? (report?.badLines.length ?? 0) : null,
     badLines: report?.badLines ?? [],
     retries: report?.retries ?? null,
     turns: report?.turns ?? [],
     archivedSessionIds: verbose ? archivedIds(desk, record) : null,
   };
+}
+
+/** Is the agent's runner given the conversation with each message? */
+function sendsHistory({ config }: Desk, agentId: string): boolean {
+  const runner = config.runners?.[runnerName(config, agentId)];
+  return runner !== undefined && (runner.context ?? 'claw') === 'claw';
 }
 
 /** Archived transcripts of the same key, newest first. */
@@ -176,11 +183,20 @@ function describe(session: ReturnType<typeof show>): string {
     ...session.waitingMessages.map(({ since, text }) => `           ${since}  ${short(text)}`),
     ...session.notices.map(notice => `to tell    ${notice}`),
     ...(session.archivedSessionIds ?? []).map(id => `archived   ${id}`),
-    ...(session.compactions ? [`compacted  ${session.compactions} times`] : []),
+    ...(session.compactions
+      ? [`compacted  ${session.compactions === 1 ? 'once' : `${session.compactions} times`}`]
+      : []),
+    ...memoryLine(session.memoryFlush),
     ...(session.retries ? [`retries    ${session.retries}`] : []),
     ...session.turns.flatMap(turnLines),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** Only what says something: that it happened, or is about to. */
+function memoryLine({ lastAt, result, due }: FlushReport): string[] {
+  if (due) return ['memory     is saved before the next turn, the context is nearly full'];
+  return lastAt === null ? [] : [`memory     last saved ${lastAt} (${result})`];
 }
 
 function routeText({ channel, chatType, from, fromName, groupId, groupName, threadId, to }: Origin): string {

@@ -1,11 +1,11 @@
 /** Which earlier messages of a session a stateless agent is given: the newest that fit. */
 import type { ConfigInput } from '../../config/schema.ts';
-import { agentEntry } from '../agent.ts';
+import { agentCompaction, agentEntry } from '../agent.ts';
 import { accountConfig, defaultAccount } from '../routing/channel.ts';
 import type { ChatType } from '../routing/message.ts';
 import { type KeyParts, parseKey, splitKey } from '../routing/session-key.ts';
 import { MAIN_AGENT } from '../routing/slug.ts';
-import { type Entry, isSpoken } from '../session/transcript.ts';
+import { type CompactEntry, type Entry, isCompactEntry, isSpoken } from '../session/transcript.ts';
 import type { HistoryMessage } from '../turn-request.ts';
 
 export interface HistoryLimits {
@@ -14,15 +14,26 @@ export interface HistoryLimits {
   /** group messages that were not answered, between two that were */
   chatter: number;
   messages: number;
+  /** of the texts alone */
   tokens: number;
+  /** tokens of the texts and of what stands around each; absent: no limit */
+  room?: number;
 }
 
 const CONTEXT_TOKENS = 200_000;
 const TURNS = 50;
 const CHATTER = 50;
 
-/** Share of the window kept free for system prompt, tools and the answer. */
-const RESERVE = 0.25;
+/** Kept free for system prompt, tools and the answer where the config says nothing, in tokens, and most of a window. */
+const RESERVE = 20_000;
+const RESERVE_SHARE = 0.25;
+/** Room beside the longest answer, in tokens. */
+const BUFFER = 8000;
+/** Whatever is asked for, some of the window is left for the conversation. */
+const MOST_RESERVED = 0.9;
+
+/** What stands around a message in a prompt (who, when), in tokens. */
+const AROUND = 17;
 
 /** Size of an agent's context window in tokens. */
 export function contextWindow(config: ConfigInput, agentId: string): number {
@@ -31,9 +42,51 @@ export function contextWindow(config: ConfigInput, agentId: string): number {
   );
 }
 
-/** Roughly four characters a token: the usual rule of thumb; marked as an estimate wherever it is shown. */
+/**
+ * Part of an agent's window that history and message leave free, in tokens: for system prompt, tools and answer.
+ * `compaction.reserveTokensFloor` is the least of it, `modelMaxOutputTokens` and a buffer raise it.
+ */
+export function contextReserve(config: ConfigInput, agentId: string): number {
+  const window = contextWindow(config, agentId);
+  const { reserveTokensFloor, modelMaxOutputTokens } = agentCompaction(config, agentId);
+  const floor = reserveTokensFloor ?? Math.min(RESERVE, window * RESERVE_SHARE);
+  const answer =
+    modelMaxOutputTokens === undefined ? 0 : modelMaxOutputTokens + Math.min(BUFFER, window * 0.1);
+  return Math.floor(Math.min(raisedReserve(answer, floor), window * MOST_RESERVED));
+}
+
+/** A reserve is raised to its floor, never lowered to it. */
+export function raisedReserve(reserve: number, floor: number): number {
+  return Math.max(reserve, floor);
+}
+
+/** Most that is sent of a conversation, its newest message included: window minus reserve, in tokens. */
+export function contextBudget(config: ConfigInput, agentId: string): number {
+  return contextWindow(config, agentId) - contextReserve(config, agentId);
+}
+
+/**
+ * Roughly four ASCII characters a token, the usual rule of thumb; two of other alphabets; one of Chinese, Japanese, Korean
+ * and of half an emoji. Marked as an estimate wherever it is shown.
+ */
 export function estimateTokens(text: string): number {
-  return Math.ceil(text.length / 4);
+  let quarters = text.length;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code > 0x7f) quarters += code < 0x2e80 ? 1 : 3;
+  }
+  return Math.ceil(quarters / 4);
+}
+
+/** Size of a message in a prompt, with what stands around it. */
+export function messageTokens(content: string): number {
+  return estimateTokens(content) + AROUND;
+}
+
+/** What an entry adds to the context an agent is given; 0 where it is not in it. */
+export function contextTokens(entry: Entry): number {
+  const message = historyMessage(entry, true);
+  return message === null ? 0 : messageTokens(message.content);
 }
 
 /** The chat that history is picked for. */
@@ -110,19 +163,22 @@ export function chatterLimit(config: ConfigInput, chat: Pick<HistoryChat, 'chann
 /**
  * Limits for one chat: turns (see `dmHistoryLimit`; else `session.dmHistoryLimit`, else 50), chatter, `maxMessages`,
  * `maxTokens` and the window minus reserve.
+ *
+ * @param incoming size of the message that is to be answered, which needs its room too, in tokens
  */
-export function historyLimits(config: ConfigInput, chat: HistoryChat): HistoryLimits {
+export function historyLimits(config: ConfigInput, chat: HistoryChat, incoming = 0): HistoryLimits {
   const { session } = config;
   // A thread does not say what it hangs from; its key does.
   const mayBeDm = chat.chatType === 'dm' || (chat.chatType === 'thread' && chat.sessionKey !== undefined);
   const ofChat = mayBeDm ? dmHistoryLimit(config, chat) : undefined;
   const turns = ofChat ?? session?.dmHistoryLimit ?? TURNS;
-  const window = contextWindow(config, chat.agentId);
+  const budget = contextBudget(config, chat.agentId) - incoming;
   return {
     turns: turns > 0 ? turns : Number.POSITIVE_INFINITY,
     chatter: chatterLimit(config, chat),
     messages: session?.maxMessages ?? Number.POSITIVE_INFINITY,
-    tokens: Math.min(session?.maxTokens ?? Number.POSITIVE_INFINITY, Math.floor(window * (1 - RESERVE))),
+    tokens: Math.min(session?.maxTokens ?? Number.POSITIVE_INFINITY, Math.max(0, budget)),
+    room: Math.max(0, budget),
   };
 }
 
@@ -130,24 +186,86 @@ export function historyLimits(config: ConfigInput, chat: HistoryChat): HistoryLi
 const LONGEST_PASS = 2000;
 
 /**
+ * Entries that are still sent verbatim, newest first: those behind the newest compaction, and those before it that it
+ * kept. Of an older compaction among them nothing counts any more. Reads no further than that.
+ *
+ * @param found called with the newest compaction, when it is met
+ */
+export function* sinceCompaction(
+  newestFirst: Iterable<Entry>,
+  found: (compact: CompactEntry) => void = () => undefined,
+): Generator<Entry> {
+  let compact: CompactEntry | null = null;
+  for (const entry of newestFirst) {
+    if (compact === null && isCompactEntry(entry)) {
+      compact = entry;
+      found(entry);
+      if (compact.keptFrom === undefined) return;
+      continue;
+    }
+    yield entry;
+    if (compact !== null && isFirstKept(entry, compact)) return;
+  }
+}
+
+/** A message id may come again; not at the same time. */
+function isFirstKept(entry: Entry, { keptFrom, keptFromAt }: CompactEntry): boolean {
+  const { timestamp } = entry as { timestamp?: unknown };
+  return nameOf(entry) === keptFrom && (keptFromAt === undefined || timestamp === keptFromAt);
+}
+
+/** What `keptFrom` names an entry by; undefined where it has no name. */
+export function nameOf(entry: Entry): string | undefined {
+  const { id, runId } = entry as { id?: unknown; runId?: unknown };
+  if (typeof id === 'string') return id;
+  return typeof runId === 'string' ? runId : undefined;
+}
+
+/** What a compaction left of the conversation before it, as the oldest message; null where it left nothing. */
+export function summaryMessage({ summary, timestamp }: CompactEntry): HistoryMessage | null {
+  if (summary === undefined || summary.trim() === '') return null;
+  const until = new Date(timestamp).toISOString();
+  return {
+    role: 'user',
+    content: `[Summary of this conversation before the messages that follow, made ${until}:]\n${summary}`,
+    timestamp,
+    isSummary: true,
+  };
+}
+
+/**
  * Picks history from entries given newest first, and stops asking for more as soon as a limit is reached, so the cost
  * follows what is sent, not what is stored. Of the chatter between two answered messages only the newest
- * `limits.chatter` is taken.
+ * `limits.chatter` is taken. What was compacted comes along as its summary, whichever limit is reached before it.
  *
+ * @param compact the newest compaction, where it is known: its summary has its room before anything else
  * @returns oldest first
  */
 export function selectHistory(
   newestFirst: Iterable<Entry>,
   limits: HistoryLimits,
   group: boolean,
+  compact: CompactEntry | null = null,
 ): HistoryMessage[] {
   const chosen: HistoryMessage[] = [];
   let turns = 0;
+  let summary = compact && summaryMessage(compact);
   let tokens = 0;
+  let room = limits.room ?? Number.POSITIVE_INFINITY;
   let chatter = 0;
   let passed = 0;
   if (limits.turns <= 0) return [];
-  for (const entry of newestFirst) {
+  const take = ({ content }: HistoryMessage) => {
+    tokens += estimateTokens(content);
+    room -= messageTokens(content);
+  };
+  const met = (found: CompactEntry) => {
+    if (compact === null) summary = summaryMessage(found);
+    if (compact === null && summary) take(summary);
+  };
+  if (summary && messageTokens(summary.content) > room) summary = null;
+  if (summary) take(summary);
+  for (const entry of sinceCompaction(newestFirst, met)) {
     const message = historyMessage(entry, group);
     if (!message) continue;
     const recorded = message.role === 'user' && (entry as { recorded?: true }).recorded === true;
@@ -156,17 +274,23 @@ export function selectHistory(
       if (++passed > LONGEST_PASS) break;
       continue;
     }
-    tokens += estimateTokens(message.content);
-    if (chosen.length >= limits.messages || tokens > limits.tokens) break;
+    take(message);
+    if (chosen.length >= limits.messages || tokens > limits.tokens || room < 0) break;
     chosen.push(message);
     // A turn is kept from its question on: nothing older than the oldest question comes along.
-    const isQuestion = message.role === 'user' && !recorded && entry.type !== 'system_event';
-    if (isQuestion && ++turns >= limits.turns) break;
+    if (isQuestion(entry) && ++turns >= limits.turns) break;
   }
-  return chosen.reverse();
+  return (summary ? [...chosen, summary] : chosen).reverse();
 }
 
-function historyMessage(entry: Entry, group: boolean): HistoryMessage | null {
+/** Does a turn begin with this entry: did somebody ask something that is to be answered? */
+export function isQuestion(entry: Entry): boolean {
+  if (!isSpoken(entry) || entry.message.role !== 'user' || entry.recorded === true) return false;
+  return (entry as { job?: { kind?: unknown } }).job?.kind !== 'heartbeat' && !('dropped' in entry);
+}
+
+/** An entry as an agent is given it; null where it is in no context. */
+export function historyMessage(entry: Entry, group: boolean): HistoryMessage | null {
   // What a session was told of stays known to it, marked as what it was.
   if (entry.type === 'system_event' && typeof entry.text === 'string') {
     return { role: 'user', content: `System: ${entry.text}`, timestamp: Number(entry.timestamp) || 0 };

@@ -148,12 +148,12 @@ function replyOf(outcome: MessageOutcome): Pick<OutboxItem, 'id' | 'messageId' |
     };
   }
   if (outcome.state !== 'ended' || !outcome.reply || outcome.end.delivery?.decision === 'deny') return null;
-  const { user, turn, reply } = outcome;
+  const { user, turn, end, reply } = outcome;
   if (turn.messageIds.at(-1) !== user.id) return null;
   return {
     id: turn.runId,
     messageId: user.id,
     origin: user.origin,
-    text: spoken(turn.notices, replyText(reply)),
+    text: spoken([...turn.notices, ...(end.notices ?? [])], replyText(reply)),
   };
 }

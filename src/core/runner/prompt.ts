@@ -54,7 +54,8 @@ function historyFor(request: TurnRequest, context: RunnerConfig['context']): His
   return (context ?? 'claw') === 'claw' ? request.history : [];
 }
 
-function renderMessage(message: HistoryMessage): string {
+/** A message as a prompt holds it; nothing in it can be taken for the end of it. */
+export function renderMessage(message: HistoryMessage): string {
   const time = new Date(message.timestamp).toISOString();
   return `<message role="${message.role}" time="${time}">\n${escapeTags(message.content)}\n</message>`;
 }

@@ -83,6 +83,8 @@ export interface Situation {
    * to end; null where nothing runs or nobody asked
    */
   stopped: boolean | 'theirs' | null;
+  /** what the compaction that `/compact` asked for came to; null where it asked for none */
+  compacted: string | null;
 }
 
 /** Parts of a situation that cost reading the transcript. */
@@ -269,7 +271,7 @@ function commandReply(command: NonNullable<ParsedText['command']>, situation: Si
     case 'stop':
       return STOPPED[`${situation.stopped}`];
     case 'compact':
-      return 'Compaction is not available in this version; /new begins a fresh session.';
+      return situation.compacted ?? 'Nothing to compact.';
   }
 }
 

@@ -6,6 +6,8 @@ import {
   type Entry,
   isAssistantEntry,
   isCommandEntry,
+  isCompactEntry,
+  isMemoryFlushEntry,
   isResetEntry,
   isSpoken,
   isTurnEndEntry,
@@ -17,7 +19,19 @@ import {
 export interface LoggedEvent {
   /** epoch ms; null where the line has no usable time */
   at: number | null;
-  what: 'begin' | 'in' | 'kept' | 'turn' | 'out' | 'end' | 'command' | 'reset' | 'tool' | 'entry';
+  what:
+    | 'begin'
+    | 'in'
+    | 'kept'
+    | 'turn'
+    | 'out'
+    | 'end'
+    | 'command'
+    | 'reset'
+    | 'compact'
+    | 'memory'
+    | 'tool'
+    | 'entry';
   text: string;
   /** something went wrong */
   failed: boolean;
@@ -82,6 +96,16 @@ function tell(entry: Entry): Told {
   }
   if (isResetEntry(entry))
     return { what: 'reset', text: `${entry.reason}; goes on as ${entry.nextSessionId}` };
+  if (isCompactEntry(entry)) {
+    const { reason, turns_removed: removed, tokensBefore, tokensAfter } = entry;
+    const size = tokensAfter === undefined ? '' : `, about ${tokensBefore} -> ${tokensAfter} tokens`;
+    return { what: 'compact', text: `${reason}: ${plural(Number(removed) || 0, 'turn')} removed${size}` };
+  }
+  if (isMemoryFlushEntry(entry)) {
+    const { result, error, file } = entry;
+    const more = error ? `: ${error.message}` : file ? ` in ${file}` : '';
+    return { what: 'memory', text: `${result}${more}`, failed: result === 'failed' };
+  }
   const { type, timestamp: _, ...rest } = entry as Record<string, unknown>;
   if (type === 'session') {
     const { id, sessionKey, previousSessionId, reset } = rest as Record<string, string> & {

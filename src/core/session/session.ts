@@ -1,14 +1,18 @@
 /** The session record: the one small file that says which transcript a session key means now. */
 
+import { contextTokens, isQuestion, messageTokens, summaryMessage } from '../context/history.ts';
 import type { ChatType, Message } from '../routing/message.ts';
 import { isInternalChannel } from '../routing/slug.ts';
 import {
   type Entry,
   isAssistantEntry,
   isCommandEntry,
+  isCompactEntry,
+  isMemoryFlushEntry,
   isResumedEntry,
   isTurnEndEntry,
   isUserEntry,
+  type MemoryFlushEntry,
   type Usage,
 } from './transcript.ts';
 
@@ -40,6 +44,24 @@ export interface TokenCounts {
   estimated?: boolean;
 }
 
+/** How full the context is: of everything since the newest compaction, whatever limits of history send of it. */
+export interface ContextCount {
+  /** estimated size with summary, what was kept, and what stands around each message */
+  tokens: number;
+  /** what the runner itself counted for its last turn, and `tokens` behind that turn */
+  reported?: { tokens: number; at: number };
+  /** turns that are sent verbatim */
+  turns: number;
+  /** compactions of this transcript */
+  compactions: number;
+  /** offset behind the line of the newest one */
+  compactedAt?: number;
+  /** the newest saving of memory, and how many compactions there had been: it happens once between two */
+  flush?: Pick<MemoryFlushEntry, 'result' | 'tokens' | 'threshold'> & { at: number; compactions: number };
+  /** `tokens` when it was last said that the context is full and was not compacted */
+  uncompacted?: number;
+}
+
 /** Why and when a session began anew, or went on in an earlier transcript. `previousSessionId` is the archived one. */
 export interface ResetInfo {
   reason: 'daily' | 'idle' | 'user' | 'missing' | 'operator' | 'resume' | 'cron';
@@ -67,6 +89,8 @@ export interface SessionRecord {
   channel: string;
   lastRoute?: Origin;
   tokens?: TokenCounts;
+  /** absent: made before claw counted, or by another tool; then it is counted when it is needed */
+  context?: ContextCount;
   /** model of the last turn */
   model?: string;
   /** user and assistant messages in this transcript */
@@ -86,6 +110,8 @@ export interface SessionRecord {
  */
 export function reduceRecord(record: SessionRecord, entry: Entry, end: number): SessionRecord {
   const next: SessionRecord = { ...record, bytes: end };
+  const context = reduceContext(record.context, entry, end);
+  if (context) next.context = context;
   if (isUserEntry(entry)) {
     next.messageCount++;
     // A heartbeat does not show a session as used.
@@ -112,6 +138,11 @@ export function reduceRecord(record: SessionRecord, entry: Entry, end: number): 
   } else if (isCommandEntry(entry)) {
     next.updatedAt = Math.max(next.updatedAt, entry.timestamp);
     delete next.untoldReset;
+  } else if (isCompactEntry(entry) || isMemoryFlushEntry(entry)) {
+    if (entry.usage) next.tokens = addCost(record.tokens, entry.usage);
+    // What a listing shows is what would be sent now.
+    if (isCompactEntry(entry) && next.tokens && Number.isFinite(entry.tokensAfter))
+      next.tokens = { ...next.tokens, contextTokens: entry.tokensAfter, estimated: true };
   } else if (isResumedEntry(entry)) {
     // A person asked for this conversation again: as good as a message, or the next one would find it stale.
     const { timestamp: at, previousSessionId } = entry;
@@ -124,6 +155,43 @@ export function reduceRecord(record: SessionRecord, entry: Entry, end: number): 
     }
   }
   return next;
+}
+
+function reduceContext(
+  before: ContextCount | undefined,
+  entry: Entry,
+  end: number,
+): ContextCount | undefined {
+  if (entry.type === 'session') return { tokens: 0, turns: 0, compactions: 0 };
+  if (before === undefined) return undefined;
+  if (isCompactEntry(entry)) {
+    const { flush, compactions } = before;
+    return {
+      tokens: Number(entry.tokensAfter) || messageTokens(summaryMessage(entry)?.content ?? ''),
+      turns: Number(entry.turnsKept) || 0,
+      compactions: compactions + 1,
+      compactedAt: end,
+      ...(flush ? { flush } : {}),
+    };
+  }
+  if (isMemoryFlushEntry(entry)) {
+    const { result, tokens, threshold, timestamp: at } = entry;
+    return { ...before, flush: { at, result, tokens, threshold, compactions: before.compactions } };
+  }
+  if (isTurnEndEntry(entry)) {
+    const { usage, uncompacted } = entry;
+    const { reported: _, ...rest } = before;
+    const tokens =
+      usage && !usage.estimated ? (usage.contextTokens ?? usage.inputTokens + usage.outputTokens) : null;
+    return {
+      ...rest,
+      ...(tokens === null ? {} : { reported: { tokens, at: before.tokens } }),
+      ...(uncompacted ? { uncompacted: uncompacted.tokens } : {}),
+    };
+  }
+  const tokens = contextTokens(entry);
+  if (tokens === 0) return before;
+  return { ...before, tokens: before.tokens + tokens, turns: before.turns + (isQuestion(entry) ? 1 : 0) };
 }
 
 /** An origin with the names an earlier message of the same group, or of the same person, gave; not every message tells them. */
@@ -148,4 +216,11 @@ function addUsage(tokens: TokenCounts | undefined, usage: Usage): TokenCounts {
     contextTokens: usage.contextTokens ?? usage.inputTokens + usage.outputTokens,
     ...(usage.estimated || tokens?.estimated ? { estimated: true } : {}),
   };
+}
+
+/** What was spent beside the conversation: in the sums, and no size of its context. */
+function addCost(tokens: TokenCounts | undefined, usage: Usage): TokenCounts {
+  const size = tokens?.contextTokens;
+  const { contextTokens: _, ...sums } = addUsage(tokens, usage);
+  return { ...sums, ...(size === undefined ? {} : { contextTokens: size }) };
 }

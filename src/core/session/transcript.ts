@@ -134,6 +134,10 @@ export interface TurnEndEntry {
   acknowledged?: true;
   /** the turn of a job or heartbeat: a reset that the person has not heard of stays untold */
   unasked?: true;
+  /** what became known only after the turn had begun, for people */
+  notices?: string[];
+  /** the context was due to be compacted before this turn, and was not: size at which that was said, in tokens */
+  uncompacted?: { tokens: number; code: string; message: string };
 }
 
 /** A message that was a command and was answered without an agent. Not in context. */
@@ -171,6 +175,50 @@ export interface ResumedEntry {
   previousSessionId?: string;
 }
 
+/**
+ * The context was compacted: of what stands before this line an agent is given the summary, and verbatim what begins with
+ * `keptFrom`. Appending it is the compaction; nothing else is written. In context: `summary`, as the oldest message.
+ */
+export interface CompactEntry {
+  type: 'compact';
+  timestamp: number;
+  /** auto: before a turn that would not have fit; overflow: the agent said that it was too much; prune: no summary wanted */
+  reason: 'auto' | 'overflow' | 'manual' | 'prune' | (string & {});
+  /** turns that are no longer sent verbatim because of it */
+  turns_removed: number;
+  /** absent: what was removed is only left out */
+  summary?: string;
+  /** id (of a reply: run id) and time of the first entry that is kept verbatim; absent: none before this line is */
+  keptFrom?: string;
+  keptFromAt?: number;
+  /** turns that are kept verbatim */
+  turnsKept: number;
+  /** estimated size of the context before and after, in tokens */
+  tokensBefore: number;
+  tokensAfter: number;
+  /** turns among the removed ones that are not even in the summary */
+  turnsUnread?: number;
+  runId?: string;
+  /** what the summary cost */
+  usage?: Usage;
+}
+
+/** The agent was asked to save what must survive a compaction. Not in context. */
+export interface MemoryFlushEntry {
+  type: 'memory_flush';
+  timestamp: number;
+  runId?: string;
+  /** `silent`: it had nothing to add to its memory, or saved it by itself; `saved`: what it said was appended to a note */
+  result: 'silent' | 'saved' | 'failed';
+  /** size of the context with the message that is to be answered, and where saving begins, in tokens */
+  tokens: number;
+  threshold: number;
+  /** file it was appended to */
+  file?: string;
+  error?: { code: string; message: string };
+  usage?: Usage;
+}
+
 export type KnownEntry =
   | HeaderEntry
   | UserEntry
@@ -179,7 +227,9 @@ export type KnownEntry =
   | TurnEndEntry
   | CommandEntry
   | ResetEntry
-  | ResumedEntry;
+  | ResumedEntry
+  | CompactEntry
+  | MemoryFlushEntry;
 
 /** Any line of a transcript; unknown types are kept. */
 export type Entry = KnownEntry | { type: string; [key: string]: unknown };
@@ -279,4 +329,19 @@ export function isHeaderEntry(entry: Entry): entry is HeaderEntry {
   const { id, sessionKey, timestamp } = entry as Partial<HeaderEntry>;
   const isHeader = entry.type === 'session' && isText(id, sessionKey) && Number.isFinite(timestamp);
   return isHeader && SAFE_SESSION_ID.test(id as string);
+}
+
+/**
+ * A compaction that can be followed: it says what is kept, or what stands for the rest. Another tool's line that only notes
+ * that there was one takes nothing away.
+ */
+export function isCompactEntry(entry: Entry): entry is CompactEntry {
+  const { type, timestamp, summary, keptFrom } = entry as Partial<CompactEntry>;
+  if (type !== 'compact' || !Number.isFinite(timestamp)) return false;
+  return (typeof summary === 'string' && summary.trim() !== '') || typeof keptFrom === 'string';
+}
+
+export function isMemoryFlushEntry(entry: Entry): entry is MemoryFlushEntry {
+  const { type, timestamp, result } = entry as Partial<MemoryFlushEntry>;
+  return type === 'memory_flush' && Number.isFinite(timestamp) && isText(result);
 }

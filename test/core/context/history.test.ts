@@ -296,12 +296,13 @@ describe('limits', () => {
   ) => historyLimits(config, { channel: 'telegram', chatType: 'dm', agentId: 'main', ...chat });
   const session = (part: NonNullable<ConfigInput['session']>): ConfigInput => ({ session: part });
 
-  test('where nothing is said: 50 turns, and three quarters of the window', () => {
+  test('where nothing is said: 50 turns, and the window but for 20,000 tokens', () => {
     expect(limits({})).toEqual({
       turns: 50,
       chatter: 50,
       messages: Number.POSITIVE_INFINITY,
-      tokens: 150_000,
+      tokens: 180_000,
+      room: 180_000,
     });
     expect(contextWindow({}, 'main')).toBe(200_000);
   });
@@ -319,8 +320,8 @@ describe('limits', () => {
     [session({ dmHistoryLimitByChannel: { telegram: 7 } }), { chatType: 'group' }, { turns: 50 }],
     [session({ maxMessages: 9 }), {}, { messages: 9 }],
     [session({ maxTokens: 1000 }), {}, { tokens: 1000 }],
-    [session({ maxTokens: 1_000_000 }), {}, { tokens: 150_000 }],
-    [{ agents: { defaults: { contextTokens: 1001 } } }, {}, { tokens: 750 }],
+    [session({ maxTokens: 1_000_000 }), {}, { tokens: 180_000, room: 180_000 }],
+    [{ agents: { defaults: { contextTokens: 1001 } } }, {}, { tokens: 751 }],
     [
       { agents: { defaults: { contextTokens: 1000 }, list: [{ id: 'Main', contextTokens: 4000 }] } },
       {},

@@ -72,7 +72,11 @@ describe('one more line in a record', () => {
     ['an answer of a model', assistant({ model: 'a/b' }), { ...heard, model: 'a/b' }],
     ['a command', command(), { bytes: 1234, updatedAt: LATER }],
     ['an end without a count', turnEnd(), { bytes: 1234 }],
-    ['a header', { type: 'session', id: 'x', timestamp: LATER }, { bytes: 1234 }],
+    [
+      'a header',
+      { type: 'session', id: 'x', timestamp: LATER },
+      { bytes: 1234, context: { tokens: 0, turns: 0, compactions: 0 } },
+    ],
     ['a start', { type: 'turn', runId: 'r1', messageIds: ['m1'], timestamp: LATER }, { bytes: 1234 }],
     ['a reset', { type: 'reset', timestamp: LATER, reason: 'user', nextSessionId: 'x' }, { bytes: 1234 }],
     ['a type of a later claw', { type: 'compact', timestamp: LATER, reason: 'full' }, { bytes: 1234 }],

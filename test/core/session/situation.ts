@@ -33,6 +33,7 @@ export function situation(facts: Partial<Situation> = {}): Situation {
     context: null,
     turns: null,
     stopped: null,
+    compacted: null,
     ...facts,
   };
 }

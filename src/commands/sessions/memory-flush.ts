@@ -1,0 +1,36 @@
+/** How the saving of memory stands in a session (openclaw#41356: it never came, and nothing said why). */
+import { compactionSettings, judgeFlush, judgeRoom } from '../../core/context/compaction.ts';
+import type { SessionRecord } from '../../core/session/session.ts';
+import type { MemoryFlushEntry } from '../../core/session/transcript.ts';
+import { countContext } from '../../runner/assemble.ts';
+import type { Desk } from '../../runner/desk.ts';
+import { isoTime } from '../format.ts';
+
+/** How saving memory stands, for people and scripts. */
+export interface FlushReport {
+  /** ISO; null: never in this session id */
+  lastAt: string | null;
+  result: MemoryFlushEntry['result'] | null;
+  /** size of the context now */
+  tokens: number;
+  /** null: it is off */
+  threshold: number | null;
+  due: boolean;
+  /** why it is not due; null when it is */
+  reason: string | null;
+}
+
+/** See `FlushReport`. Reads only, and the transcript only where the record has no count. */
+export function reportFlush(desk: Desk, record: SessionRecord, sendsHistory: boolean): FlushReport {
+  const settings = compactionSettings(desk.config, record.agentId);
+  const count = countContext(desk, record, settings.window * 2);
+  const { tokens } = judgeRoom(count, settings);
+  const verdict = judgeFlush(count, tokens, settings.flush?.threshold ?? null);
+  const last = { lastAt: count.flush ? isoTime(count.flush.at) : null, result: count.flush?.result ?? null };
+  if (!sendsHistory) {
+    return { ...last, tokens, threshold: null, due: false, reason: 'runner-needs-no-history' };
+  }
+  const off = settings.mode === 'auto' ? 'off' : `compaction-${settings.mode}`;
+  const reason = verdict.reason === 'off' ? off : verdict.reason;
+  return { ...last, tokens, threshold: verdict.threshold, due: verdict.due, reason };
+}

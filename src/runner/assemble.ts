@@ -1,0 +1,73 @@
+/** The conversation of a session as its agent is given it, or as it is divided when it is compacted. Reads only. */
+import fs from 'node:fs';
+import { type HistoryChat, historyLimits, selectHistory, sinceCompaction } from '../core/context/history.ts';
+import { type ContextCount, reduceRecord, type SessionRecord } from '../core/session/session.ts';
+import { type CompactEntry, type Entry, isCompactEntry } from '../core/session/transcript.ts';
+import type { HistoryMessage } from '../core/turn-request.ts';
+import { lineNumber, parseLine, readBackward } from '../store/jsonl-file.ts';
+import { newestFirst } from '../store/transcripts.ts';
+import type { Desk } from './desk.ts';
+
+/**
+ * Earlier messages for a turn: what limits and window leave, behind the summary of what was compacted.
+ *
+ * @param options incoming: size of the message that is to be answered, in tokens; isOwn: an entry of the turn itself
+ */
+export function assembleHistory(
+  desk: Desk,
+  record: SessionRecord,
+  chat: HistoryChat,
+  options: { incoming: number; isOwn?(entry: Entry): boolean; isQuiet?: boolean },
+): HistoryMessage[] {
+  const file = desk.layout.transcript(record.agentId, record.sessionId);
+  const limits = historyLimits(desk.config, chat, options.incoming);
+  const entries = entriesOf(desk, file, options);
+  return selectHistory(entries, limits, chat.chatType !== 'dm', newestCompaction(file, record));
+}
+
+/** Entries newest first, but for those of a turn; none where the file is not there (a heartbeat may be the first to speak). */
+export function* entriesOf(
+  desk: Desk,
+  file: string,
+  { isOwn, isQuiet }: { isOwn?(entry: Entry): boolean; isQuiet?: boolean } = {},
+): Generator<Entry> {
+  if (!fs.existsSync(file)) return;
+  const onBad = (offset: number, reason: string) => {
+    if (isQuiet) return;
+    desk.warn(`${file}:${lineNumber(file, offset)}: ${reason}; the line is left in place`);
+  };
+  for (const entry of newestFirst(file, onBad)) if (!isOwn?.(entry)) yield entry;
+}
+
+/** The newest compaction of a transcript by its place, however far behind it the transcript has grown; null: not known. */
+function newestCompaction(file: string, record: SessionRecord): CompactEntry | null {
+  const at = record.context?.compactedAt;
+  if (at === undefined || !fs.existsSync(file)) return null;
+  for (const line of readBackward(file, at)) {
+    const entry = parseLine(line.bytes);
+    return typeof entry !== 'string' && isCompactEntry(entry) ? entry : null;
+  }
+  return null;
+}
+
+/**
+ * The count of a record that has none, from its transcript: of all that is still sent verbatim, or as much of it as
+ * passes `enough` tokens.
+ */
+export function countContext(desk: Desk, record: SessionRecord, enough: number): ContextCount {
+  if (record.context) return record.context;
+  const file = desk.layout.transcript(record.agentId, record.sessionId);
+  const compacts: CompactEntry[] = [];
+  const entries: Entry[] = [];
+  const blank: SessionRecord = { ...record, context: { tokens: 0, turns: 0, compactions: 0 } };
+  let counted = blank;
+  for (const entry of sinceCompaction(entriesOf(desk, file, { isQuiet: true }), met => compacts.push(met))) {
+    if (isCompactEntry(entry)) continue;
+    counted = reduceRecord(counted, entry, 0);
+    entries.push(entry);
+    if (counted.context!.tokens > enough) break;
+  }
+  const { tokens, turns } = counted.context!;
+  const summary = compacts[0] ? reduceRecord(blank, compacts[0], 0).context!.tokens : 0;
+  return { tokens: tokens + summary, turns, compactions: compacts.length };
+}

@@ -1,0 +1,333 @@
+/** Compaction and the saving of memory, end to end: real agents with a real limit. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { Home } from './claw.ts';
+import { program, until } from './support.ts';
+
+const homes: Home[] = [];
+afterEach(() => {
+  for (const home of homes.splice(0)) home.cleanUp();
+});
+
+interface Start {
+  kind: 'turn' | 'summary' | 'flush';
+  tokens: number;
+  prompt: string;
+}
+
+/** A home whose agent can read `window` tokens (of four characters), and notes each start. */
+class Talk {
+  readonly home = new Home();
+  readonly note = path.join(this.home.folder, 'starts');
+
+  constructor(
+    readonly window = 2000,
+    compaction: object = {},
+    rest: { limit?: number; runner?: object } = {},
+  ) {
+    homes.push(this.home);
+    const { limit = window, runner = {} } = rest;
+    this.home.config({
+      agents: { defaults: { runner: 'agent', contextTokens: window, compaction } },
+      runners: {
+        agent: { command: program('reader.mjs'), args: [this.note, String(limit)], ...runner },
+      },
+      session: { reset: { mode: 'off' } },
+    });
+  }
+
+  mode(words: string): void {
+    fs.writeFileSync(`${this.note}.mode`, words);
+  }
+
+  /** One message of about `tokens` tokens. */
+  say(at: number, tokens = 100): any {
+    const text = `fact-${at} ${'word '.repeat(Math.ceil((tokens * 4) / 5))}`.trim();
+    return this.home.run(['ingest', '--json', text]).json();
+  }
+
+  starts(kind?: Start['kind']): Start[] {
+    if (!fs.existsSync(this.note)) return [];
+    const all = fs
+      .readFileSync(this.note, 'utf8')
+      .split('\n')
+      .filter(Boolean)
+      .map(line => JSON.parse(line) as Start);
+    return kind ? all.filter(start => start.kind === kind) : all;
+  }
+
+  forget(): void {
+    fs.rmSync(this.note, { force: true });
+  }
+
+  entries(type?: string): any[] {
+    const all = [...this.home.transcripts().values()].flat();
+    return type ? all.filter(entry => entry.type === type) : all;
+  }
+
+  show(): any {
+    return this.home.run(['sessions', 'show', 'main', '--json']).json();
+  }
+
+  /** Bytes of transcripts and records. */
+  bytes(): string {
+    const folder = this.home.path('agents', 'main', 'sessions');
+    const files = (fs.readdirSync(folder, { recursive: true }) as string[]).sort();
+    return files
+      .map(name => path.join(folder, name))
+      .filter(file => fs.statSync(file).isFile())
+      .map(file => `${file}\n${fs.readFileSync(file, 'utf8')}`)
+      .join('\n');
+  }
+}
+
+describe('before a turn that would not fit', () => {
+  test('memory is saved, the older turns are summarised, and the turn is answered: one start of each (#66058)', () => {
+    const talk = new Talk(2000, { keepRecentTurns: 3 });
+    talk.mode('keep');
+    for (let at = 1; at <= 9; at++) talk.say(at, 120);
+    expect(talk.entries('compact')).toEqual([]);
+    expect(talk.starts().map(start => start.kind)).toEqual(Array(9).fill('turn'));
+    talk.forget();
+    // The message itself is counted: with what stands there alone nothing would be due (#5457).
+    const result = talk.say(10, 500);
+    expect(result).toMatchObject({ status: 'replied', reply: { text: 'Noted fact-10.' }, notices: [] });
+    expect(talk.starts().map(start => start.kind)).toEqual(['flush', 'summary', 'turn']);
+    const [compact] = talk.entries('compact');
+    expect(compact).toMatchObject({ reason: 'auto', turns_removed: 6, turnsKept: 3 });
+    expect(compact.summary).toContain('fact-6');
+    expect(compact.tokensAfter).toBeLessThan(compact.tokensBefore);
+    // The last turns go along word for word, question and answer (#15171).
+    const { prompt } = talk.starts('turn')[0]!;
+    for (const kept of [7, 8, 9]) {
+      expect(prompt).toContain(`\nfact-${kept} word word`);
+      expect(prompt).toContain(`Noted fact-${kept}.`);
+    }
+    expect(prompt).not.toContain('fact-5 word');
+    expect(prompt.indexOf('[Summary of this conversation')).toBeLessThan(prompt.indexOf('\nfact-7 word'));
+    // Nothing was taken out of the transcript, and it is the same session.
+    expect(talk.home.users()).toHaveLength(10);
+    expect(talk.home.transcripts().size).toBe(1);
+  });
+
+  test('memory is saved once between two compactions, also when there was none before (#47143)', () => {
+    const talk = new Talk(2000, { keepRecentTurns: 2, memoryFlush: { softThresholdTokens: 700 } });
+    for (let at = 1; at <= 24; at++) expect(talk.say(at, 110).status).toBe('replied');
+    const order = talk.entries().filter(entry => ['memory_flush', 'compact'].includes(entry.type));
+    const types = order.map(entry => entry.type);
+    expect(types.length).toBeGreaterThanOrEqual(4);
+    expect(types.filter((type, at) => type === types[at - 1])).toEqual([]);
+    expect(types[0]).toBe('memory_flush');
+    expect(Math.max(...talk.starts().map(start => start.tokens))).toBeLessThanOrEqual(2000);
+  });
+
+  test('what the agent says while memory is saved is a note, never a reply; a failure is in no chat (#85220)', () => {
+    const talk = new Talk(2000, { keepRecentTurns: 2, memoryFlush: { softThresholdTokens: 900 } });
+    talk.mode('flush-says');
+    for (let at = 1; at <= 5; at++) talk.say(at, 140);
+    expect(talk.entries('memory_flush')).toMatchObject([{ result: 'saved' }]);
+    const folder = talk.home.path('agents', 'main', 'workspace', 'memory');
+    const [day] = fs.readdirSync(folder);
+    expect(day).toMatch(/^\d{4}-\d\d-\d\d\.md$/);
+    expect(fs.readFileSync(path.join(folder, day!), 'utf8')).toContain('The person likes tea.');
+    expect(talk.home.replies().map(entry => entry.message.content)).toEqual(
+      [1, 2, 3, 4, 5].map(at => `Noted fact-${at}.`),
+    );
+
+    const other = new Talk(2000, { memoryFlush: { softThresholdTokens: 900 } });
+    other.mode('flush-fails');
+    const results = [1, 2, 3, 4, 5, 6].map(at => other.say(at, 140));
+    expect(results.every(result => result.status === 'replied' && result.notices.length === 0)).toBe(true);
+    expect(other.entries('memory_flush')).toMatchObject([{ result: 'failed' }]);
+    expect(other.show().memoryFlush).toMatchObject({ result: 'failed', due: false, reason: 'saved-before' });
+  });
+
+  test('sessions show says how saving stands, and why it is not due (#41356)', () => {
+    const talk = new Talk(2000);
+    talk.say(1, 10);
+    expect(talk.show().memoryFlush).toEqual({
+      lastAt: null,
+      result: null,
+      tokens: expect.any(Number),
+      threshold: 1200,
+      due: false,
+      reason: 'below-threshold',
+    });
+    const off = new Talk(2000, { memoryFlush: { enabled: false } });
+    off.say(1, 10);
+    expect(off.show().memoryFlush).toMatchObject({ threshold: null, reason: 'off' });
+  });
+
+  test('mode manual summarises nothing unasked and says so, not at every message', () => {
+    const talk = new Talk(2000, { mode: 'manual', keepRecentTurns: 2 });
+    const results = Array.from({ length: 11 }, (_, at) => talk.say(at + 1, 150));
+    expect(talk.starts().every(start => start.kind === 'turn' && start.tokens <= 2000)).toBe(true);
+    const told = results.flatMap(result => result.notices);
+    expect(told[0]).toContain('/compact');
+    expect(told.length).toBeLessThan(4);
+    const reply = talk.home.run(['ingest', '--json', '/compact']).json().reply.text;
+    expect(reply).toMatch(/^Compacted: 9 turns, 1\.\dk -> \d+ tokens \(estimated\)\.$/);
+  });
+
+  test('mode prune leaves the oldest out, asks nobody, and keeps a summary that was there', () => {
+    const talk = new Talk(2000, { mode: 'prune' });
+    for (let at = 1; at <= 12; at++) talk.say(at, 150);
+    expect(talk.starts().every(start => start.kind === 'turn' && start.tokens <= 2000)).toBe(true);
+    const [compact] = talk.entries('compact');
+    expect(compact).toMatchObject({ reason: 'prune', turns_removed: expect.any(Number) });
+    expect(compact.summary).toBeUndefined();
+    expect(talk.home.users()).toHaveLength(12);
+  });
+});
+
+describe('a summary that will not do', () => {
+  test.each(['empty', 'skeleton', 'unavailable', 'longer', 'crash'])(
+    '%s: /compact says so and nothing changes, not a byte (#122617, #120663, #5224)',
+    mode => {
+      const talk = new Talk(2000, { keepRecentTurns: 2 });
+      for (let at = 1; at <= 4; at++) talk.say(at, 100);
+      talk.mode(mode);
+      const before = talk.bytes();
+      const run = talk.home.run(['sessions', 'compact', 'main', '--json']);
+      expect(run.status).toBe(69);
+      expect(JSON.parse(run.stderr.split('\n').filter(Boolean).at(-1)!).error.code).toBe('compaction-failed');
+      expect(talk.bytes()).toBe(before);
+      expect(talk.starts('summary')).toHaveLength(2);
+      const said = talk.home.run(['ingest', '--json', '/compact']).json();
+      expect(said.reply.text).toMatch(/^Could not compact: .* Nothing was changed\.$/s);
+      expect(talk.entries('compact')).toEqual([]);
+    },
+  );
+
+  test('the second attempt has only the newest part, and its answer counts', () => {
+    const talk = new Talk(2000, { keepRecentTurns: 2 });
+    for (let at = 1; at <= 8; at++) talk.say(at, 80);
+    talk.mode('once-empty keep');
+    const report = talk.home.run(['sessions', 'compact', 'main', '--json']).json();
+    expect(report).toMatchObject({ changed: true, turnsRemoved: 6, turnsKept: 2 });
+    const [first, second] = talk.starts('summary');
+    expect(first!.prompt).toContain('fact-1 word');
+    expect(second!.prompt).not.toContain('fact-1 word');
+    expect(second!.prompt).toContain('fact-6 word');
+    expect(talk.entries('compact')[0].turnsUnread).toBeGreaterThan(0);
+  });
+
+  test('before a turn: the turn is answered with what fits, the person is told, and not asked for it at each message', () => {
+    const talk = new Talk(2000, { keepRecentTurns: 2, memoryFlush: { enabled: false } });
+    talk.mode('empty');
+    const results = Array.from({ length: 14 }, (_, at) => talk.say(at + 1, 120));
+    expect(results.map(result => result.status)).toEqual(Array(14).fill('replied'));
+    expect(talk.entries('compact')).toEqual([]);
+    const told = results.flatMap(result => result.notices);
+    expect(told[0]).toContain('/compact tries again');
+    expect(told.length).toBeLessThan(5);
+    expect(talk.starts('summary').length).toBe(told.length * 2);
+    expect(Math.max(...talk.starts('turn').map(start => start.tokens))).toBeLessThanOrEqual(2000);
+    talk.mode('');
+    expect(talk.home.run(['ingest', '/compact']).stdout).toContain('Compacted: ');
+  });
+});
+
+describe('whoever dies while a summary is made', () => {
+  test('leaves the session as it was; the next message is answered, and so is the one that waited (#14772)', async () => {
+    const talk = new Talk(2000, { keepRecentTurns: 2, memoryFlush: { enabled: false } });
+    for (let at = 1; at <= 9; at++) talk.say(at, 140);
+    talk.mode('hang');
+    const { child, done } = talk.home.start(['ingest', '--json', `fact-10 ${'word '.repeat(300)}`]);
+    await until('the summary hangs', () => fs.existsSync(`${talk.note}.hangs`));
+    child.kill('SIGKILL');
+    await done;
+    expect(talk.entries('compact')).toEqual([]);
+    // It hangs still: a turn that is begun again is not held up by it.
+    talk.mode('');
+    expect(talk.say(11).status).toBe('replied');
+    const answers = talk.home.replies().map(entry => entry.message.content);
+    expect(answers).toContain('Noted fact-10.');
+    expect(answers).toContain('Noted fact-11.');
+    expect(talk.home.users().filter(user => user.message.content.startsWith('fact-10'))).toHaveLength(1);
+  });
+});
+
+describe('an agent that says it was given too much', () => {
+  test('is asked again behind a summary; each start is recorded', () => {
+    // The configuration believes in a window that the agent does not have.
+    const talk = new Talk(100_000, { keepRecentTurns: 4 }, { limit: 1500 });
+    for (let at = 1; at <= 16; at++) expect(talk.say(at, 120).status, `turn ${at}`).toBe('replied');
+    const compacts = talk.entries('compact');
+    expect(compacts.length).toBeGreaterThan(0);
+    expect(compacts[0].reason).toBe('overflow');
+    expect(talk.entries('turn').filter(turn => turn.attempt === 2)).toHaveLength(compacts.length);
+    expect(talk.entries('turn_end').every(end => end.status === 'replied')).toBe(true);
+  });
+
+  test('fails with the way out where nothing can be left out, after one start', () => {
+    const talk = new Talk(100_000, {}, { limit: 200 });
+    const result = talk.say(1, 400);
+    expect(result).toMatchObject({ status: 'failed', error: { code: 'exit' } });
+    expect(result.error.hint).toContain('/compact');
+    expect(talk.starts()).toHaveLength(1);
+  });
+});
+
+describe('by hand', () => {
+  test('/compact takes instructions, and is answered with what it came to', () => {
+    const talk = new Talk(100_000, { keepRecentTurns: 2 });
+    for (let at = 1; at <= 5; at++) talk.say(at, 60);
+    talk.mode('keep');
+    const result = talk.home.run(['ingest', '--json', '/compact Focus on decisions']).json();
+    expect(result).toMatchObject({ status: 'command', isNewSession: false, reset: null });
+    expect(result.reply.text).toMatch(/^Compacted: 3 turns, \d+ -> \d+ tokens \(estimated\)\.$/);
+    expect(talk.starts('summary')[0]!.prompt).toContain('in particular: Focus on decisions');
+    expect(talk.starts('flush')).toEqual([]);
+    const { sessionId, compactions, startedAt } = talk.show();
+    expect(compactions).toBe(1);
+    // A compaction resets nothing, and a second one finds too little.
+    expect(talk.home.run(['ingest', '--json', '/compact']).json().reply.text).toBe(
+      'Nothing to compact: the newest 2 turns are kept as they are.',
+    );
+    talk.say(6, 10);
+    expect(talk.show()).toMatchObject({ sessionId, startedAt, compactions: 1 });
+    expect(talk.home.run(['ingest', '/status']).stdout).toContain('compactions: 1');
+    expect(talk.home.run(['ingest', '/context list']).stdout).toMatch(/summary: \d+/);
+    expect(talk.home.run(['logs', '--session', 'main']).stdout).toContain('manual: 3 turns removed');
+  });
+
+  test('/compact waits for the running turn and is answered behind it', async () => {
+    const talk = new Talk(100_000, { keepRecentTurns: 1 });
+    for (let at = 1; at <= 3; at++) talk.say(at, 60);
+    talk.mode('hang');
+    const first = talk.home.start(['ingest', '--json', '/compact']);
+    await until('the first is under way', () => fs.existsSync(`${talk.note}.hangs`));
+    talk.mode('');
+    const second = talk.home.start(['ingest', '--json', '--id', 'm2', '/compact now']);
+    const pending = () => fs.readdirSync(talk.home.path('pending'), { recursive: true }).length;
+    await until('the second stands in line', () => pending() > 0);
+    first.child.kill('SIGKILL');
+    await first.done;
+    expect((await second.done).json().reply.text).toMatch(/^Compacted: 2 turns/);
+  });
+
+  test('sessions.compact by its RPC name is the command', () => {
+    const talk = new Talk(100_000, { keepRecentTurns: 1 });
+    for (let at = 1; at <= 3; at++) talk.say(at, 60);
+    const params = JSON.stringify({ sessionKey: 'main', instructions: 'names' });
+    expect(talk.home.run(['call', 'sessions.compact', '--params', params]).json()).toMatchObject({
+      sessionKey: 'agent:main:main',
+      changed: true,
+      turnsRemoved: 2,
+      turnsKept: 1,
+      summary: expect.stringContaining('fact-2'),
+    });
+  });
+
+  test('a runner that is not sent the conversation has nothing to compact', () => {
+    const talk = new Talk(2000, {}, { runner: { context: 'none' } });
+    talk.say(1);
+    expect(talk.home.run(['sessions', 'compact', 'main', '--json']).json()).toMatchObject({
+      changed: false,
+      reason: 'runner agent is not sent the conversation',
+    });
+    expect(talk.show().memoryFlush.reason).toBe('runner-needs-no-history');
+  });
+});
