@@ -178,8 +178,8 @@ async function summarise(
   ask: Ask,
 ): Promise<Summary> {
   const tokens = plan.removed.map(piece => piece.tokens);
-  const { size } = chunkSize(settings, tokens, budget);
   const replaces = replacedTokens(plan);
+  const { size } = chunkSize(settings, [...tokens, replaces - plan.removedTokens], budget);
   const most = Math.max(
     40,
     Math.floor(Math.min(settings.summaryMaxTokens, budget / 4, Math.max(replaces / 2, 40))),

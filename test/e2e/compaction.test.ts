@@ -86,28 +86,27 @@ describe('before a turn that would not fit', () => {
   test('memory is saved, the older turns are summarised, and the turn is answered: one start of each (#66058)', () => {
     const talk = new Talk(2000, { keepRecentTurns: 3 });
     talk.mode('keep');
-    for (let at = 1; at <= 9; at++) talk.say(at, 120);
-    expect(talk.entries('compact')).toEqual([]);
-    expect(talk.starts().map(start => start.kind)).toEqual(Array(9).fill('turn'));
+    for (let at = 1; at <= 7; at++) talk.say(at, 120);
+    expect(talk.starts().map(start => start.kind)).toEqual(Array(7).fill('turn'));
     talk.forget();
     // The message itself is counted: with what stands there alone nothing would be due (#5457).
-    const result = talk.say(10, 500);
-    expect(result).toMatchObject({ status: 'replied', reply: { text: 'Noted fact-10.' }, notices: [] });
+    const result = talk.say(8, 500);
+    expect(result).toMatchObject({ status: 'replied', reply: { text: 'Noted fact-8.' }, notices: [] });
     expect(talk.starts().map(start => start.kind)).toEqual(['flush', 'summary', 'turn']);
     const [compact] = talk.entries('compact');
-    expect(compact).toMatchObject({ reason: 'auto', turns_removed: 6, turnsKept: 3 });
-    expect(compact.summary).toContain('fact-6');
+    expect(compact).toMatchObject({ reason: 'auto', turns_removed: 4, turnsKept: 3 });
+    expect(compact.summary).toContain('fact-4');
     expect(compact.tokensAfter).toBeLessThan(compact.tokensBefore);
     // The last turns go along word for word, question and answer (#15171).
     const { prompt } = talk.starts('turn')[0]!;
-    for (const kept of [7, 8, 9]) {
+    for (const kept of [5, 6, 7]) {
       expect(prompt).toContain(`\nfact-${kept} word word`);
       expect(prompt).toContain(`Noted fact-${kept}.`);
     }
-    expect(prompt).not.toContain('fact-5 word');
-    expect(prompt.indexOf('[Summary of this conversation')).toBeLessThan(prompt.indexOf('\nfact-7 word'));
+    expect(prompt).not.toContain('fact-4 word');
+    expect(prompt.indexOf('[Summary of this conversation')).toBeLessThan(prompt.indexOf('\nfact-5 word'));
     // Nothing was taken out of the transcript, and it is the same session.
-    expect(talk.home.users()).toHaveLength(10);
+    expect(talk.home.users()).toHaveLength(8);
     expect(talk.home.transcripts().size).toBe(1);
   });
 
@@ -167,7 +166,7 @@ describe('before a turn that would not fit', () => {
     expect(told[0]).toContain('/compact');
     expect(told.length).toBeLessThan(4);
     const reply = talk.home.run(['ingest', '--json', '/compact']).json().reply.text;
-    expect(reply).toMatch(/^Compacted: 9 turns, 1\.\dk -> \d+ tokens \(estimated\)\.$/);
+    expect(reply).toMatch(/^Compacted: 9 turns, 2\.\dk -> \d+ tokens \(estimated\)\.$/);
   });
 
   test('mode prune leaves the oldest out, asks nobody, and keeps a summary that was there', () => {
@@ -203,7 +202,7 @@ describe('a summary that will not do', () => {
   test('the second attempt has only the newest part, and its answer counts', () => {
     const talk = new Talk(2000, { keepRecentTurns: 2 });
     for (let at = 1; at <= 8; at++) talk.say(at, 80);
-    talk.mode('once-empty keep');
+    talk.mode('once-blank keep');
     const report = talk.home.run(['sessions', 'compact', 'main', '--json']).json();
     expect(report).toMatchObject({ changed: true, turnsRemoved: 6, turnsKept: 2 });
     const [first, second] = talk.starts('summary');
@@ -232,7 +231,7 @@ describe('a summary that will not do', () => {
 describe('whoever dies while a summary is made', () => {
   test('leaves the session as it was; the next message is answered, and so is the one that waited (#14772)', async () => {
     const talk = new Talk(2000, { keepRecentTurns: 2, memoryFlush: { enabled: false } });
-    for (let at = 1; at <= 9; at++) talk.say(at, 140);
+    for (let at = 1; at <= 8; at++) talk.say(at, 140);
     talk.mode('hang');
     const { child, done } = talk.home.start(['ingest', '--json', `fact-10 ${'word '.repeat(300)}`]);
     await until('the summary hangs', () => fs.existsSync(`${talk.note}.hangs`));

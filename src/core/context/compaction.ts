@@ -31,10 +31,12 @@ const MARGIN = 1.2;
 const MOST_CHUNKS = 12;
 /** What is kept verbatim takes at most this share of the room, or the next compaction would be due a few turns later. */
 const KEPT_SHARE = 0.5;
-/** The newest turn alone may take more. */
+/** The newest turn alone may take more, and so may all that is kept together with the turn under way. */
 const NEWEST_SHARE = 0.75;
-/** By how much of the room the context grows before a compaction that failed is tried again, or is worth a summary. */
-const STEP = 0.1;
+/** Least share of the room that is worth a summary nobody asked for. */
+const WORTH = 0.1;
+/** By how much of the room the context grows before a compaction that failed is tried again. */
+const STEP = 0.25;
 
 export interface CompactionSettings {
   mode: 'auto' | 'manual' | 'prune';
@@ -200,6 +202,7 @@ export function planCompaction(
     previous: null,
   };
   let keeps = true;
+  let ownTokens = 0;
   // Newest first, until it is known which side they belong to.
   let turn: Piece[] = [];
   let turnTokens = 0;
@@ -217,6 +220,7 @@ export function planCompaction(
     const name = nameOf(entry);
     if (isOwn(entry)) {
       plan.keptTokens += piece.tokens;
+      ownTokens += piece.tokens;
       if (name !== undefined) plan.keptFrom = { id: name, at: message.timestamp };
       continue;
     }
@@ -232,8 +236,10 @@ export function planCompaction(
     turn.push(piece);
     turnTokens += piece.tokens;
     if (!isQuestion(entry) || name === undefined) continue;
-    const most = budget * (plan.keptTurns === 0 ? NEWEST_SHARE : KEPT_SHARE);
-    if (plan.keptTurns < turns && plan.keptTokens + turnTokens <= most) {
+    const before = plan.keptTokens - ownTokens + turnTokens;
+    const fits =
+      before + ownTokens <= budget * NEWEST_SHARE && (plan.keptTurns === 0 || before <= budget * KEPT_SHARE);
+    if (plan.keptTurns < turns && fits) {
       plan.keptTurns++;
       plan.keptTokens += turnTokens;
       plan.keptFrom = { id: name, at: message.timestamp };
@@ -258,7 +264,7 @@ export function replacedTokens({ removedTokens, previous }: CompactionPlan): num
 
 /** Whether it takes away enough to be worth a summary that nobody asked for. */
 export function isWorthwhile(plan: CompactionPlan, budget: number): boolean {
-  return plan.removedTokens >= budget * STEP;
+  return plan.removedTokens >= budget * WORTH;
 }
 
 /** Share of the window for a piece: smaller where messages are large, so that one more than expected still fits. */
@@ -275,20 +281,29 @@ export function isOversized(tokens: number, window: number): boolean {
   return tokens * MARGIN > window * 0.5;
 }
 
-/** Size of the pieces that a summary is made from, and how much of them is read at most. */
+/** Tokens of what is asked beside a piece. */
+const QUESTION = 400;
+
+/**
+ * Size of the pieces that a summary is made from: all at once where that has its room, as what was sent until now has. Else
+ * a share of the window, so that summary, question and what an estimate is short by fit beside it.
+ *
+ * @param tokens of what is to be summarised, the summary so far included
+ * @returns size of a piece; read: how much is summarised at most
+ */
 export function chunkSize(
   settings: CompactionSettings,
   tokens: readonly number[],
   budget: number,
 ): { size: number; read: number } {
   const { adaptiveChunking, chunkSizeTarget, summaryMaxTokens } = settings;
+  const whole = Math.max(100, budget - QUESTION);
+  const most = Math.max(100, Math.floor((whole - Math.min(summaryMaxTokens, budget / 4)) / MARGIN));
   const window = Math.min(settings.window, budget * 1.5);
-  const wanted =
-    chunkSizeTarget ?? Math.floor(window * (adaptiveChunking ? chunkShare(tokens, window) : CHUNK_SHARE));
-  // Beside a piece stand what is asked and the summary so far.
-  const most = Math.max(100, budget - Math.min(summaryMaxTokens, budget / 4) - 400);
-  const size = Math.max(100, Math.min(wanted, Math.floor(most / MARGIN)));
-  return { size, read: size * MOST_CHUNKS };
+  const share = adaptiveChunking ? chunkShare(tokens, window) : CHUNK_SHARE;
+  const piece = Math.min(chunkSizeTarget ?? (adaptiveChunking ? Math.floor(window * share) : most), most);
+  const fits = chunkSizeTarget === undefined && tokens.length > 0 && sum(tokens) <= whole;
+  return { size: fits ? whole : piece, read: piece * MOST_CHUNKS };
 }
 
 /** Indexes in pieces of at most `size`; one that is larger stands alone. */
