@@ -21,7 +21,19 @@ const MIB = 1024 * 1024;
 export const DEFAULTS = {
   /** keys that stand at one place */
   config: {
-    agents: { defaults: { runner: 'recall', contextTokens: 200_000 } },
+    agents: {
+      defaults: {
+        runner: 'recall',
+        contextTokens: 200_000,
+        compaction: {
+          mode: 'auto',
+          keepRecentTurns: 10,
+          summaryMaxTokens: 4000,
+          adaptiveChunking: true,
+          memoryFlush: { enabled: true },
+        },
+      },
+    },
     session: {
       scope: 'per-sender',
       dmScope: 'main',

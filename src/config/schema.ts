@@ -282,7 +282,11 @@ const compactionSchema = z.strictObject({
   keepRecentTurns: count.optional().describe('newest turns kept as they are; default 10'),
   summaryMaxTokens: count.optional().describe('largest summary; default 4000'),
   adaptiveChunking: z.boolean().optional().describe('split what is summarised by size; default true'),
-  reserveTokensFloor: countOrNone.optional().describe('least room kept free for the answer, in tokens'),
+  reserveTokensFloor: countOrNone
+    .optional()
+    .describe(
+      'least room kept free for system prompt, tools and answer, in tokens; default 20000, and at most a quarter of the window',
+    ),
   chunkSizeTarget: count.optional().describe('size of a piece to be summarised, in tokens'),
   modelMaxOutputTokens: count.optional().describe('longest answer of the model, in tokens'),
   memoryFlush: z
@@ -290,7 +294,9 @@ const compactionSchema = z.strictObject({
       enabled: z.boolean().optional().describe('save memory before compacting; default true'),
       softThresholdTokens: countOrNone
         .optional()
-        .describe('how long before the limit memory is saved, in tokens'),
+        .describe(
+          'how long before the limit memory is saved, in tokens; default 4000, and at most a fifth of the room',
+        ),
       prompt: text.optional().describe('what the agent is asked'),
       systemPrompt: text.optional().describe('system prompt of that turn'),
     })

@@ -741,7 +741,7 @@ describe('sessions show', () => {
       archivedSessionIds: [first.sessionId],
       retries: 0,
       compactions: 0,
-      memoryFlush: null,
+      memoryFlush: { due: false, reason: 'runner-needs-no-history' },
       malformedLines: 0,
       lastRoute: { channel: 'telegram', from: '1' },
       notices: [],

@@ -22,7 +22,6 @@ import {
 const KEEP_TURNS = 10;
 const SUMMARY_TOKENS = 4000;
 const FLUSH_BEFORE = 4000;
-const FLOOR = 20_000;
 /** Of the window that a piece takes, usually and at least, and what estimates may be short by. */
 const CHUNK_SHARE = 0.4;
 const LEAST_CHUNK_SHARE = 0.15;
@@ -81,20 +80,6 @@ export function compactionSettings(config: ConfigInput, agentId: string): Compac
 function memoryEnabled(config: ConfigInput, agentId: string): boolean {
   const own = agentEntry(config, agentId)?.memory?.enabled;
   return own ?? config.agents?.defaults?.memory?.enabled ?? config.memory?.enabled ?? true;
-}
-
-/** Numbers of the `memoryFlush` block with their defaults where they are no sizes; null where it is off. */
-export function flushNumbers(block: {
-  reserveTokensFloor?: number;
-  memoryFlush?: { enabled?: boolean; softThresholdTokens?: number };
-}): { softThresholdTokens: number; reserveTokensFloor: number } | null {
-  if (block.memoryFlush?.enabled === false) return null;
-  const size = (value: number | undefined, fallback: number) =>
-    value !== undefined && Number.isFinite(value) && value >= 0 ? Math.floor(value) : fallback;
-  return {
-    softThresholdTokens: size(block.memoryFlush?.softThresholdTokens, FLUSH_BEFORE),
-    reserveTokensFloor: size(block.reserveTokensFloor, FLOOR),
-  };
 }
 
 /**
@@ -274,11 +259,6 @@ export function chunkShare(tokens: readonly number[], window: number): number {
   const share = average / window;
   if (share <= 0.1) return CHUNK_SHARE;
   return Math.max(LEAST_CHUNK_SHARE, CHUNK_SHARE - Math.min(share * 2, CHUNK_SHARE - LEAST_CHUNK_SHARE));
-}
-
-/** Too large to be summarised as it is: more than half of the window, with a margin. */
-export function isOversized(tokens: number, window: number): boolean {
-  return tokens * MARGIN > window * 0.5;
 }
 
 /** Tokens of what is asked beside a piece. */
