@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { longTalk } from '../faults/long-talk.ts';
 import { Home } from './claw.ts';
 import { program, until } from './support.ts';
 
@@ -330,3 +331,9 @@ describe('by hand', () => {
     expect(talk.show().memoryFlush.reason).toBe('runner-needs-no-history');
   });
 });
+
+test(
+  'a conversation of 300 turns through a window of 32,000 tokens (2,000 in the fault battery)',
+  () => longTalk(300),
+  120_000,
+);

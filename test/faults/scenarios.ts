@@ -183,6 +183,26 @@ export const fetch: Scenario = {
   accepted: true,
 };
 
+const long = message('m1', `hello${' word'.repeat(170)}`);
+
+/** Memory is saved, the context compacted, and then the turn runs: three agents one behind the other. */
+export const compaction: Scenario = {
+  name: 'a message before which the context is compacted',
+  config: config(
+    {
+      agents: { defaults: { runner: 'agent', contextTokens: 1200, compaction: { keepRecentTurns: 1 } } },
+    },
+    { context: 'claw' },
+  ),
+  prepare: async place => {
+    for (const id of ['m0', 'm-1', 'm-2'])
+      await succeed(place, message(id, `first${' word'.repeat(80)}`).args);
+  },
+  victim: long.args,
+  message: long,
+  resets: 0,
+};
+
 /** Runs a command and kills it at the first operation that matches, found by a clean run in a copy. */
 export async function killAt(
   place: Place,
@@ -214,6 +234,7 @@ export const SCENARIOS: Scenario[] = [
   tickOfNoWaitInNewHome,
   tickOfKilledTurn,
   fetch,
+  compaction,
 ];
 
 /** The place where a scenario's victim starts; to be copied for every point. */

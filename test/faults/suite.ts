@@ -21,6 +21,7 @@ const PART: [Mode, scenarios.Scenario[], StrikeOptions?][] = [
   ['kill', [scenarios.turn, scenarios.firstMessage, scenarios.resetByUser, scenarios.bareReset]],
   ['kill', [scenarios.turn, scenarios.tickOfNoWait], { order: 'message-first' }],
   ['kill', [scenarios.tickOfKilledTurn], { every: 2 }],
+  ['kill', [scenarios.compaction], { every: 4 }],
   ['short', [scenarios.turn, scenarios.resetByUser], { part: 0.95 }],
   ['short', [scenarios.firstMessage], { order: 'message-first', part: 0.05 }],
   ['EIO', [scenarios.turn, scenarios.noWait]],
