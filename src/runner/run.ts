@@ -57,7 +57,9 @@ export async function runTurn(
   const streams =
     own !== undefined && verdict().decision === 'allow' && !desk.config.messages?.responsePrefix;
   const attend = { stopped, signal: hooks.signal };
-  const room = await roomFor(desk, seat, state, open, attend);
+  // Counted once where no count was kept, and from here on with each line.
+  const counted = record.context ? state : countedState(desk, state, turn.runner);
+  const room = await roomFor(desk, seat, counted, open, attend);
   if (direct !== null) hooks.onStart?.({ ...turn, notices: [...turn.notices, ...(room?.notices ?? [])] });
   const start = (from: State) =>
     superviseAgent(desk, seat, requestOf(desk, seat, from.record!, open), {
@@ -65,7 +67,7 @@ export async function runTurn(
       kind: users.at(-1)!.job?.kind,
       onDelta: streams ? hooks.onDelta : undefined,
     });
-  let current = room?.state ?? state;
+  let current = room?.state ?? counted;
   let run = room?.stopped ?? (await start(current));
   const smaller = room?.compacted ? null : await afterOverflow(desk, seat, current, open, run, attend);
   if (smaller !== null) {
@@ -92,6 +94,14 @@ export async function runTurn(
     users.some(user => user.queuedAs),
   );
   return { ...next, tail: [] };
+}
+
+/** A session of an earlier claw, or of another tool, whose record does not say how full its context is. */
+function countedState(desk: Desk, state: State, runner: string): State {
+  const record = state.record!;
+  if (!sendsHistory(desk.config.runners?.[runner])) return state;
+  const enough = 2 * compactionSettings(desk.config, record.agentId).window;
+  return { ...state, record: { ...record, context: countContext(desk, record, enough) } };
 }
 
 type Attendance = { stopped(): boolean; signal?: AbortSignal | undefined };

@@ -115,7 +115,7 @@ export function saysNothing(text: string): boolean {
     if (/^(?:#{1,6}\s|[*_]{2}[^*_]+[*_]{2}:?$|<\/?[a-z_-]+>$|```|[-=*_]{3,}$)/i.test(bare)) return false;
     // A field: what stands behind its name.
     const value = bare
-      .replace(/^(?:[-*+•]|\d+[.)])\s*/, '')
+      .replace(/^(?:[-+•]|\*(?!\*)|\d+[.)])\s*/, '')
       .replace(/^[*_]{2}[^*_]+[*_]{2}:?\s*/, '')
       .replace(/^[\p{L} ]{1,40}:(?:\s+|$)/u, '')
       .replace(/[*_`.()[\]]/g, '')

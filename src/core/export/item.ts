@@ -69,7 +69,7 @@ export function itemsOf(entry: Entry): Item[] {
   const saying = sayingOf(entry);
   if (saying !== null) return [said(entry, saying)];
   if (type === 'session') return [event(at, 'begin', beginning(fields))];
-  if (type === 'turn') return [];
+  if (type === 'turn' || type === 'memory_flush') return [];
   if (isTurnEndEntry(entry)) {
     if (entry.status === 'replied' || entry.status === 'silent') return [];
     const why = textIn(entry.error, 'message');
