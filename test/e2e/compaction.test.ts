@@ -229,6 +229,45 @@ describe('a summary that will not do', () => {
   });
 });
 
+describe('a summary that does not come', () => {
+  const fill = (talk: Talk) => {
+    for (let at = 1; at <= 8; at++) talk.say(at, 140);
+    talk.mode('hang');
+    return ['ingest', '--json', `fact-9 ${'word '.repeat(300)}`];
+  };
+
+  test('is waited for no longer than the agent may take; the turn is answered', () => {
+    const runner = { timeoutSeconds: 1, killGraceSeconds: 0 };
+    const talk = new Talk(2000, { keepRecentTurns: 2, memoryFlush: { enabled: false } }, { runner });
+    const result = talk.home.run(fill(talk)).json();
+    expect(result).toMatchObject({ status: 'replied', reply: { text: 'Noted fact-9.' } });
+    expect(result.notices).toHaveLength(1);
+    expect(talk.entries('compact')).toEqual([]);
+    expect(talk.entries('turn_end').at(-1).uncompacted.code).toBe('summary-timeout');
+  });
+
+  test('is ended by /stop, like the turn it was made for', async () => {
+    const talk = new Talk(2000, { keepRecentTurns: 2, memoryFlush: { enabled: false } });
+    const { done } = talk.home.start(fill(talk));
+    await until('the summary hangs', () => fs.existsSync(`${talk.note}.hangs`));
+    expect(talk.home.run(['ingest', '--json', '/stop']).json().reply.text).toBe('Stopped.');
+    expect((await done).json()).toMatchObject({ status: 'silent', reason: 'stopped' });
+    expect(talk.starts().at(-1)!.kind).toBe('summary');
+    expect(talk.entries('compact')).toEqual([]);
+  });
+
+  test('ends with claw: the turn is open, and the next tick answers it', async () => {
+    const talk = new Talk(2000, { keepRecentTurns: 2, memoryFlush: { enabled: false } });
+    const { child, done } = talk.home.start(fill(talk));
+    await until('the summary hangs', () => fs.existsSync(`${talk.note}.hangs`));
+    child.kill('SIGTERM');
+    expect((await done).json().status).toBe('queued');
+    expect(talk.home.run(['tick']).status).toBe(0);
+    expect(talk.home.replies().at(-1).message.content).toBe('Noted fact-9.');
+    expect(talk.home.users()).toHaveLength(9);
+  });
+});
+
 describe('whoever dies while a summary is made', () => {
   test('leaves the session as it was; the next message is answered, and so is the one that waited (#14772)', async () => {
     const talk = new Talk(2000, { keepRecentTurns: 2, memoryFlush: { enabled: false } });
