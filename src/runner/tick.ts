@@ -38,6 +38,8 @@ const SESSIONS = 4;
 const LOOK_AGAIN = 5000;
 /** What was tried is not tried again sooner, ms. */
 const REST = 5000;
+/** A timer ticks that often; a tick that lasts longer runs a job no more often than one tick after the other would, ms. */
+const TIMER = 60_000;
 
 export interface TickOptions {
   signal: AbortSignal;
@@ -110,6 +112,15 @@ export async function tick(
   report.problems.push(...(await putAway(desk)));
   const flying = new Map<TickAction, Promise<void>>();
   const tried = new Map<string, number>();
+  const ran = new Map<string, number>();
+  const begunAt = desk.context.now();
+  const isTried = (action: TickAction) => {
+    const since = (at: number | undefined) => desk.context.now() - (at ?? Number.NEGATIVE_INFINITY);
+    if (since(tried.get(triedKey(action))) < REST) return true;
+    // Else two jobs of every few seconds would keep each other, and this process, going for ever.
+    const isNew = action.do === 'run' && action.trigger === 'schedule' && action.dueAt > begunAt;
+    return isNew && since(ran.get(action.id)) < TIMER;
+  };
   let started = 0;
   // What waits in the outbox is looked at once, due or not, so that the report says why it waits.
   let hasLookedAtOutbox = false;
@@ -131,12 +142,12 @@ export async function tick(
             sessions: SESSIONS,
           },
           runsPerAgent: desk.config.cron?.maxConcurrentRuns ?? DEFAULTS.config.cron.maxConcurrentRuns,
-          isTried: action =>
-            desk.context.now() - (tried.get(triedKey(action)) ?? Number.NEGATIVE_INFINITY) < REST,
+          isTried,
         });
     for (const action of begun) {
       hasLookedAtOutbox ||= action.do === 'deliver';
       if (startsAgent(action)) started++;
+      if (action.do === 'run') ran.set(action.id, desk.context.now());
       const done = act(desk, action, tasks, report, signal)
         .catch(error => trouble(nameOf(action), error))
         .then(rests => {
@@ -199,7 +210,7 @@ async function act(
       else if (status === 'failed')
         report.failed.push({ sessionKey: action.key, reason: error?.message ?? status });
       // Its mark is gone, unless another event came meanwhile, and that one does not wait for the next tick.
-      return status !== 'ran';
+      return status !== 'ran' && reason !== 'no-events';
     }
     case 'reset': {
       const done = await resetDaily(desk, planDailyResets(desk), signal);

@@ -6,10 +6,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Context } from '../context.ts';
 import type { JobState, RunLine } from '../core/schedule/run-record.ts';
-import { makeFolder, prepareFile, syncFolder, writeAll } from './json-file.ts';
+import { makeFolder, prepareFile, sweepTemporaries, syncFolder, writeAll } from './json-file.ts';
 import { lineBytes, parseLine, readForward } from './jsonl-file.ts';
 import { encodeKey, type Layout } from './layout.ts';
-import { newToken, tryLock } from './lock.ts';
+import { newToken, tokenState, tryLock } from './lock.ts';
 
 /** How long an append waits for one that rewrites the file, ms. */
 const PATIENCE = 2000;
@@ -108,7 +108,9 @@ export function pruneRuns(
     const state = stateOf(lines);
     const first = { action: 'state', ts: context.now(), jobId, state } as const;
     const bytes = Buffer.concat([...imported, first, ...kept].map(lineBytes));
-    const temporary = path.join(path.dirname(file), `.tmp-${newToken(context)}`);
+    const folder = path.dirname(file);
+    sweepTemporaries(folder, token => tokenState(context, token) === 'dead');
+    const temporary = path.join(folder, `.tmp-${newToken(context)}`);
     const prepared = prepareFile(file, bytes, temporary);
     try {
       prepared.commit({ folder: true });

@@ -1,0 +1,4 @@
+/** The part of the fault battery's attacks on jobs that belongs to every run. */
+import { jobFaults } from '../faults/suite.ts';
+
+jobFaults('part');

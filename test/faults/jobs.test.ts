@@ -1,0 +1,3 @@
+import { jobFaults } from './suite.ts';
+
+jobFaults('whole');
