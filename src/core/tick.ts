@@ -128,7 +128,7 @@ export interface TickLoad {
   /** runs of jobs at a time, per agent */
   runsPerAgent: number;
   /** whether an action was tried a moment ago, and is not to be tried again now */
-  isTried(key: string): boolean;
+  isTried(action: TickAction): boolean;
 }
 
 /** Which of the planned actions begin now; the others wait for room. Asked again whenever one has ended. */
@@ -139,7 +139,7 @@ export function startable(plan: readonly TickAction[], load: TickLoad): TickActi
   let { started } = load;
   for (const action of plan) {
     const key = actionKey(action);
-    if (keys.has(key) || load.isTried(key)) continue;
+    if (keys.has(key) || load.isTried(action)) continue;
     if (startsAgent(action) && started >= load.max) continue;
     if (isSession(action) && flying.filter(isSession).length >= load.sessions) continue;
     if (isRun(action)) {

@@ -15,15 +15,19 @@ import { deliveryOf, type Job, type JobPayload } from '../core/schedule/job.ts';
 import { jobPrompt, summaryOf } from '../core/schedule/job-report.ts';
 import type { Origin } from '../core/session/session.ts';
 import { modelNamed } from '../core/session/trigger.ts';
+import { tryLock } from '../store/lock.ts';
 import { findMessageId } from '../store/message-ids.ts';
 import { alreadySentTo } from '../store/outbox.ts';
-import { putSystemEvent } from '../store/system-events.ts';
+import { dropWaiting, listWaiting } from '../store/pending.ts';
+import { listSystemEvents, putSystemEvent } from '../store/system-events.ts';
 import { messageOutcome } from '../store/transcripts.ts';
 import { type Desk, TurnInterrupted } from './desk.ts';
 import { exec } from './exec.ts';
 import { ingest } from './ingest.ts';
 import type { Start } from './perform.ts';
 import { lastRouteOf, putProactive } from './push.ts';
+import { requestStop, runningTurn } from './stop.ts';
+import { workSession } from './turn.ts';
 import { putWakingEvent } from './wake.ts';
 
 /** How long a job stands in line for a session that somebody else uses, ms. */
@@ -64,7 +68,7 @@ export async function carryOut(
     return { status: 'error', error };
   }
   let found = '';
-  if (job.precheck !== undefined && !start.isAgain) {
+  if (job.precheck !== undefined && !(start.isAgain && isBegun(desk, job, agentId, start))) {
     const checked = await precheck(desk, job, agentId, start);
     if ('status' in checked) return checked;
     found = checked.found;
@@ -77,6 +81,18 @@ export async function carryOut(
     case 'exec':
       return runCommand(desk, job, payload, agentId, start);
   }
+}
+
+/** Whether the start that died had come so far that its check was passed. */
+function isBegun(desk: Desk, job: Job, agentId: string, { runId }: Start): boolean {
+  const { payload } = job;
+  if (payload.kind === 'systemEvent') {
+    const key = mainSessionKey(agentId, desk.config.session);
+    return listSystemEvents(desk.layout, agentId, key).events.some(({ id }) => id === runId);
+  }
+  if (payload.kind === 'exec') return false;
+  const read = messageOf(desk, job, payload, agentId, runId, '');
+  return read !== 'none' && read.normalised.ok && hitOf(desk, read.normalised.message) !== null;
 }
 
 /** The event waits for a turn of the main session; the record becomes `ok` when one that was told of it ended well. */
@@ -108,13 +124,10 @@ async function askAgent(
   found: string,
 ): Promise<RunEnding> {
   const { runId } = start;
+  const read = messageOf(desk, job, payload, agentId, runId, found);
+  if (read === 'none') return NOBODY;
+  const { key, target, normalised } = read;
   const isolated = job.sessionTarget === 'isolated';
-  const key = isolated ? cronKey(agentId, job.id) : job.sessionTarget;
-  const target = targetOf(desk, payload, agentId);
-  if (target === 'none') return NOBODY;
-  const origin: Partial<Origin> = target ?? {};
-  const envelope = { ...origin, text: jobPrompt(job, payload.message, found), sessionKey: key, id: runId };
-  const normalised = normaliseMessage(envelope, desk.config);
   if (!normalised.ok)
     return { status: 'error', error: { code: 'usage', message: normalised.problems.join('; ') } };
   const { message } = normalised;
@@ -127,6 +140,7 @@ async function askAgent(
   }
   if (result.status === 'failed') {
     const error = result.error ?? { code: 'failed', message: 'the agent failed' };
+    if (error.code === 'interrupted') return { status: 'interrupted', error, ...place };
     const isLate = error.code === 'timeout' || error.code === 'idle-timeout';
     return { status: isLate ? 'timeout' : 'error', error, ...place };
   }
@@ -148,6 +162,23 @@ async function askAgent(
     ...ending,
     delivery: send(desk, runId, { agentId, key, sessionId: sessionId ?? '' }, target, text),
   };
+}
+
+/** What the agent of a job is told, where, and who hears its answer; `none` where somebody should and nobody is known. */
+function messageOf(
+  desk: Desk,
+  job: Job,
+  payload: JobPayload & { kind: 'agentTurn' },
+  agentId: string,
+  id: string,
+  found: string,
+) {
+  const target = targetOf(desk, payload, agentId);
+  if (target === 'none') return target;
+  const key = job.sessionTarget === 'isolated' ? cronKey(agentId, job.id) : job.sessionTarget;
+  const text = jobPrompt(job, payload.message, found);
+  const normalised = normaliseMessage({ ...target, text, sessionKey: key, id }, desk.config);
+  return { key, target, normalised };
 }
 
 const NOBODY: RunEnding = {
@@ -206,18 +237,42 @@ async function resultOf(
   return result ?? returned;
 }
 
+/** A turn that a start which died had begun, or put in line, is not gone on with. */
+export async function giveUp(desk: Desk, job: Job, agentId: string, runId: string): Promise<void> {
+  if (job.payload.kind !== 'agentTurn') return;
+  const { context, layout } = desk;
+  const key = job.sessionTarget === 'isolated' ? cronKey(agentId, job.id) : job.sessionTarget;
+  const isOwn = (users: readonly { id: string }[]) => users.some(({ id }) => id === runId);
+  for (const { incoming, stem } of listWaiting(layout, agentId, key).waiting)
+    if (incoming.messageId === runId) dropWaiting(layout, agentId, key, stem);
+  const lock = tryLock(context, layout.lock(agentId, key), key);
+  if (lock === null) {
+    // Somebody goes on with it already, or the session is in use for other things.
+    const running = runningTurn(desk, agentId, key);
+    if (running !== null && isOwn(running.users))
+      requestStop(desk, { agentId, key }, running.turn.runId, { kind: 'stop', messageId: runId });
+    return;
+  }
+  try {
+    const seat = { agentId, key, lock };
+    await workSession(desk, seat, null, { enough: () => true, leaves: () => true, endsOpenTurn: isOwn });
+  } finally {
+    lock.release();
+  }
+}
+
 /** A failure is a result too: the message is not tried again here, that is the job's to decide. */
 function endedBefore(desk: Desk, message: Message, agentId: string, key: string): IngestResult | null {
   const hit = hitOf(desk, message);
   const outcome =
     hit && messageOutcome(desk.layout.transcript(hit.agentId, hit.sessionId), hit.at, message.id!);
-  if (outcome?.state !== 'ended' || outcome.end.status !== 'failed') return null;
+  if (outcome?.state !== 'ended' || !['failed', 'interrupted'].includes(outcome.end.status)) return null;
   const { end } = outcome;
   return {
     ...{ status: 'failed', messageId: message.id!, agentId, sessionKey: key, sessionId: hit!.sessionId },
     ...{ isNewSession: false, reset: null, notices: [], reply: null, usage: end.usage },
     durationMs: end.durationMs,
-    ...(end.error ? { error: end.error } : {}),
+    error: end.error ?? { code: end.status, message: `the turn was ${end.status}` },
   };
 }
 

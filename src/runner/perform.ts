@@ -69,6 +69,8 @@ export interface Performer {
   carryOut(task: Task, start: Start): Promise<RunEnding>;
   /** false: a start that died half-way is not begun again by itself */
   mayRepeat(task: Task): boolean;
+  /** Ends, for good, what a start that died had under way, so that nobody goes on with it. */
+  giveUp(task: Task, runId: string): Promise<void>;
   /** before the record is written; done again after a crash */
   announce(task: Task, record: RunRecord, alert: AfterRun['alert'], failures: number): void;
   /** records that are kept no longer */
@@ -194,6 +196,7 @@ async function recover(
     return { state: 'done', record: known as RunRecord, alert: null };
   }
   if (isCancelled) {
+    await performer.giveUp(task, claim.runId);
     await stopRun(claim.runId);
     return finish(desk, task, claim, performer, { status: 'cancelled', reason: CANCELLED });
   }

@@ -11,7 +11,7 @@ import { changeJobs } from '../store/jobs.ts';
 import { loadRecord } from '../store/sessions.ts';
 import { putSystemEvent } from '../store/system-events.ts';
 import { beat, beatRecord } from './beat.ts';
-import { carryOut, placeOf, targetOf } from './carry-out.ts';
+import { carryOut, giveUp, placeOf, targetOf } from './carry-out.ts';
 import type { Desk } from './desk.ts';
 import type { Performer, Start, Task } from './perform.ts';
 import { lastRouteOf, putProactive } from './push.ts';
@@ -28,6 +28,9 @@ export function jobPerformer(desk: Desk, unsafe: string | null): Performer {
             unsafe,
             needsWake: agentId => !heartbeatTells(desk, agentId),
           }),
+    giveUp: async (task, runId) => {
+      if (task.job !== null) await giveUp(desk, task.job, task.agentId, runId);
+    },
     announce: (task, record, alert, failures) => {
       if (task.job === null) return;
       tellMain(desk, task, task.job, record);

@@ -100,10 +100,16 @@ export async function cancel(
     done.ended = !isRunning();
     done.ending = !done.ended;
   }
-  for (const { runId } of task.state.queued) {
+  for (const { runId, dueAt } of task.state.queued) {
     const waiting = eventsOf(desk, task, runId);
     for (const { key, event } of waiting) dropSystemEvents(layout, task.agentId, key, [event]);
     done.events += waiting.length;
+    // Where none waits any more, a turn is being told of it, and says so.
+    if (waiting.length === 0) continue;
+    const ended = { ts: context.now(), jobId: id, runId, status: 'cancelled', reason: 'by-hand' } as const;
+    const when =
+      dueAt === undefined ? { trigger: 'manual' as const } : { trigger: 'schedule' as const, dueAt };
+    appendRuns(context, layout, id, [{ action: 'finished', ...ended, ...when }]);
   }
   if (done.retry || task.state.queued.length > 0)
     appendRuns(context, layout, id, [{ action: 'dropped', ts: context.now(), jobId: id, reason: 'by-hand' }]);

@@ -136,7 +136,8 @@ export async function tick(
             sessions: SESSIONS,
           },
           runsPerAgent: desk.config.cron?.maxConcurrentRuns ?? DEFAULTS.config.cron.maxConcurrentRuns,
-          isTried: key => desk.context.now() - (tried.get(key) ?? Number.NEGATIVE_INFINITY) < REST,
+          isTried: action =>
+            desk.context.now() - (tried.get(triedKey(action)) ?? Number.NEGATIVE_INFINITY) < REST,
         });
     for (const action of begun) {
       hasLookedAtOutbox ||= action.do === 'deliver';
@@ -145,7 +146,7 @@ export async function tick(
         .catch(error => trouble(nameOf(action), error))
         .then(rests => {
           flying.delete(action);
-          if (rests !== false) tried.set(actionKey(action), desk.context.now());
+          if (rests !== false) tried.set(triedKey(action), desk.context.now());
         });
       flying.set(action, done);
     }
@@ -169,6 +170,11 @@ export async function tick(
     }
   }
   return { report, nextDueAt: next, isIdle: isIdle && !signal.aborted };
+}
+
+/** That a session's messages were worked says nothing about its events, nor a record that was written about a run. */
+function triedKey(action: TickAction): string {
+  return `${action.do} ${actionKey(action)}`;
 }
 
 function nameOf(action: TickAction): string {
