@@ -44,9 +44,13 @@ const shared = {
  */
 const PACKS = {
   claw: ['main.ts', 'commands/sessions/list.ts', 'commands/route.ts', 'config/load.ts'],
+  jobs: ['commands/cron/list.ts'],
   turn: ['commands/ingest.ts', 'runner/agent.ts', 'runner/dispatch.ts', 'core/session/command.ts'],
   tick: ['commands/tick.ts', 'runner/rotate.ts'],
-  look: ['commands/sessions/show.ts', 'commands/status.ts', 'commands/cron/next.ts'],
+  look: [
+    ...['commands/sessions/show.ts', 'commands/status.ts', 'commands/cron/next.ts', 'commands/cron/add.ts'],
+    ...['commands/cron/show.ts', 'commands/cron/runs.ts', 'commands/cron/status.ts', 'commands/cron/edit.ts'],
+  ],
   far: [],
 };
 
@@ -248,6 +252,10 @@ try {
     ['ingest', '--json', '--id', '1', 'hello'],
     ['sessions', '--json'],
     ['route', '--json', 'hello'],
+    ['tick'],
+    ['cron', 'add', '--name', 'news', '--cron', '0 7 * * *', '--message', 'What is new?', '--json'],
+    ['cron', 'list', '--json'],
+    ['cron', 'list'],
     ['tick'],
     ['sessions', 'show', 'main', '--json'],
     ['cron', 'next', '--cron', '0 9 * * *', '--json'],

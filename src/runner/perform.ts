@@ -212,6 +212,38 @@ async function recover(
   });
 }
 
+/**
+ * Accounts for runs of a job that there is no more: whoever had claimed them is dead, and nobody will take them up.
+ *
+ * @returns false where somebody living holds it
+ */
+export async function abandon(desk: Desk, jobId: string): Promise<boolean> {
+  const { context, layout } = desk;
+  const lock = tryLock(context, layout.runningLock(encodeKey(jobId)), jobId);
+  if (lock === null) return false;
+  try {
+    await stopOrphans(context, lock);
+    for (const claim of listClaims(layout).claims.filter(each => each.jobId === jobId)) {
+      if (tokenState(context, claim.owner) !== 'dead') continue;
+      await stopRun(claim.runId);
+      const { runId, trigger, attempt, startedAt, dueAt } = claim;
+      const known = readRuns(layout, jobId).lines.some(
+        line => line.action === 'finished' && line.runId === runId,
+      );
+      const record: RunRecord = {
+        ...{ action: 'finished', ts: context.now(), jobId, runId, trigger, attempt, startedAt },
+        ...(dueAt === undefined ? {} : { dueAt }),
+        ...{ status: 'interrupted', reason: 'job-gone' },
+      };
+      if (!known) appendRuns(context, layout, jobId, [record]);
+      dropClaim(layout, claim);
+    }
+    return true;
+  } finally {
+    lock.release();
+  }
+}
+
 async function start(
   desk: Desk,
   task: Task,

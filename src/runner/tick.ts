@@ -25,7 +25,7 @@ import { listOutbox } from '../store/outbox.ts';
 import { deliver, nextDelivery, senderOf } from './deliver.ts';
 import { type Desk, TurnInterrupted } from './desk.ts';
 import { explain, pendingWork, putAway, workPending } from './leftovers.ts';
-import { perform } from './perform.ts';
+import { abandon, perform } from './perform.ts';
 import { jobPerformer } from './performer.ts';
 import { emptyReport, runReport, type TickReport } from './report.ts';
 import { planDailyResets, resetDaily } from './sweep.ts';
@@ -59,15 +59,20 @@ export function lookAhead(desk: Desk): {
   );
   const now = desk.context.now();
   const { claims } = listClaims(desk.layout);
-  const left = claims.filter(({ owner }) => tokenState(desk.context, owner) === 'dead');
+  const left = claims.filter(
+    ({ owner, jobId }) => tokenState(desk.context, owner) === 'dead' && !isHeld(desk, jobId),
+  );
+  // Of jobs that cannot be told from ones that are gone (the file is broken, jobs are switched off) nothing is given up.
+  const knowsAll = tasks.unreadable === null && desk.config.cron?.enabled !== false;
+  const invalid = new Set(tasks.invalid.map(({ id }) => id));
   const agentOf = new Map(tasks.tasks.map(({ id, agentId }) => [id, agentId]));
   const pending = pendingWork(desk);
   const resets = planDailyResets(desk);
   const facts: TickFacts = {
     now,
     left: left
-      .filter(({ jobId }) => agentOf.has(jobId))
-      .map(({ jobId, startedAt }) => ({ id: jobId, agentId: agentOf.get(jobId)!, startedAt })),
+      .filter(({ jobId }) => agentOf.has(jobId) || (knowsAll && !invalid.has(jobId)))
+      .map(({ jobId, startedAt }) => ({ id: jobId, agentId: agentOf.get(jobId) ?? '', startedAt })),
     // A turn of this very process is under way; of others it is said that they are busy.
     sessions: pending.sessions.filter(({ agentId, key }) => !isOwn(desk, agentId, key)),
     wakes: pending.wakes,
@@ -235,7 +240,10 @@ async function act(
     case 'account':
     case 'run': {
       const task = tasks.tasks.find(({ id }) => id === action.id);
-      if (task === undefined) return true;
+      if (task === undefined) {
+        if (action.do === 'recover') await abandon(desk, action.id);
+        return true;
+      }
       const wish = action.do === 'account' || action.do === 'recover' ? 'account' : 'due';
       const done = await perform(desk, task, wish, jobPerformer(desk, tasks.unsafe), { signal });
       if (done.state === 'busy') report.busy.push(`job ${action.id}`);

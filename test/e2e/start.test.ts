@@ -46,22 +46,27 @@ describe('a start reads', () => {
       ['sessions', 'show', 'main', '--json'],
       ['claw.js', 'lib/clipanion.js', 'look.js', 'turn.js'],
     ],
-    ['status', ['status', '--json'], ['claw.js', 'lib/clipanion.js', 'look.js', 'tick.js', 'turn.js']],
+    [
+      'status',
+      ['status', '--json'],
+      ['claw.js', 'jobs.js', 'lib/clipanion.js', 'look.js', 'tick.js', 'turn.js'],
+    ],
     ['route', ['route', '--json', 'hello'], ['claw.js', 'lib/clipanion.js']],
     ['ingest', ['ingest', '--json', 'hello'], ['claw.js', 'lib/clipanion.js', 'turn.js']],
-    ['tick', ['tick'], ['claw.js', 'idle.js', 'lib/clipanion.js', 'tick.js', 'turn.js']],
+    ['tick', ['tick'], ['claw.js', 'idle.js', 'jobs.js', 'lib/clipanion.js', 'tick.js', 'turn.js']],
+    ['cron list', ['cron', 'list', '--json'], ['claw.js', 'jobs.js', 'lib/clipanion.js']],
     ['search', ['sessions', 'search', 'hello'], ['claw.js', 'far.js', 'lib/clipanion.js']],
   ])('for %s what it needs', (_, args, wanted) => {
     expect(readBy(args)).toEqual(wanted);
   });
 
   it('every pack of everyday commands from its code cache', () => {
-    for (const name of ['idle.js', 'claw.js', 'turn.js', 'tick.js', 'look.js', 'lib/clipanion.js'])
+    for (const name of ['idle.js', 'claw.js', 'jobs.js', 'turn.js', 'tick.js', 'look.js', 'lib/clipanion.js'])
       expect(fs.existsSync(path.join(DIST, `${name}.cache`))).toBe(true);
   });
 
   it('each module of claw in one pack alone, so that its state and its classes are there once', () => {
-    const packs = ['claw.js', 'turn.js', 'tick.js', 'look.js', 'far.js'].map(name =>
+    const packs = ['claw.js', 'jobs.js', 'turn.js', 'tick.js', 'look.js', 'far.js'].map(name =>
       fs.readFileSync(path.join(DIST, name), 'latin1'),
     );
     // esbuild names the modules of a bundle where it defines them.

@@ -36,6 +36,7 @@ export class CronAddCommand extends JobOptionsCommand {
     ],
   });
 
+  words = Option.Rest({ name: 'command' });
   id = Option.String('--id', { description: 'id of the job; default: from its name' });
   disabled = Option.Boolean('--disabled', { description: 'add it switched off' });
   upsert = Option.Boolean('--upsert', false, {
@@ -83,7 +84,8 @@ export class CronAddCommand extends JobOptionsCommand {
     let read = readJob(raw, setting);
     // What an agent plans in a conversation with somebody else stays in that conversation.
     const isElsewhere = read.ok && read.job.payload.kind === 'agentTurn' && !maySeeJob(desk, read.job);
-    if (viewer?.key && raw.sessionTarget === undefined && isElsewhere)
+    const isOwn = raw.agentId === viewer?.agentId;
+    if (viewer?.key && isOwn && raw.sessionTarget === undefined && isElsewhere)
       read = readJob({ ...raw, sessionTarget: viewer.key }, setting);
     if (!read.ok) throw this.usage(problemInOptions(read.problem));
     return this.checked(desk, null, read);

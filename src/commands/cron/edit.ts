@@ -50,6 +50,7 @@ export class CronEditCommand extends JobOptionsCommand {
   });
 
   job = Option.String({ name: 'id' });
+  words = Option.Rest({ name: 'command' });
   enable = Option.Boolean('--enable', { description: 'switch it on; --disable: off' });
   disable = Option.Boolean('--disable', { description: 'switch it off' });
   unset = Option.Array('--unset', [], { description: `take back: ${Object.keys(UNSET).join(', ')}` });

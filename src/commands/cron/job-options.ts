@@ -56,7 +56,6 @@ export abstract class JobOptionsCommand extends ClawCommand {
     description:
       'a command, its words behind all options: one word is a line for sh -c, several are a program with arguments',
   });
-  words = Option.Rest({ name: 'command' });
   wake = Option.String('--wake', {
     description: 'now or next-heartbeat (default): when the main session reacts',
   });
@@ -100,6 +99,8 @@ export abstract class JobOptionsCommand extends ClawCommand {
   /** What comes through `claw call` may name no command to be run. */
   withoutCommands = Option.Boolean('--without-commands', false, { hidden: true });
 
+  /** the words behind all options; declared by each command, since an id stands before them */
+  abstract words: string[];
   /** words of the command, for hints */
   protected abstract readonly what: string;
 

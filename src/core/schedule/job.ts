@@ -501,22 +501,24 @@ function allPayloadKeys(): string[] {
 
 function unknownKeys(raw: Fields, kind: JobPayload['kind']): UnknownKey[] {
   const found: UnknownKey[] = [];
-  const look = (
-    value: unknown,
-    before: string,
-    known: readonly string[],
-    aliases: readonly string[] = [],
-  ) => {
-    if (!isFields(value)) return;
-    for (const key in value)
-      if (!known.includes(key) && !aliases.includes(key)) found.push({ path: before + key, known });
-  };
   for (const key in raw) if (!KNOWN_KEYS.has(key)) found.push({ path: key, known: JOB_KEYS });
-  look(raw.payload, 'payload.', PAYLOAD_KEYS[kind], PAYLOAD_ALIASES);
-  look(raw.schedule, 'schedule.', SCHEDULE_KEYS);
-  look(raw.budget, 'budget.', BUDGET_KEYS);
-  look(raw.isolation, 'isolation.', ISOLATION_KEYS);
+  addUnknown(found, raw.payload, 'payload.', PAYLOAD_KEYS[kind], PAYLOAD_ALIASES);
+  addUnknown(found, raw.schedule, 'schedule.', SCHEDULE_KEYS);
+  if (raw.budget !== undefined) addUnknown(found, raw.budget, 'budget.', BUDGET_KEYS);
+  if (raw.isolation !== undefined) addUnknown(found, raw.isolation, 'isolation.', ISOLATION_KEYS);
   return found;
+}
+
+function addUnknown(
+  found: UnknownKey[],
+  value: unknown,
+  before: string,
+  known: readonly string[],
+  aliases: readonly string[] = [],
+): void {
+  if (!isFields(value)) return;
+  for (const key in value)
+    if (!known.includes(key) && !aliases.includes(key)) found.push({ path: before + key, known });
 }
 
 // Values

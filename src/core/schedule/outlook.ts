@@ -59,15 +59,16 @@ export function outlookOf(
   const isKnown = state.seen !== null && isSameTimes(state.seen, job);
   if (!job.enabled) return { next: null, late: false, idle: 'disabled' };
   if (isKnown && state.done) return { next: null, late: false, idle: 'done' };
-  const isPlain =
-    isKnown &&
-    state.disabled === null &&
-    state.retry === null &&
-    state.behind.length === 0 &&
-    state.position !== null &&
-    state.position <= now + DAY;
-  if (isPlain) {
-    const next = nextInstant(job.schedule, state.position!);
+  // A job that was never seen counts from when it was written.
+  const from =
+    state.seen === null
+      ? Math.min(facts.definedAt, now)
+      : isKnown && state.position !== null
+        ? state.position
+        : null;
+  const isPlain = state.disabled === null && state.retry === null && state.behind.length === 0;
+  if (isPlain && from !== null && from <= now + DAY) {
+    const next = nextInstant(job.schedule, from);
     if (next === null || next > now) return { next, late: false, idle: null };
   }
   const next = nextDue(job, state, facts);

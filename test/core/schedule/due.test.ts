@@ -75,6 +75,17 @@ describe('what becomes of instants', () => {
     expect(plan.next).toBe(at(2));
   });
 
+  it('runs what fell between two ticks with the one after it (#34432, #33092)', () => {
+    expect(planJob(job(), state(), facts(at(1) - 10 * SECOND)).runs).toEqual([]);
+    expect(planJob(job(), state(), facts(at(1) + 30 * SECOND)).runs).toMatchObject([{ dueAt: at(1) }]);
+  });
+
+  it('starts nothing when a machine wakes up before the next instant and none was missed (claude-code#88408)', () => {
+    const known = state(finished({ status: 'ok', dueAt: at(1) }));
+    const plan = planJob(job(), known, facts(at(2) - 5 * MINUTE));
+    expect(plan).toMatchObject({ runs: [], records: [], next: at(2) });
+  });
+
   it('plans the same however often it is asked: nothing is stored about the next run (#12440)', () => {
     const known = state();
     const first = planJob(job(), known, facts(at(1) + MINUTE));
