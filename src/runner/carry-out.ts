@@ -24,7 +24,7 @@ import { messageOutcome } from '../store/transcripts.ts';
 import { type Desk, TurnInterrupted } from './desk.ts';
 import { exec } from './exec.ts';
 import { ingest } from './ingest.ts';
-import type { Start } from './perform.ts';
+import type { Ending, Start } from './perform.ts';
 import { lastRouteOf, putProactive } from './push.ts';
 import { requestStop, runningTurn } from './stop.ts';
 import { workSession } from './turn.ts';
@@ -55,7 +55,7 @@ export async function carryOut(
   agentId: string,
   start: Start,
   options: CarryOptions,
-): Promise<RunEnding> {
+): Promise<Ending> {
   if (!agentIds(desk.config).includes(agentId)) {
     const message = `agent ${JSON.stringify(agentId)} is not configured`;
     const hint = `claw cron edit ${job.id} --agent ID`;
@@ -122,7 +122,7 @@ async function askAgent(
   agentId: string,
   start: Start,
   found: string,
-): Promise<RunEnding> {
+): Promise<Ending> {
   const { runId } = start;
   const read = messageOf(desk, job, payload, agentId, runId, found);
   if (read === 'none') return NOBODY;
@@ -147,7 +147,7 @@ async function askAgent(
   if (result.reason === 'stopped') return { status: 'cancelled', reason: 'stopped', ...place };
   const text = result.reply?.text.trim() ?? '';
   if (text === '') return { status: 'ok', reason: 'silent', ...place };
-  const ending: RunEnding = { status: 'ok', summary: summaryOf(text), ...place };
+  const ending: Ending = { status: 'ok', summary: summaryOf(text), text, ...place };
   if (target === null) return ending;
   const run = turnOf(desk, message);
   const itself =
@@ -355,7 +355,7 @@ async function precheck(
   job: Job,
   agentId: string,
   start: Start,
-): Promise<RunEnding | { found: string }> {
+): Promise<Ending | { found: string }> {
   const ended = await execute(desk, job, ['sh', '-c', job.precheck!], agentId, start, EXEC_TIMEOUT_SECONDS);
   if (ended.exitCode === 0) return { found: ended.stdout };
   if (ended.exitCode === 1) return { status: 'skipped', reason: 'nothing-to-do' };
@@ -368,21 +368,21 @@ async function runCommand(
   payload: JobPayload & { kind: 'exec' },
   agentId: string,
   start: Start,
-): Promise<RunEnding> {
+): Promise<Ending> {
   const target = targetOf(desk, payload, agentId);
   if (target === 'none') return NOBODY;
   const timeout = payload.timeoutSeconds ?? EXEC_TIMEOUT_SECONDS;
   const ended = await execute(desk, job, payload.command, agentId, start, timeout);
   if (ended.exitCode !== 0) return { ...failureOf('the command', ended), ...said(ended.stdout) };
   const text = ended.stdout.trim();
-  const ending: RunEnding = { status: 'ok', ...said(text) };
+  const ending: Ending = { status: 'ok', ...said(text) };
   if (target === null || text === '') return ending;
   const key = cronKey(agentId, job.id);
   return { ...ending, delivery: send(desk, start.runId, { agentId, key, sessionId: '' }, target, text) };
 }
 
-function said(text: string): Pick<RunEnding, 'summary'> {
-  return text.trim() === '' ? {} : { summary: summaryOf(text) };
+function said(text: string): Pick<Ending, 'summary' | 'text'> {
+  return text.trim() === '' ? {} : { summary: summaryOf(text), text };
 }
 
 function failureOf(what: string, ended: Awaited<ReturnType<typeof exec>>): RunEnding {

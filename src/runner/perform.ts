@@ -66,16 +66,23 @@ export type DueStart = Pick<Claim, 'trigger' | 'attempt' | 'startedAt'> & { dueA
 
 export interface Performer {
   /** Does what is due. @throws TurnInterrupted when this process was told to end: whoever comes next goes on */
-  carryOut(task: Task, start: Start): Promise<RunEnding>;
+  carryOut(task: Task, start: Start): Promise<Ending>;
   /** false: a start that died half-way is not begun again by itself */
   mayRepeat(task: Task): boolean;
   /** Ends, for good, what a start that died had under way, so that nobody goes on with it. */
   giveUp(task: Task, runId: string): Promise<void>;
   /** before the record is written; done again after a crash */
-  announce(task: Task, record: RunRecord, alert: AfterRun['alert'], failures: number): void;
+  announce(
+    task: Task,
+    record: RunRecord,
+    told: { alert: AfterRun['alert']; failures: number; text: string },
+  ): void;
   /** records that are kept no longer */
   forget(task: Task, records: readonly RunRecord[]): void;
 }
+
+/** How a run ended, and all that it said, where a record holds only the beginning. */
+export type Ending = RunEnding & { text?: string };
 
 export type Performed =
   /** somebody living runs it */
@@ -263,7 +270,7 @@ async function start(
     control.abort();
   });
   const state = reduceRuns(readRuns(desk.layout, task.id).lines);
-  let ending: RunEnding;
+  let ending: Ending;
   try {
     const { runId, trigger, attempt, startedAt, dueAt } = claim;
     ending = await performer.carryOut(task, {
@@ -293,7 +300,7 @@ async function finish(
   task: Task,
   claim: Claim,
   performer: Performer,
-  ending: RunEnding,
+  { text, ...ending }: Ending,
 ): Promise<Performed> {
   const { context, layout } = desk;
   const { runId, trigger, attempt, startedAt, dueAt } = claim;
@@ -306,7 +313,7 @@ async function finish(
   const record = after.lines[0] as RunRecord;
   record.agentId = task.agentId;
   const { failures } = reduceRuns(after.lines, state);
-  performer.announce(task, record, after.alert, failures);
+  performer.announce(task, record, { alert: after.alert, failures, text: text ?? record.summary ?? '' });
   appendRuns(context, layout, task.id, after.lines);
   dropClaim(layout, claim);
   const gone = pruneRuns(context, layout, task.id, task.keep, lines => reduceRuns(lines));

@@ -31,9 +31,9 @@ export function jobPerformer(desk: Desk, unsafe: string | null): Performer {
     giveUp: async (task, runId) => {
       if (task.job !== null) await giveUp(desk, task.job, task.agentId, runId);
     },
-    announce: (task, record, alert, failures) => {
+    announce: (task, record, { alert, failures, text }) => {
       if (task.job === null) return;
-      tellMain(desk, task, task.job, record);
+      tellMain(desk, task, task.job, record, text);
       if (alert !== null) tellTrouble(desk, task, task.job, record, alert, failures);
     },
     forget: (task, records) => forgetTranscripts(desk, task, records),
@@ -68,13 +68,13 @@ function heartbeatTells(desk: Desk, agentId: string): boolean {
 }
 
 /** The main session hears of a run that was not its own. */
-function tellMain(desk: Desk, { agentId }: Task, job: Job, record: RunRecord): void {
+function tellMain(desk: Desk, { agentId }: Task, job: Job, record: RunRecord, said: string): void {
   const { context, layout, config } = desk;
   if (job.payload.kind === 'systemEvent' || job.sessionTarget !== 'isolated') return;
   // A command's output is nobody's business unless somebody says so; neither is a run that had nothing to do or to say.
   if (job.payload.kind === 'exec' && job.isolation?.postToMainMode === undefined) return;
   if (['nothing-to-do', 'silent'].includes(record.reason ?? '')) return;
-  const text = eventOf(job, record, record.summary);
+  const text = eventOf(job, record, said);
   if (text === null) return;
   const event = { agentId, key: mainSessionKey(agentId, config.session), text, source: 'cron' as const };
   const told = { ...event, runId: record.runId, from: record.sessionKey ?? `cron:${job.id}` };
