@@ -153,13 +153,16 @@ describe('an isolated run', () => {
 
   it('that takes too long is ended with everything it started, before its record is written (openclaw#137215)', () => {
     configure(home, {
-      ...{ command: program('hang-with-child.sh'), args: [], idleTimeoutSeconds: 60, killGraceSeconds: 1 },
+      command: program('family.sh'),
+      args: [home.folder],
+      idleTimeoutSeconds: 60,
+      killGraceSeconds: 1,
     });
     const payload = { kind: 'agentTurn', message: 'x', timeoutSeconds: 1 };
     putJobs(home, [once('slow', { payload, retries: 0 })]);
     tick();
-    const [run] = runsOf(home, 'slow');
-    expect(run).toMatchObject({ status: 'timeout', error: { code: 'timeout' } });
+    expect(runsOf(home, 'slow')).toMatchObject([{ status: 'timeout', error: { code: 'timeout' } }]);
+    expect(noted('pids')[0]!.split(' ').map(Number).filter(lives)).toEqual([]);
   });
 
   it('tells the main session what it came to, on the next turn', () => {

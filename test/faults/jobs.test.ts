@@ -1,3 +1,4 @@
-import { jobFaults } from './suite.ts';
+import { jobFaults, jobStorms } from './suite.ts';
 
 jobFaults('whole');
+jobStorms('whole');

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { strikeBusy } from './busy.ts';
 import { deliveries, parse } from './check.ts';
 import { strikeTwice } from './compound.ts';
+import { jobStorm } from './job-storm.ts';
 import { JOB_SCENARIOS, type JobScenario, strikeJob, strikeJobCalls } from './jobs.ts';
 import { type Mode, Program } from './lab.ts';
 import { MUTANTS } from './mutants.ts';
@@ -189,6 +190,23 @@ export function jobFaults(extent: Extent): void {
         holds(await strikeJobCalls(getProgram(), scenario, options)),
       );
     }
+  });
+}
+
+/** Ticks in any number, kills and edits, over jobs that are due every few seconds. */
+export function jobStorms(extent: Extent): void {
+  describe('a storm over jobs', () => {
+    const getProgram = withProgram();
+    const seconds = extent === 'whole' ? 20 : 5;
+    const timers = extent === 'whole' ? 4 : 3;
+    it(`${seconds} seconds`, async () => {
+      const seed = extent === 'whole' ? seedOf('job storm') : 7;
+      const report = await jobStorm(getProgram(), { seconds, timers, seed, kill: 0.3 });
+      const { findings, ...counts } = report;
+      console.log(`job storm: ${JSON.stringify(counts)}`);
+      expect(counts.records).toBeGreaterThan(12);
+      expect(findings.join('\n')).toBe('');
+    });
   });
 }
 
