@@ -4,8 +4,8 @@
  * listing and every tick. All of it follows from other files and is used only while those are unchanged, so
  * `cache/jobs.json` may be deleted, or be wrong in any way but forged, at any time.
  *
- * The file is a heading in JSON, a line of instants, and then lines that are parsed only for the jobs that somebody asks
- * about: each state, and of each job its definition and what documents say of it.
+ * The file is a heading in JSON, which is all that a table needs, and behind it lines that are looked at only where somebody
+ * asks for them: instants, each state, and of each job its definition and what documents say of it.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -40,8 +40,8 @@ export interface CachePlace {
  */
 interface Past {
   readonly stat: readonly [size: number, mtimeMs: number, ctimeMs: number, inode: number];
-  /** the state, or its text until somebody asks for it */
-  state: JobState | string;
+  /** the state, or until somebody asks for it how to come by its text */
+  state: JobState | (() => string);
 }
 
 /** `next` is the first instant after each instant from `from` on that is before it; null: there is none. */
@@ -75,8 +75,8 @@ export class ListedJob {
   /** holds while `past` is what there is of it */
   private glance: JobGlance | null = null;
   private past: Past | null = null;
-  /** lines of the file: the definition; the settled one where that is another; what documents say behind it */
-  private lines: readonly [job: string, settled: string, standing: string] = ['', '', ''];
+  /** lines of the file, or how to come by them */
+  private lines: JobLines | (() => JobLines) = ['', '', ''];
   private reading: JobReading | null = null;
 
   private constructor(
@@ -93,7 +93,7 @@ export class ListedJob {
 
   static remembered(
     [id, assumed, unknown, glance]: JobHeading,
-    lines: ListedJob['lines'],
+    lines: () => JobLines,
     past: Past | undefined,
   ): ListedJob {
     const listed = new ListedJob(id, assumed || NOTHING, unknown || []);
@@ -106,13 +106,13 @@ export class ListedJob {
   }
 
   read(): JobReading {
-    this.reading ??= { job: JSON.parse(this.lines[0]), assumed: this.assumed, unknown: this.unknown };
+    this.reading ??= { job: JSON.parse(this.toLines()[0]), assumed: this.assumed, unknown: this.unknown };
     return this.reading;
   }
 
   /** The document that belongs to a glance, as JSON. */
   document(): string {
-    const [job, settled, standing] = this.lines;
+    const [job, settled, standing] = this.toLines();
     return `${(settled || job).slice(0, -1)},${standing.slice(1)}`;
   }
 
@@ -138,7 +138,7 @@ export class ListedJob {
       const outlook = { next: glance.next, late: false, idle: glance.idle };
       const view = { job, state, outlook, runningAtMs: null, untrusted: null };
       this.lines = [
-        this.lines[0] || JSON.stringify(reading.job),
+        this.toLines()[0],
         job === reading.job ? '' : JSON.stringify(job),
         JSON.stringify(standingOf(view, this.unknown)),
       ];
@@ -158,19 +158,26 @@ export class ListedJob {
     ];
   }
 
-  toLines(): readonly string[] {
+  toLines(): JobLines {
+    if (typeof this.lines === 'function') this.lines = this.lines();
     const [job, settled, standing] = this.lines;
-    return [job || JSON.stringify(this.read().job), settled, standing];
+    if (job === '') this.lines = [JSON.stringify(this.read().job), settled, standing];
+    return this.lines;
   }
 }
 
 const NOTHING: Assumed = [];
+
+/** JSON: the definition; the settled one where that is another; what documents say behind it. */
+type JobLines = readonly [job: string, settled: string, standing: string];
 
 type JobHeading = [id: string, assumed: Assumed | 0, unknown: UnknownKey[] | 0, glance: JobGlance | 0];
 type PastHeading = [id: string, ...Past['stat']];
 
 interface Heading {
   key: string;
+  /** characters behind the heading, so that a file that was cut is noticed */
+  rest: number;
   pasts: PastHeading[];
   list: (Omit<JobListing, 'jobs'> & { jobs: JobHeading[] }) | null;
 }
@@ -178,8 +185,8 @@ interface Heading {
 interface Content {
   pasts: Map<string, Past>;
   list: JobListing | null;
-  /** or its text, until somebody asks for one */
-  instants: Record<string, KnownInstant> | string;
+  /** or how to come by their text, until somebody asks for one */
+  instants: Record<string, KnownInstant> | (() => string);
 }
 
 const NO_THROW = { throwIfNoEntry: false } as const;
@@ -308,7 +315,8 @@ export class JobCache {
   }
 
   private instants(): Record<string, KnownInstant> {
-    if (typeof this.content.instants === 'string') this.content.instants = instantsIn(this.content.instants);
+    if (typeof this.content.instants === 'function')
+      this.content.instants = instantsIn(this.content.instants());
     return this.content.instants;
   }
 
@@ -318,7 +326,7 @@ export class JobCache {
     const { asked } = this;
     if (pasts.size > 2 * asked.pasts.size + SPARE)
       for (const id of pasts.keys()) if (!asked.pasts.has(id)) pasts.delete(id);
-    if (typeof instants === 'string') return;
+    if (typeof instants === 'function') return;
     const names = Object.keys(instants);
     // Who goes by glances asks for few of them.
     const used = Math.max(asked.instants.size, this.content.list?.jobs.length ?? 0);
@@ -333,8 +341,8 @@ export function loadJobStates(cache: JobCache, jobs: readonly { id: string }[]):
 }
 
 function stateIn(past: Past): JobState {
-  if (typeof past.state === 'string') past.state = { ...NEW_JOB, ...JSON.parse(past.state) };
-  return past.state as JobState;
+  if (typeof past.state === 'function') past.state = { ...NEW_JOB, ...JSON.parse(past.state()) } as JobState;
+  return past.state;
 }
 
 /** A state without what it shares with a job of no past. */
@@ -358,20 +366,19 @@ function cacheKey(): string {
   return [2, build, node, icu, tz].join(' ');
 }
 
-/** The last line, so that a file that was cut is noticed. */
-const END = '"end"';
-
 function textOf({ pasts, list, instants }: Content): string {
+  const lines = [typeof instants === 'function' ? instants() : JSON.stringify(instants)];
+  for (const { state } of pasts.values())
+    lines.push(typeof state === 'function' ? state() : stateText(state));
+  for (const job of list?.jobs ?? []) lines.push(...job.toLines());
+  const rest = lines.join('\n');
   const heading: Heading = {
     key: cacheKey(),
+    rest: rest.length,
     pasts: [...pasts].map(([id, { stat }]) => [id, ...stat]),
     list: list === null ? null : { ...list, jobs: list.jobs.map(job => job.toHeading(pasts.get(job.id))) },
   };
-  const lines = [JSON.stringify(heading), typeof instants === 'string' ? instants : JSON.stringify(instants)];
-  for (const { state } of pasts.values()) lines.push(typeof state === 'string' ? state : stateText(state));
-  for (const job of list?.jobs ?? []) lines.push(...job.toLines());
-  lines.push(END);
-  return lines.join('\n');
+  return `${JSON.stringify(heading)}\n${rest}`;
 }
 
 function readContent({ layout, context }: CachePlace): Content | null {
@@ -393,24 +400,26 @@ function readContent({ layout, context }: CachePlace): Content | null {
 function contentIn(text: string): Content | null {
   // What a power cut left of it may be blocks of nothing.
   if (text.includes('\0')) return null;
-  const lines = text.split('\n');
-  const heading = JSON.parse(lines[0]!) as Heading;
-  if (heading.key !== cacheKey()) return null;
-  const { length } = heading.pasts;
-  const jobs = heading.list?.jobs ?? [];
-  if (lines.length !== 2 + length + 3 * jobs.length + 1 || lines.at(-1) !== END) return null;
+  const end = text.indexOf('\n');
+  const heading = JSON.parse(text.slice(0, end)) as Heading;
+  if (heading.key !== cacheKey() || heading.rest !== text.length - end - 1) return null;
+  let lines: string[] | undefined;
+  const line = (index: number) => {
+    lines ??= text.slice(end + 1).split('\n');
+    return lines[index]!;
+  };
   const pasts = new Map<string, Past>();
   heading.pasts.forEach(([id, ...stat], index) => {
-    pasts.set(id, { stat, state: lines[2 + index]! });
+    pasts.set(id, { stat, state: () => line(1 + index) });
   });
   const list = heading.list && {
     ...heading.list,
-    jobs: jobs.map((job, index) => {
-      const at = 2 + length + 3 * index;
-      return ListedJob.remembered(job, [lines[at]!, lines[at + 1]!, lines[at + 2]!], pasts.get(job[0]));
+    jobs: heading.list.jobs.map((job, index) => {
+      const at = 1 + heading.pasts.length + 3 * index;
+      return ListedJob.remembered(job, () => [line(at), line(at + 1), line(at + 2)], pasts.get(job[0]));
     }),
   };
-  return { pasts, list, instants: lines[1]! };
+  return { pasts, list, instants: () => line(0) };
 }
 
 /** None where the line is not what it should be. */
