@@ -19,7 +19,7 @@ import { tryLock } from '../store/lock.ts';
 import { findMessageId } from '../store/message-ids.ts';
 import { alreadySentTo } from '../store/outbox.ts';
 import { dropWaiting, listWaiting } from '../store/pending.ts';
-import { listSystemEvents, putSystemEvent } from '../store/system-events.ts';
+import { dropSystemEvents, listSystemEvents, putSystemEvent } from '../store/system-events.ts';
 import { messageOutcome } from '../store/transcripts.ts';
 import { type Desk, TurnInterrupted } from './desk.ts';
 import { exec } from './exec.ts';
@@ -164,6 +164,11 @@ async function askAgent(
   };
 }
 
+/** The session in which a job has its agent asked. */
+export function sessionOfTurn(job: Pick<Job, 'id' | 'sessionTarget'>, agentId: string): string {
+  return job.sessionTarget === 'isolated' ? cronKey(agentId, job.id) : job.sessionTarget;
+}
+
 /** What the agent of a job is told, where, and who hears its answer; `none` where somebody should and nobody is known. */
 function messageOf(
   desk: Desk,
@@ -175,7 +180,7 @@ function messageOf(
 ) {
   const target = targetOf(desk, payload, agentId);
   if (target === 'none') return target;
-  const key = job.sessionTarget === 'isolated' ? cronKey(agentId, job.id) : job.sessionTarget;
+  const key = sessionOfTurn(job, agentId);
   const text = jobPrompt(job, payload.message, found);
   const normalised = normaliseMessage({ ...target, text, sessionKey: key, id }, desk.config);
   return { key, target, normalised };
@@ -237,11 +242,13 @@ async function resultOf(
   return result ?? returned;
 }
 
-/** A turn that a start which died had begun, or put in line, is not gone on with. */
+/** What a start that died had begun or put in line, a turn or an event, is not gone on with. */
 export async function giveUp(desk: Desk, job: Job, agentId: string, runId: string): Promise<void> {
-  if (job.payload.kind !== 'agentTurn') return;
   const { context, layout } = desk;
-  const key = job.sessionTarget === 'isolated' ? cronKey(agentId, job.id) : job.sessionTarget;
+  if (job.payload.kind === 'systemEvent')
+    return dropSystemEvents(layout, agentId, mainSessionKey(agentId, desk.config.session), [runId]);
+  if (job.payload.kind === 'exec') return;
+  const key = sessionOfTurn(job, agentId);
   const isOwn = (users: readonly { id: string }[]) => users.some(({ id }) => id === runId);
   for (const { incoming, stem } of listWaiting(layout, agentId, key).waiting)
     if (incoming.messageId === runId) dropWaiting(layout, agentId, key, stem);

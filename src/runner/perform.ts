@@ -207,7 +207,10 @@ async function recover(
     await stopRun(claim.runId);
     return finish(desk, task, claim, performer, { status: 'cancelled', reason: CANCELLED });
   }
-  if (performer.mayRepeat(task)) return start(desk, task, claim, performer, lock, signal, true);
+  // What somebody has switched off since does not begin once more.
+  if (task.due.enabled && performer.mayRepeat(task))
+    return start(desk, task, claim, performer, lock, signal, true);
+  await performer.giveUp(task, claim.runId);
   await stopRun(claim.runId);
   const message = 'the process that ran it ended before it did';
   return finish(desk, task, claim, performer, {

@@ -4,7 +4,7 @@ import type { RunRecord } from '../core/schedule/run-record.ts';
 import { listClaims } from '../store/claims.ts';
 import { encodeKey } from '../store/layout.ts';
 import { holderOf, tokenState } from '../store/lock.ts';
-import { appendRuns } from '../store/runs.ts';
+import { appendRuns, readRuns } from '../store/runs.ts';
 import { dropSystemEvents, listSystemEvents } from '../store/system-events.ts';
 import { deliver } from './deliver.ts';
 import type { Desk } from './desk.ts';
@@ -51,16 +51,25 @@ export async function runNow(
   if (done.state === 'left') return { ran: false, reason: 'left', next };
   if (done.state === 'nothing') return { ran: false, reason: 'not-due', next };
   const { record } = done;
+  let ended = record;
   const ids = new Set([record.runId, `alert-${record.runId}`]);
   if (record.status === 'queued' && record.sessionKey !== undefined) {
     const events = listSystemEvents(desk.layout, task.agentId, record.sessionKey).events;
     if (events.some(event => event.runId === record.runId && event.wake === 'now')) {
       const told = await wake(desk, task.agentId, record.sessionKey, { signal });
       if (told.delivery?.id !== undefined) ids.add(told.delivery.id);
+      ended = endOf(desk, task.id, record);
     }
   }
   const { sent } = await deliver(desk, { only: item => ids.has(item.id), signal });
-  return { ran: true, record, sent };
+  return { ran: true, record: ended, sent };
+}
+
+/** How a run stands by now: its event may have been told. */
+function endOf({ layout }: Desk, id: string, record: RunRecord): RunRecord {
+  const { lines } = readRuns(layout, id);
+  const newest = lines.findLast(line => line.action === 'finished' && line.runId === record.runId);
+  return newest?.action === 'finished' ? { ...record, ...newest } : record;
 }
 
 export interface Cancelled {

@@ -24,6 +24,7 @@ import { listNames } from '../store/json-file.ts';
 import { encodeKey } from '../store/layout.ts';
 import { holderOf, tokenState } from '../store/lock.ts';
 import { listOutbox } from '../store/outbox.ts';
+import { sessionOfTurn } from './carry-out.ts';
 import { deliver, nextDelivery, senderOf } from './deliver.ts';
 import { type Desk, TurnInterrupted } from './desk.ts';
 import { explain, pendingWork, putAway, workPending } from './leftovers.ts';
@@ -77,14 +78,18 @@ export function lookAhead(
   const invalid = new Set(tasks.invalid.map(({ id }) => id));
   const agentOf = new Map(tasks.tasks.map(({ id, agentId }) => [id, agentId]));
   const pending = pendingWork(desk);
+  const ofRuns = sessionsOf(left, tasks);
   const resets = planDailyResets(desk);
   const facts: TickFacts = {
     now,
     left: left
       .filter(({ jobId }) => agentOf.has(jobId) || (knowsAll && !invalid.has(jobId)))
       .map(({ jobId, startedAt }) => ({ id: jobId, agentId: agentOf.get(jobId) ?? '', startedAt })),
-    // A turn of this very process is under way; of others it is said that they are busy.
-    sessions: pending.sessions.filter(({ agentId, key }) => !isOwn(desk, agentId, key)),
+    // A turn of this very process is under way; of others it is said that they are busy. Who accounts for the run of a
+    // job sees to its turn too.
+    sessions: pending.sessions.filter(
+      ({ agentId, key }) => !isOwn(desk, agentId, key) && !ofRuns.has(`${agentId} ${key}`),
+    ),
     wakes: pending.wakes,
     resets: { keys: resets.resets.map(({ key }) => key), isLook: resets.sweep !== null },
     tasks: tasks.tasks.map(({ id, agentId, plan, state, job }): TaskOutlook => {
@@ -99,6 +104,16 @@ export function lookAhead(
     deliveries: outbox.filter(item => nextAttempt(item) <= now).map(({ id }) => id),
   };
   return { actions: planTick(facts), nextDueAt: nextDueAt(desk, tasks), tasks };
+}
+
+/** The sessions in which dead owners had agents asked for jobs. */
+function sessionsOf(left: readonly { jobId: string }[], { tasks }: Tasks): Set<string> {
+  const ids = new Set(left.map(({ jobId }) => jobId));
+  return new Set(
+    tasks.flatMap(({ id, job, agentId }) =>
+      ids.has(id) && job?.payload.kind === 'agentTurn' ? [`${agentId} ${sessionOfTurn(job, agentId)}`] : [],
+    ),
+  );
 }
 
 const DAY = 24 * 3_600_000;

@@ -787,7 +787,10 @@ describe('by hand', () => {
     putJobs(home, [
       { id: 'gym', at: new Date(Date.now() + HOUR).toISOString(), text: 'Gym.', wakeMode: 'now' },
     ]);
-    expect(home.run(['cron', 'run', 'gym', '--force', '--json']).json()).toMatchObject({ ran: true });
+    expect(home.run(['cron', 'run', 'gym', '--force', '--json']).json()).toMatchObject({
+      ran: true,
+      run: { status: 'ok', trigger: 'manual' },
+    });
     expect(outlet.sent()).toEqual(['7: Off to the gym!']);
     expect(runsOf(home, 'gym')).toMatchObject([{ status: 'ok', trigger: 'manual' }]);
     expect(home.run(['cron', 'list', '--json']).json().jobs[0].next).not.toBeNull();
@@ -981,6 +984,24 @@ describe('a long run delays nobody', () => {
     tick();
     tick();
     expect(gate.runs()).toHaveLength(2);
+    expect(runsOf(home, 'news')).toMatchObject([{ status: 'interrupted' }]);
+    nothingLeft();
+  });
+
+  it('a job that is switched off after its tick was killed does not begin once more', async () => {
+    const gate = new Gate(home);
+    configure(home, gate.runner());
+    gate.close();
+    putJobs(home, [hourly('news', { message: 'x' })]);
+    const { child, done } = home.start(['tick']);
+    await gate.begun();
+    child.kill('SIGKILL');
+    await done;
+    expect(home.run(['cron', 'disable', 'news']).status).toBe(0);
+    gate.open();
+    tick();
+    expect(gate.runs().filter(({ pid }) => lives(pid))).toEqual([]);
+    expect(gate.runs()).toHaveLength(1);
     expect(runsOf(home, 'news')).toMatchObject([{ status: 'interrupted' }]);
     nothingLeft();
   });

@@ -128,8 +128,8 @@ export async function strikeJobCalls(
   try {
     const only = process.env.CLAW_FAULTS_AT;
     const victim = { name: scenario.name, victim: VICTIM };
-    const started = scenario === command ? [COMMAND] : undefined;
-    const points = (await pointsOf(template, victim, started)).filter((point: Point, index: number) =>
+    // An agent or command that is killed itself has failed, which is another matter.
+    const points = (await pointsOf(template, victim, [])).filter((point: Point, index: number) =>
       only ? only === `${point.call}:${point.n}` : index % (options.every ?? 1) === 0,
     );
     const reports = await pooled(points, async ({ call, n, file }) => {
