@@ -689,7 +689,7 @@ describe('failures', () => {
 describe('instants that passed', () => {
   const quarter = (id: string, more: object = {}) => ({
     id,
-    schedule: { kind: 'every', everyMs: 15 * MINUTE, anchorMs: Date.now() - 65 * MINUTE },
+    schedule: { kind: 'every', everyMs: 15 * MINUTE, anchorMs: Date.now() - 63 * MINUTE },
     message: id,
     ...more,
   });
@@ -704,7 +704,7 @@ describe('instants that passed', () => {
         quarter('all', { catchUp: 'all' }),
         quarter('late', { grace: '1m' }),
       ],
-      50 * MINUTE,
+      40 * MINUTE,
     );
     tick();
     const of = (id: string) =>
