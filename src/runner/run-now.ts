@@ -24,7 +24,7 @@ export function taskOf(desk: Desk, id: string): { task: GatheredTask; unsafe: st
   // Somebody asks for it by name, so it does not matter that jobs are switched off.
   const { cron, ...rest } = desk.config;
   const config = { ...rest, cron: { ...cron, enabled: true } };
-  const { tasks, unsafe } = gatherTasks({ ...desk, config });
+  const { tasks, unsafe } = gatherTasks({ ...desk, config }, new Set([id]));
   const task = tasks.find(each => each.id === id);
   return task === undefined ? null : { task, unsafe };
 }

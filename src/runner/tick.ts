@@ -19,6 +19,8 @@ import {
   type TickFacts,
 } from '../core/tick.ts';
 import { listClaims } from '../store/claims.ts';
+import { JobCache } from '../store/job-cache.ts';
+import { listNames } from '../store/json-file.ts';
 import { encodeKey } from '../store/layout.ts';
 import { holderOf, tokenState } from '../store/lock.ts';
 import { listOutbox } from '../store/outbox.ts';
@@ -48,18 +50,26 @@ export interface TickOptions {
   max?: number;
 }
 
-/** What a tick would do now, and when there is something to do next. Reads only. */
-export function lookAhead(desk: Desk): {
+/**
+ * What a tick would do now, and when there is something to do next. Reads only.
+ *
+ * @param cache of an earlier look of this process
+ */
+export function lookAhead(
+  desk: Desk,
+  cache?: JobCache,
+): {
   actions: TickAction[];
   nextDueAt: number | null;
   tasks: Tasks;
 } {
-  const tasks = gatherTasks(desk);
+  const { claims } = listClaims(desk.layout);
+  const tasks = gatherTasks(desk, new Set(claims.map(({ jobId }) => jobId)), cache);
   const outbox = listOutbox(desk.layout).items.filter(
     item => item.state === 'waiting' && senderOf(desk.config, item.origin) !== null,
   );
   const now = desk.context.now();
-  const { claims } = listClaims(desk.layout);
+  const held = new Set(listNames(path.dirname(desk.layout.runningLock('x'))));
   const left = claims.filter(
     ({ owner, jobId }) => tokenState(desk.context, owner) === 'dead' && !isHeld(desk, jobId),
   );
@@ -87,7 +97,7 @@ export function lookAhead(desk: Desk): {
         job?.deleteAfterRun === true && state.last?.status === 'ok' && state.last.trigger !== 'manual';
       return {
         ...{ id, agentId, runs: plan.runs, isOver },
-        isRunning: isHeld(desk, id),
+        isRunning: held.has(encodeKey(id)) && isHeld(desk, id),
         accounts: plan.records.length + (plan.seen ? 1 : 0) + (plan.clock === null ? 0 : 1),
       };
     }),
@@ -146,8 +156,9 @@ export async function tick(
   let hasLookedAtOutbox = false;
   let next: number | null = 0;
   let isIdle = false;
+  const cache = JobCache.open(desk);
   while (!signal.aborted || flying.size > 0) {
-    const { actions, nextDueAt, tasks } = lookAhead(desk);
+    const { actions, nextDueAt, tasks } = lookAhead(desk, cache);
     noteTasks(report, tasks);
     if (!hasLookedAtOutbox && !actions.some(action => action.do === 'deliver')) {
       actions.push({ do: 'deliver', ids: [], why: 'what waits is looked at' });

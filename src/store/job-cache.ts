@@ -1,13 +1,18 @@
 /**
- * What the pasts of jobs come to and when schedules are due next, remembered: a thousand jobs would else mean a thousand
- * files to read and a thousand expressions to parse, for every listing and every tick. All of it follows from other files
- * and is used only while those are unchanged, so `cache/jobs.json` may be deleted, or be wrong in any way but forged, at
- * any time.
+ * What `cron/jobs.json` and the pasts of jobs come to and when schedules are due next, remembered: a thousand jobs would
+ * else mean a thousand definitions to check, a thousand files to read and a thousand expressions to parse, for every
+ * listing and every tick. All of it follows from other files and is used only while those are unchanged, so
+ * `cache/jobs.json` may be deleted, or be wrong in any way but forged, at any time.
+ *
+ * The file is a heading in JSON, which is all that a table needs, and behind it lines that are looked at only where somebody
+ * asks for them: instants, each state, and of each job its definition and what documents say of it.
  */
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Context } from '../context.ts';
-import { type JobState, reduceRuns, scheduleText } from '../core/schedule/run-record.ts';
+import { glanceAt, type JobGlance, standingOf } from '../core/schedule/glance.ts';
+import type { Assumed, Job, UnknownKey } from '../core/schedule/job.ts';
+import { type JobState, NEW_JOB, reduceRuns, scheduleText } from '../core/schedule/run-record.ts';
 import {
   nextAfter,
   readSchedule,
@@ -29,15 +34,159 @@ export interface CachePlace {
   zone: Zone;
 }
 
-/** Size, mtime (ms with fractions) and inode of a file of runs, and what its lines come to. */
-type KnownPast = [size: number, mtimeMs: number, inode: number, state: JobState];
+/**
+ * What the lines of a file come to, and the stat data of that file (times in ms with fractions). A line more shows in its
+ * size, another file in its inode; nothing of claw's writes into what is there.
+ */
+interface Past {
+  readonly stat: readonly [size: number, mtimeMs: number, ctimeMs: number, inode: number];
+  /** the state, or until somebody asks for it how to come by its text */
+  state: JobState | (() => string);
+}
+
 /** `next` is the first instant after each instant from `from` on that is before it; null: there is none. */
 type KnownInstant = [from: number, next: number | null];
 
-interface Content {
+/** What a definition was read as. */
+export interface JobReading {
+  job: Job;
+  assumed: Assumed;
+  unknown: UnknownKey[];
+}
+
+/** A list of jobs that was read, and by what to see that it would be read the same again. */
+export interface JobListing {
+  /** of its file */
+  signature: string;
+  /** of what else decides */
+  setting: string;
+  /** the zone that stood in where an expression named none; null where every one did */
+  zone: string | null;
+  /** epoch ms, of the file */
+  mtimeMs: number;
+  stat: { uid: number; mode: number };
+  /** definitions that cannot be used */
+  invalid: unknown[];
+  jobs: ListedJob[];
+}
+
+/** A job of such a list. */
+export class ListedJob {
+  /** holds while `past` is what there is of it */
+  private glance: JobGlance | null = null;
+  private past: Past | null = null;
+  /** lines of the file, or how to come by them */
+  private lines: JobLines | (() => JobLines) = ['', '', ''];
+  private reading: JobReading | null = null;
+
+  private constructor(
+    readonly id: string,
+    private readonly assumed: Assumed,
+    private readonly unknown: UnknownKey[],
+  ) {}
+
+  static from(reading: JobReading): ListedJob {
+    const listed = new ListedJob(reading.job.id, reading.assumed, reading.unknown);
+    listed.reading = reading;
+    return listed;
+  }
+
+  static remembered(
+    [id, assumed, unknown, glance]: JobHeading,
+    lines: () => JobLines,
+    past: Past | undefined,
+  ): ListedJob {
+    const listed = new ListedJob(id, assumed || NOTHING, unknown || []);
+    listed.lines = lines;
+    if (glance !== 0 && past !== undefined) {
+      listed.glance = glance;
+      listed.past = past;
+    }
+    return listed;
+  }
+
+  read(): JobReading {
+    this.reading ??= { job: JSON.parse(this.toLines()[0]), assumed: this.assumed, unknown: this.unknown };
+    return this.reading;
+  }
+
+  /** The document that belongs to a glance, as JSON. */
+  document(): string {
+    const [job, settled, standing] = this.toLines();
+    return `${(settled || job).slice(0, -1)},${standing.slice(1)}`;
+  }
+
+  /**
+   * The glance at it, made again where its past has changed; null where there is none.
+   *
+   * @param settle the job with what it was first seen with
+   */
+  glanceWith(cache: JobCache, settle: (reading: JobReading, state: JobState) => Job): JobGlance | null {
+    const past = cache.pastOf(this.id);
+    if (past === null) return null;
+    if (past === this.past) return this.glance;
+    const reading = this.read();
+    const state = stateIn(past);
+    const job = settle(reading, state);
+    const glance = glanceAt(job, this.unknown, state, (schedule, after) =>
+      cache.nextInstant(schedule, after),
+    );
+    if (glance === null && this.glance === null) return null;
+    this.past = glance === null ? null : past;
+    this.glance = glance;
+    if (glance !== null) {
+      const outlook = { next: glance.next, late: false, idle: glance.idle };
+      const view = { job, state, outlook, runningAtMs: null, untrusted: null };
+      this.lines = [
+        this.toLines()[0],
+        job === reading.job ? '' : JSON.stringify(job),
+        JSON.stringify(standingOf(view, this.unknown)),
+      ];
+    }
+    cache.touch();
+    return glance;
+  }
+
+  /** @param past what is kept of its past */
+  toHeading(past: Past | undefined): JobHeading {
+    const isKept = this.glance !== null && this.past === past;
+    return [
+      this.id,
+      this.assumed.length === 0 ? 0 : this.assumed,
+      this.unknown.length === 0 ? 0 : this.unknown,
+      isKept ? this.glance! : 0,
+    ];
+  }
+
+  toLines(): JobLines {
+    if (typeof this.lines === 'function') this.lines = this.lines();
+    const [job, settled, standing] = this.lines;
+    if (job === '') this.lines = [JSON.stringify(this.read().job), settled, standing];
+    return this.lines;
+  }
+}
+
+const NOTHING: Assumed = [];
+
+/** JSON: the definition; the settled one where that is another; what documents say behind it. */
+type JobLines = readonly [job: string, settled: string, standing: string];
+
+type JobHeading = [id: string, assumed: Assumed | 0, unknown: UnknownKey[] | 0, glance: JobGlance | 0];
+type PastHeading = [id: string, ...Past['stat']];
+
+interface Heading {
   key: string;
-  pasts: Record<string, KnownPast>;
-  instants: Record<string, KnownInstant>;
+  /** characters behind the heading, so that a file that was cut is noticed */
+  rest: number;
+  pasts: PastHeading[];
+  list: (Omit<JobListing, 'jobs'> & { jobs: JobHeading[] }) | null;
+}
+
+interface Content {
+  pasts: Map<string, Past>;
+  list: JobListing | null;
+  /** or how to come by their text, until somebody asks for one */
+  instants: Record<string, KnownInstant> | (() => string);
 }
 
 const NO_THROW = { throwIfNoEntry: false } as const;
@@ -61,35 +210,63 @@ export class JobCache {
 
   /** The cache as the last process left it; an empty one where it cannot be used. */
   static open(place: CachePlace): JobCache {
-    const key = cacheKey();
-    return new JobCache(place, readContent(place, key) ?? { key, pasts: {}, instants: {} });
+    return new JobCache(place, readContent(place) ?? { pasts: new Map(), list: null, instants: {} });
   }
 
   /** What the past of a job (or of `heartbeat:<agent>`) comes to. Lines that cannot be read are passed over. */
   stateOf(jobId: string): JobState {
+    const past = this.pastOf(jobId);
+    return past === null ? reduceRuns([]) : stateIn(past);
+  }
+
+  /** The same object as long as the file is the same; null where there is none. */
+  pastOf(jobId: string): Past | null {
     const { pasts } = this.content;
     // Looked at before it is read: what is appended meanwhile makes the next look differ.
     const file = jobId.includes(':') ? runsFile(this.place.layout, jobId) : `${this.folder}${jobId}.jsonl`;
     const stat = fs.statSync(file, NO_THROW);
+    const known = pasts.get(jobId);
     if (stat === undefined) {
-      if (Object.hasOwn(pasts, jobId)) this.forget(pasts, jobId);
-      return reduceRuns([]);
+      if (pasts.delete(jobId)) this.changed = true;
+      return null;
     }
     this.asked.pasts.add(jobId);
-    const known = Object.hasOwn(pasts, jobId) ? pasts[jobId] : undefined;
-    if (known && known[0] === stat.size && known[1] === stat.mtimeMs && known[2] === stat.ino)
-      return known[3];
+    const { size, mtimeMs, ctimeMs, ino } = stat;
+    if (known !== undefined) {
+      const [knownSize, knownMtime, knownCtime, knownInode] = known.stat;
+      if (knownSize === size && knownMtime === mtimeMs && knownCtime === ctimeMs && knownInode === ino)
+        return known;
+    }
     const state = reduceRuns(readRuns(this.place.layout, jobId).lines);
-    pasts[jobId] = [stat.size, stat.mtimeMs, stat.ino, state];
+    const past: Past = { stat: [size, mtimeMs, ctimeMs, ino], state };
+    pasts.set(jobId, past);
     this.changed = true;
-    return state;
+    return past;
+  }
+
+  /** The list that was read last, if it would be read the same now. */
+  listing(signature: string, setting: string, zone: Zone): JobListing | null {
+    const { list } = this.content;
+    if (list === null || list.signature !== signature || list.setting !== setting) return null;
+    return list.zone === null || list.zone === zone.name ? list : null;
+  }
+
+  /** Remembers a list. */
+  keep(list: JobListing): void {
+    this.content.list = list;
+    this.changed = true;
+  }
+
+  /** Something that was handed out has been changed. */
+  touch(): void {
+    this.changed = true;
   }
 
   /** The first instant of a schedule strictly after another (epoch ms); null where there is none. */
   nextInstant(schedule: StoredSchedule, after: number): number | null {
     if (schedule.kind === 'at') return schedule.atMs > after ? schedule.atMs : null;
     if (schedule.kind === 'every') return nextAfter(schedule, after, this.place.zone);
-    const { instants } = this.content;
+    const instants = this.instants();
     const text = scheduleText(schedule);
     this.asked.instants.add(text);
     const known = Object.hasOwn(instants, text) ? instants[text] : undefined;
@@ -110,7 +287,7 @@ export class JobCache {
         tz: typeof tz === 'string' ? tz : missing.tz,
       };
       if (tz === undefined || typeof tz === 'string')
-        if (Object.hasOwn(this.content.instants, scheduleText(schedule))) return { ok: true, schedule };
+        if (Object.hasOwn(this.instants(), scheduleText(schedule))) return { ok: true, schedule };
     }
     return readSchedule(raw, missing);
   };
@@ -119,8 +296,7 @@ export class JobCache {
   save(): void {
     if (!this.changed) return;
     const { layout, context } = this.place;
-    this.drop(this.content.pasts, this.asked.pasts);
-    this.drop(this.content.instants, this.asked.instants);
+    this.dropForgotten();
     const file = cacheFile(layout);
     const temporary = path.join(path.dirname(file), `.tmp-${newToken(context)}`);
     try {
@@ -130,7 +306,7 @@ export class JobCache {
         // Without a home nothing is made: who only reads leaves no traces outside `cache/`.
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return;
       }
-      fs.writeFileSync(temporary, JSON.stringify(this.content), { mode: 0o600, flag: 'wx' });
+      fs.writeFileSync(temporary, textOf(this.content), { mode: 0o600, flag: 'wx' });
       fs.renameSync(temporary, file);
       this.changed = false;
     } catch {
@@ -138,22 +314,45 @@ export class JobCache {
     }
   }
 
-  private forget(entries: Record<string, unknown>, name: string): void {
-    delete entries[name];
-    this.changed = true;
+  private instants(): Record<string, KnownInstant> {
+    if (typeof this.content.instants === 'function')
+      this.content.instants = instantsIn(this.content.instants());
+    return this.content.instants;
   }
 
   /** Entries of jobs that are gone, once there are many. */
-  private drop(entries: Record<string, unknown>, asked: ReadonlySet<string>): void {
-    const names = Object.keys(entries);
-    if (names.length <= 2 * asked.size + SPARE) return;
-    for (const name of names) if (!asked.has(name)) delete entries[name];
+  private dropForgotten(): void {
+    const { pasts, instants } = this.content;
+    const { asked } = this;
+    if (pasts.size > 2 * asked.pasts.size + SPARE)
+      for (const id of pasts.keys()) if (!asked.pasts.has(id)) pasts.delete(id);
+    if (typeof instants === 'function') return;
+    const names = Object.keys(instants);
+    // Who goes by glances asks for few of them.
+    const used = Math.max(asked.instants.size, this.content.list?.jobs.length ?? 0);
+    if (names.length > 2 * used + SPARE)
+      for (const name of names) if (!asked.instants.has(name)) delete instants[name];
   }
 }
 
 /** What the pasts of jobs come to, by their ids; who asks keeps the cache afterwards (`save`). */
 export function loadJobStates(cache: JobCache, jobs: readonly { id: string }[]): Map<string, JobState> {
   return new Map(jobs.map(({ id }) => [id, cache.stateOf(id)]));
+}
+
+function stateIn(past: Past): JobState {
+  if (typeof past.state === 'function') past.state = { ...NEW_JOB, ...JSON.parse(past.state()) } as JobState;
+  return past.state;
+}
+
+/** A state without what it shares with a job of no past. */
+function stateText(state: JobState): string {
+  const told: Record<string, unknown> = {};
+  for (const name of Object.keys(NEW_JOB) as (keyof JobState)[]) {
+    const value = state[name];
+    if (value !== NEW_JOB[name] && !(Array.isArray(value) && value.length === 0)) told[name] = value;
+  }
+  return JSON.stringify(told);
 }
 
 function cacheFile(layout: Layout): string {
@@ -164,18 +363,31 @@ function cacheFile(layout: Layout): string {
 function cacheKey(): string {
   const { node, icu, tz } = process.versions as { node: string; icu?: string; tz?: string };
   const build = typeof CLAW_BUILD === 'string' ? CLAW_BUILD : 'source';
-  return [1, build, node, icu, tz].join(' ');
+  return [2, build, node, icu, tz].join(' ');
 }
 
-function readContent({ layout, context }: CachePlace, key: string): Content | null {
+function textOf({ pasts, list, instants }: Content): string {
+  const lines = [typeof instants === 'function' ? instants() : JSON.stringify(instants)];
+  for (const { state } of pasts.values())
+    lines.push(typeof state === 'function' ? state() : stateText(state));
+  for (const job of list?.jobs ?? []) lines.push(...job.toLines());
+  const rest = lines.join('\n');
+  const heading: Heading = {
+    key: cacheKey(),
+    rest: rest.length,
+    pasts: [...pasts].map(([id, { stat }]) => [id, ...stat]),
+    list: list === null ? null : { ...list, jobs: list.jobs.map(job => job.toHeading(pasts.get(job.id))) },
+  };
+  return `${JSON.stringify(heading)}\n${rest}`;
+}
+
+function readContent({ layout, context }: CachePlace): Content | null {
   let descriptor: number | undefined;
   try {
     descriptor = fs.openSync(cacheFile(layout), 'r');
     const { uid, mode } = fs.fstatSync(descriptor);
     if (context.uid !== undefined && (uid !== context.uid || (mode & 0o022) !== 0)) return null;
-    const content = JSON.parse(fs.readFileSync(descriptor, 'utf8')) as Partial<Content>;
-    const isUsable = content.key === key && isFields(content.pasts) && isFields(content.instants);
-    return isUsable ? (content as Content) : null;
+    return contentIn(fs.readFileSync(descriptor, 'utf8'));
   } catch {
     // No cache, or none that can be used.
     return null;
@@ -184,6 +396,39 @@ function readContent({ layout, context }: CachePlace, key: string): Content | nu
   }
 }
 
-function isFields(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+/** @throws where it is no cache */
+function contentIn(text: string): Content | null {
+  // What a power cut left of it may be blocks of nothing.
+  if (text.includes('\0')) return null;
+  const end = text.indexOf('\n');
+  const heading = JSON.parse(text.slice(0, end)) as Heading;
+  if (heading.key !== cacheKey() || heading.rest !== text.length - end - 1) return null;
+  let lines: string[] | undefined;
+  const line = (index: number) => {
+    lines ??= text.slice(end + 1).split('\n');
+    return lines[index]!;
+  };
+  const pasts = new Map<string, Past>();
+  heading.pasts.forEach(([id, ...stat], index) => {
+    pasts.set(id, { stat, state: () => line(1 + index) });
+  });
+  const list = heading.list && {
+    ...heading.list,
+    jobs: heading.list.jobs.map((job, index) => {
+      const at = 1 + heading.pasts.length + 3 * index;
+      return ListedJob.remembered(job, () => [line(at), line(at + 1), line(at + 2)], pasts.get(job[0]));
+    }),
+  };
+  return { pasts, list, instants: () => line(0) };
+}
+
+/** None where the line is not what it should be. */
+function instantsIn(line: string): Record<string, KnownInstant> {
+  try {
+    const value: unknown = JSON.parse(line);
+    const isUsable = typeof value === 'object' && value !== null && !Array.isArray(value);
+    return isUsable ? (value as Record<string, KnownInstant>) : {};
+  } catch {
+    return {};
+  }
 }

@@ -21,11 +21,12 @@ import {
 } from '../core/schedule/job.ts';
 import type { JobState, RunLine } from '../core/schedule/run-record.ts';
 import type { Zone } from '../core/schedule/zone.ts';
-import { JobCache } from './job-cache.ts';
+import { JobCache, type JobReading, ListedJob } from './job-cache.ts';
 import { makeFolder, prepareFile, readJson, sweepTemporaries } from './json-file.ts';
 import type { Layout } from './layout.ts';
 import { newToken, tokenState, tryLock } from './lock.ts';
 import { appendRuns } from './runs.ts';
+import { changedAt, isRacy, signatureOf } from './signatures.ts';
 
 /** How long a change waits for another one, ms; each takes some. */
 const PATIENCE = 10_000;
@@ -49,6 +50,11 @@ export interface StoredJob {
   index: number;
   unknown: UnknownKey[];
   assumed: Assumed;
+}
+
+/** The list for who only looks at it: jobs without the text in the file. */
+export interface JobsSeen extends Pick<JobList, 'state' | 'file' | 'invalid' | 'mtimeMs' | 'stat'> {
+  jobs: ListedJob[];
 }
 
 /** One that cannot, and why; it stays in the file. */
@@ -131,6 +137,45 @@ export function loadJobs(place: JobPlace, cache?: JobCache): JobsRead {
   return found;
 }
 
+/**
+ * All jobs, from the cache where the file has not changed since it was read. Who asks keeps the cache afterwards (`save`).
+ */
+export function seeJobs(place: JobPlace, cache: JobCache): JobsSeen | Exclude<JobsRead, JobList> {
+  const file = place.layout.jobs();
+  const lookedAt = place.context.now();
+  // Looked at before it is read, so that a file written meanwhile is looked at again.
+  const stat = fs.statSync(file, { throwIfNoEntry: false, bigint: true });
+  if (stat === undefined) return { ...NOTHING, file, jobs: [] };
+  const signature = signatureOf(stat);
+  const setting = settingText(place);
+  const known = cache.listing(signature, setting, place.zone);
+  if (known !== null) return { ...known, state: 'ok', file, invalid: known.invalid as InvalidJob[] };
+  let zone: string | null = null;
+  const asked: Zone = {
+    isHost: place.zone.isHost,
+    get name() {
+      zone ??= place.zone.name;
+      return zone;
+    },
+  };
+  const read = loadJobs({ ...place, zone: asked }, cache);
+  if (read.state === 'unreadable') return read;
+  const jobs = read.jobs.map(({ job, assumed, unknown }) => ListedJob.from({ job, assumed, unknown }));
+  const { invalid, mtimeMs } = read;
+  if (read.stat !== null && mtimeMs !== null && !isRacy(changedAt(stat), lookedAt))
+    cache.keep({ signature, setting, zone, mtimeMs, stat: read.stat, invalid, jobs });
+  return { state: 'ok', file, invalid, mtimeMs, stat: read.stat, jobs };
+}
+
+/** All of the config that decides how a definition is read, as text. The zone is apart, since few ask for it. */
+function settingText({ config }: JobPlace): string {
+  const accounts = Object.entries(config.channels ?? {}).map(([name, channel]) => [
+    name,
+    Object.keys(channel?.accounts ?? {}),
+  ]);
+  return JSON.stringify([defaultAgentId(config), config.session ?? null, accounts]);
+}
+
 const NOTHING = {
   state: 'ok' as const,
   jobs: [] as StoredJob[],
@@ -140,7 +185,7 @@ const NOTHING = {
 };
 
 /** The job with the anchor or zone it was first seen with, where its author named none. */
-export function settledJob({ job, assumed }: Pick<StoredJob, 'job' | 'assumed'>, state: JobState): Job {
+export function settledJob({ job, assumed }: Pick<JobReading, 'job' | 'assumed'>, state: JobState): Job {
   return assumed.length === 0
     ? job
     : { ...job, schedule: settledSchedule(job.schedule, assumed, state.seen) };
@@ -170,7 +215,7 @@ export function mayExecute(
 }
 
 /** @throws ClawError data `state-unreadable` */
-export function jobsOrThrow(read: JobsRead): JobList {
+export function jobsOrThrow<List extends JobList | JobsSeen>(read: List | Exclude<JobsRead, JobList>): List {
   if (read.state === 'ok') return read;
   throw new ClawError(
     'data',

@@ -84,7 +84,7 @@ export async function printChanged(
   const now = desk.context.now();
   const schedule = toSchedule(job.schedule);
   const next = job.enabled ? instantsBetween(schedule, now, Number.POSITIVE_INFINITY, SHOWN, desk.zone) : [];
-  const warnings = [...(await warningsOfJob(desk, job)), ...notesOnKeys({ job, unknown })];
+  const warnings = [...(await warningsOfJob(desk, job)), ...notesOnKeys(job, unknown)];
   if (json) {
     const state = { nextRunAtMs: next[0] ?? null };
     printJson({ action, id: job.id, job: { ...job, state }, next: next.map(isoTime), warnings });

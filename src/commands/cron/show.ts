@@ -3,6 +3,7 @@ import type { Context } from '../../context.ts';
 import { ago, relative } from '../../core/display/age.ts';
 import { EXIT } from '../../core/errors.ts';
 import { toSchedule } from '../../core/schedule/due.ts';
+import { conditionOf, howItEnded } from '../../core/schedule/glance.ts';
 import type { Job } from '../../core/schedule/job.ts';
 import { rulesOf } from '../../core/schedule/rule.ts';
 import { describeSchedule, instantsBetween } from '../../core/schedule/schedule.ts';
@@ -54,7 +55,7 @@ export class CronShowCommand extends ClawCommand {
         upcoming: next.map(isoTime),
       });
     } else printOut(describe(desk, row, { next, now, key, rules }));
-    for (const text of notesOnKeys(row.stored)) this.warn(text);
+    for (const text of notesOnKeys(row.job, row.stored.unknown)) this.warn(text);
     return EXIT.ok;
   }
 }
@@ -73,7 +74,14 @@ function describe(
     ['name', job.name],
     ['note', job.description],
     ['schedule', describeSchedule(toSchedule(job.schedule), zone)],
-    ['state', stateInWords(row, state.failures)],
+    [
+      'state',
+      stateInWords({
+        condition: conditionOf(row),
+        failures: state.failures,
+        untrusted: row.untrusted,
+      }),
+    ],
     ['why', disabled === null ? undefined : `${disabled.reason}; claw cron enable ${job.id}`],
     ['session', `${job.sessionTarget === key ? '' : `${job.sessionTarget}, `}${key}`],
     ['wake', job.wakeMode],
@@ -81,7 +89,10 @@ function describe(
     ['missed', `catch-up ${rules.catchUp}${rules.graceMs === null ? '' : `, grace ${age(rules.graceMs)}`}`],
     ['retries', String(rules.retries)],
     ['precheck', job.precheck],
-    ['last', last === null ? undefined : lastInWords(row, now)],
+    [
+      'last',
+      last === null ? undefined : lastInWords({ how: howItEnded(last), at: last.startedAt ?? last.ts }, now),
+    ],
     ['error', last?.error?.message],
     ['retry', retry === null ? undefined : `${when(retry.at)}, attempt ${retry.attempt}`],
     [

@@ -2,6 +2,7 @@ import { Command, Option } from 'clipanion';
 import type { Context } from '../../context.ts';
 import { ago, relative } from '../../core/display/age.ts';
 import { EXIT } from '../../core/errors.ts';
+import { conditionOf } from '../../core/schedule/glance.ts';
 import { tellLocalTime } from '../../core/schedule/zone.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { ClawCommand } from '../base.ts';
@@ -11,7 +12,7 @@ import { openDesk } from '../desk.ts';
 import { isoTime } from '../format.ts';
 import { printJson, printOut } from '../output.ts';
 import { timeOption } from '../time-option.ts';
-import { conditionOf, lateBecause, readBoard } from './rows.ts';
+import { lateBecause, readBoard } from './rows.ts';
 
 export class CronStatusCommand extends ClawCommand {
   static override paths = [['cron', 'status']];
