@@ -9,7 +9,7 @@ import type { Origin } from '../../src/core/session/session.ts';
 import { targetOf } from '../../src/runner/carry-out.ts';
 import { type Ending, perform } from '../../src/runner/perform.ts';
 import { jobPerformer } from '../../src/runner/performer.ts';
-import { gatherTasks } from '../../src/runner/tasks.ts';
+import { gatherTasks, nextOf } from '../../src/runner/tasks.ts';
 import { tick } from '../../src/runner/tick.ts';
 import { putWakingEvent } from '../../src/runner/wake.ts';
 import { loadJobs } from '../../src/store/jobs.ts';
@@ -76,7 +76,7 @@ async function runVector({ now, input }: Given): Promise<object> {
   const state = reduceRuns(readRuns(desk.layout, job.id).lines);
   const left = loadJobs(desk);
   const there = left.state === 'ok' && left.jobs.length > 0;
-  const next = gatherTasks(desk).tasks[0]?.plan.next ?? null;
+  const next = nextOf(gatherTasks(desk));
   return {
     ran,
     job: there
