@@ -829,7 +829,7 @@ describe('by hand', () => {
     nothingLeft();
   });
 
-  it('cron cancel settles what a killed tick left, and it is not begun again', async () => {
+  it('cron cancel settles what a killed tick left, and it is not begun again (#57058)', async () => {
     const gate = new Gate(home);
     configure(home, gate.runner());
     gate.close();
@@ -943,7 +943,7 @@ describe('a long run delays nobody', () => {
     nothingLeft();
   });
 
-  it('a killed tick: the next one ends its agent before another starts', async () => {
+  it('a killed tick: the next one ends its agent before another starts, and nothing stays "running" (#30096, #68157, #133223)', async () => {
     const gate = new Gate(home);
     configure(home, gate.runner(), { cron: { maxConcurrentRuns: 1 } });
     gate.close();
@@ -1006,7 +1006,7 @@ describe('a long run delays nobody', () => {
     nothingLeft();
   });
 
-  it('a command whose tick was killed is ended and recorded as interrupted, not begun again', async () => {
+  it('a command whose tick was killed is ended and recorded as interrupted, not begun again (#142638)', async () => {
     configure(home, noting());
     putJobs(home, [
       once('slow', { payload: { kind: 'exec', command: [program('family.sh'), home.folder] } }),
