@@ -20,7 +20,7 @@ import {
   heartbeatOf,
   isActive,
   isEffectivelyEmpty,
-  lastTold,
+  toldLately,
   type Target,
   targetOf,
   visibilityOf,
@@ -325,7 +325,7 @@ async function askBeside(asked: Asked): Promise<Answered> {
   const said = await hashOf(text);
   const usage = end.usage ? { usage: end.usage } : {};
   const quiet = { status: 'ran', event: 'skipped', text, ...known, ...model, ...usage } as const;
-  if (lastTold(readRuns(layout, heartbeatJob(agentId)).lines, context.now()) === said)
+  if (toldLately(readRuns(layout, heartbeatJob(agentId)).lines, context.now()).has(said))
     return { ...quiet, reason: 'duplicate' };
   if (!isShown(desk, target, 'showAlerts')) return { ...quiet, reason: 'alerts-disabled' };
   const whole = { ...plan, entries: [...plan.entries, reply, end] };

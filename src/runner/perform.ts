@@ -141,7 +141,7 @@ export async function perform(
       return last;
     }
     const runId = context.newId();
-    const claim = { jobId: task.id, runId, startedAt: context.now(), ...run };
+    const claim = { jobId: task.id, runId, startedAt: context.now(), definition: task.definition, ...run };
     // Before the claim: the record of a later instant stands for all before it.
     appendRuns(context, layout, task.id, account);
     if (!putClaim(context, layout, claim)) return { state: 'busy' };
@@ -207,8 +207,9 @@ async function recover(
     await stopRun(claim.runId);
     return finish(desk, task, claim, performer, { status: 'cancelled', reason: CANCELLED });
   }
-  // What somebody has switched off since does not begin once more.
-  if (task.due.enabled && performer.mayRepeat(task))
+  // What somebody has switched off or made another job of since does not begin once more.
+  const isSame = claim.definition === undefined || claim.definition === task.definition;
+  if (task.due.enabled && isSame && performer.mayRepeat(task))
     return start(desk, task, claim, performer, lock, signal, true);
   await performer.giveUp(task, claim.runId);
   await stopRun(claim.runId);

@@ -1,13 +1,14 @@
 /** How the tick, and `cron run`, perform jobs and heartbeats: what is done, who hears of it, what goes afterwards. */
 import fs from 'node:fs';
 import { mainSessionKey } from '../core/routing/session-key.ts';
-import type { AfterRun, RunEnding } from '../core/schedule/due.ts';
+import { type AfterRun, isOver, type RunEnding } from '../core/schedule/due.ts';
 import { heartbeatOf, isActive } from '../core/schedule/heartbeat.ts';
 import type { Job } from '../core/schedule/job.ts';
 import { alertOf, eventOf } from '../core/schedule/job-report.ts';
-import type { RunRecord } from '../core/schedule/run-record.ts';
+import { isSameTimes, type RunRecord, reduceRuns } from '../core/schedule/run-record.ts';
 import type { Origin } from '../core/session/session.ts';
-import { changeJobs } from '../store/jobs.ts';
+import { changeJobs, settledJob } from '../store/jobs.ts';
+import { readRuns } from '../store/runs.ts';
 import { loadRecord } from '../store/sessions.ts';
 import { putSystemEvent } from '../store/system-events.ts';
 import { beat, beatRecord } from './beat.ts';
@@ -102,7 +103,10 @@ function tellTrouble(
     if (pushed.decision === 'queued') return;
   }
   const event = { agentId, key, text, source: 'cron' as const, from: `cron:${job.id}` };
-  putSystemEvent(context, layout, event, record.runId.replace(/^.{8}/, 'a1e27000'));
+  const eventId = record.runId.replace(/^.{8}/, 'a1e27000');
+  // Trouble must not wait until somebody happens to write.
+  if (heartbeatTells(desk, agentId)) putSystemEvent(context, layout, event, eventId);
+  else putWakingEvent(desk, event, eventId);
 }
 
 function alertTarget(desk: Desk, job: Job, agentId: string): Origin | null {
@@ -130,7 +134,12 @@ function forgetTranscripts(desk: Desk, { agentId }: Task, records: readonly RunR
 /** Removes a job that was to go once it had succeeded. */
 export function removeDone(desk: Desk, id: string): boolean {
   return changeJobs(desk, ({ jobs }) => {
-    const stored = jobs.find(({ job }) => job.id === id && job.deleteAfterRun === true);
-    return stored === undefined ? { result: false } : { remove: [stored.index], result: true };
+    const stored = jobs.find(({ job }) => job.id === id);
+    const state = reduceRuns(readRuns(desk.layout, id).lines);
+    // Looked at once more: somebody may have given it another time meanwhile.
+    const isOld =
+      stored === undefined || state.seen === null || !isSameTimes(settledJob(stored, state), state.seen);
+    const isGone = isOld || !isOver(stored.job, state);
+    return isGone ? { result: false } : { remove: [stored.index], result: true };
   });
 }

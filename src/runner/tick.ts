@@ -8,6 +8,7 @@ import path from 'node:path';
 import { DEFAULTS } from '../config/defaults.ts';
 import { nextAttempt } from '../core/delivery/delivery.ts';
 import { parseToken } from '../core/lease.ts';
+import { isOver } from '../core/schedule/due.ts';
 import { nextDailyReset } from '../core/session/boundary.ts';
 import {
   actionKey,
@@ -93,10 +94,8 @@ export function lookAhead(
     wakes: pending.wakes,
     resets: { keys: resets.resets.map(({ key }) => key), isLook: resets.sweep !== null },
     tasks: tasks.tasks.map(({ id, agentId, plan, state, job }): TaskOutlook => {
-      const isOver =
-        job?.deleteAfterRun === true && state.last?.status === 'ok' && state.last.trigger !== 'manual';
       return {
-        ...{ id, agentId, runs: plan.runs, isOver },
+        ...{ id, agentId, runs: plan.runs, isOver: job !== null && isOver(job, state) },
         isRunning: held.has(encodeKey(id)) && isHeld(desk, id),
         accounts: plan.records.length + (plan.seen ? 1 : 0) + (plan.clock === null ? 0 : 1),
       };

@@ -19,13 +19,13 @@ import {
   settledSchedule,
   type UnknownKey,
 } from '../core/schedule/job.ts';
-import type { JobState, RunLine } from '../core/schedule/run-record.ts';
+import { type JobState, type RunLine, reduceRuns } from '../core/schedule/run-record.ts';
 import type { Zone } from '../core/schedule/zone.ts';
 import { JobCache, type JobReading, ListedJob } from './job-cache.ts';
 import { makeFolder, prepareFile, readJson, sweepTemporaries } from './json-file.ts';
 import type { Layout } from './layout.ts';
 import { newToken, tokenState, tryLock } from './lock.ts';
-import { appendRuns } from './runs.ts';
+import { appendRuns, readRuns } from './runs.ts';
 import { changedAt, isRacy, signatureOf } from './signatures.ts';
 
 /** How long a change waits for another one, ms; each takes some. */
@@ -267,37 +267,54 @@ export function changeJobs<Result>(place: JobPlace, change: (list: JobList) => J
           `${unsafe}, who could make claw run any command; it is not changed`,
           `read it, then: chown ${context.uid} ${list.file}; chmod go-w ${list.file}`,
         );
-      noteDefinitions(place, cache, list, leaveUnseen ? [] : put, remove);
+      noteDefinitions(place, cache, list, remove);
     }
     for (const each of lines) appendRuns(context, layout, each.jobId, each.lines);
     if (isWriting) write(place, list, put, remove);
+    if (!leaveUnseen) noteChanged(place, put);
     return result;
   } finally {
     lock.release();
   }
 }
 
+/** What the file says until now is noted before its time moves. */
 function noteDefinitions(
   place: JobPlace,
   cache: JobCache,
   list: JobList,
-  put: { index: number | null; raw: Fields }[],
   remove: readonly number[],
 ): void {
-  const { context, layout } = place;
-  const now = context.now();
-  const note = (one: Pick<StoredJob, 'job' | 'assumed'>, definedAt: number) => {
-    const state = cache.stateOf(one.job.id);
-    const job = settledJob(one, state);
-    const seen = seenNow(job, state, { now, definedAt, definition: definitionOf(job) });
-    if (seen !== null) appendRuns(context, layout, job.id, [seen]);
-  };
-  for (const one of list.jobs) if (!remove.includes(one.index)) note(one, list.mtimeMs ?? now);
+  const now = place.context.now();
+  for (const one of list.jobs) {
+    if (!remove.includes(one.index)) note(place, one, cache.stateOf(one.job.id), list.mtimeMs ?? now);
+  }
+}
+
+/**
+ * What was added or changed is noted behind the file: a crash in between leaves a definition that the next tick sees with
+ * the file's time. Before it, a definition would be noted that does not hold.
+ */
+function noteChanged(place: JobPlace, put: { raw: Fields }[]): void {
+  const now = place.context.now();
   for (const { raw } of put) {
     const read = readJob(raw, jobSetting(place, now));
+    if (!read.ok) continue;
+    const state = reduceRuns(readRuns(place.layout, read.job.id).lines);
     // When the command was given, not when the lock was: `--at 5s` may have passed while it waited.
-    if (read.ok) note(read, read.job.updatedAtMs ?? now);
+    note(place, read, state, read.job.updatedAtMs ?? now);
   }
+}
+
+function note(
+  { context, layout }: JobPlace,
+  one: Pick<StoredJob, 'job' | 'assumed'>,
+  state: JobState,
+  definedAt: number,
+): void {
+  const job = settledJob(one, state);
+  const seen = seenNow(job, state, { now: context.now(), definedAt, definition: definitionOf(job) });
+  if (seen !== null) appendRuns(context, layout, job.id, [seen]);
 }
 
 function write(

@@ -79,7 +79,7 @@ export function appendRuns(context: Context, layout: Layout, jobId: string, line
 }
 
 /**
- * Shortens a file that has grown: the state of all lines first, then the newest `keep`. Bad lines and imported ones go with
+ * Shortens a file that has grown: the newest `keep`, then the state that all lines came to. Bad lines and imported ones go with
  * the old ones only when the file is shortened; a copy is not kept.
  *
  * @param stateOf what lines come to
@@ -106,8 +106,9 @@ export function pruneRuns(
     const gone = new Set<RunLine>(old);
     const kept = finished.filter(line => !gone.has(line));
     const state = stateOf(lines);
-    const first = { action: 'state', ts: context.now(), jobId, state } as const;
-    const bytes = Buffer.concat([...imported, first, ...kept].map(lineBytes));
+    const last = { action: 'state', ts: context.now(), jobId, state } as const;
+    // Behind them: it stands for them too, and they must not count a second time.
+    const bytes = Buffer.concat([...imported, ...kept, last].map(lineBytes));
     const folder = path.dirname(file);
     sweepTemporaries(folder, token => tokenState(context, token) === 'dead');
     const temporary = path.join(folder, `.tmp-${newToken(context)}`);

@@ -312,12 +312,15 @@ function gridIn(lines: readonly RunLine[]): Schedule | null {
 /** How long the same alert is not told again, ms. */
 const TOLD_FOR = DAY;
 
-/** The hash of the last alert that was told, where that was less than a day before `now` (epoch ms). */
-export function lastTold(lines: readonly RunLine[], now: number): string | null {
-  const told = lines.findLast(
-    (line): line is RunRecord => line.action === 'finished' && line.said !== undefined,
+/** The hashes of the alerts that were told less than a day before `now` (epoch ms). */
+export function toldLately(lines: readonly RunLine[], now: number): ReadonlySet<string> {
+  return new Set(
+    lines.flatMap(line =>
+      line.action === 'finished' && line.said !== undefined && Math.abs(now - line.ts) < TOLD_FOR
+        ? [line.said]
+        : [],
+    ),
   );
-  return told && Math.abs(now - told.ts) < TOLD_FOR ? told.said! : null;
 }
 
 /**

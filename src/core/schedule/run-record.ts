@@ -275,7 +275,9 @@ function afterFinished(state: JobState, line: RunRecord): JobState {
   if (status === 'queued' && !isTold)
     next.queued = [...next.queued, { runId, at: ts, ...(dueAt === undefined ? {} : { dueAt }) }];
   if (status === 'ok') {
-    const isItsInstant = state.seen?.schedule.kind === 'at' && dueAt !== undefined;
+    // Another instant's success (the job was moved meanwhile) is not this one's.
+    const schedule = state.seen?.schedule;
+    const isItsInstant = schedule?.kind === 'at' && dueAt === schedule.atMs;
     return { ...next, failures: 0, failedAt: null, retry: null, done: next.done || isItsInstant };
   }
   if (status === 'cancelled' || status === 'queued') return { ...next, retry: null };
