@@ -2,7 +2,8 @@
  * What `cron/jobs.json` and the pasts of jobs come to and when schedules are due next, remembered: a thousand jobs would
  * else mean a thousand definitions to check, a thousand files to read and a thousand expressions to parse, for every
  * listing and every tick. All of it follows from other files and is used only while those are unchanged, so
- * `cache/jobs.json` may be deleted, or be wrong in any way but forged, at any time.
+ * `cache/jobs.json` may be deleted at any time; one that was cut, has holes, is of another build or could have been written
+ * by somebody else is not used.
  *
  * The file is a heading in JSON, which is all that a table needs, and behind it lines that are looked at only where somebody
  * asks for them: instants, each state, and of each job its definition and what documents say of it.
