@@ -43,7 +43,11 @@ const shared = {
  * imports, and what none reaches is in `far`. So each exists once in a process, wherever it is asked for from.
  */
 const PACKS = {
-  claw: ['main.ts', 'commands/sessions/list.ts', 'commands/route.ts', 'config/load.ts'],
+  claw: [
+    ...['main.ts', 'commands/sessions/list.ts', 'commands/route.ts', 'config/load.ts'],
+    // Small, and needed by turns as by jobs, neither of which reads the pack of the other.
+    ...['store/runs.ts', 'core/schedule/rule.ts', 'core/display/age.ts'],
+  ],
   jobs: ['commands/cron/list.ts'],
   turn: ['commands/ingest.ts', 'runner/agent.ts', 'runner/dispatch.ts', 'core/session/command.ts'],
   tick: ['commands/tick.ts', 'runner/rotate.ts'],

@@ -2,7 +2,8 @@
  * What `cron/jobs.json` and the pasts of jobs come to and when schedules are due next, remembered: a thousand jobs would
  * else mean a thousand definitions to check, a thousand files to read and a thousand expressions to parse, for every
  * listing and every tick. All of it follows from other files and is used only while those are unchanged, so
- * `cache/jobs.json` may be deleted, or be wrong in any way but forged, at any time.
+ * `cache/jobs.json` may be deleted at any time; one that was cut, has holes, is of another build or could have been written
+ * by somebody else is not used.
  *
  * The file is a heading in JSON, which is all that a table needs, and behind it lines that are looked at only where somebody
  * asks for them: instants, each state, and of each job its definition and what documents say of it.
@@ -35,13 +36,31 @@ export interface CachePlace {
 }
 
 /**
- * What the lines of a file come to, and the stat data of that file (times in ms with fractions). A line more shows in its
- * size, another file in its inode; nothing of claw's writes into what is there.
+ * What the lines of a file come to, and the stat data of that file: size, mtime and ctime (ms with fractions), inode. A line
+ * more shows in the size, another file in the inode; nothing of claw's writes into what is there.
  */
 interface Past {
-  readonly stat: readonly [size: number, mtimeMs: number, ctimeMs: number, inode: number];
-  /** the state, or until somebody asks for it how to come by its text */
-  state: JobState | (() => string);
+  /** four numbers from `at` on, in an array of all */
+  readonly stats: readonly number[];
+  readonly at: number;
+  state: JobState | Line;
+}
+
+/** A line behind the heading, cut out when somebody asks for it. */
+interface Line {
+  readonly of: Lines;
+  readonly number: number;
+}
+
+class Lines {
+  private lines: string[] | null = null;
+
+  constructor(private readonly bytes: Buffer) {}
+
+  get(number: number): string {
+    this.lines ??= this.bytes.toString('utf8').split('\n');
+    return this.lines[number]!;
+  }
 }
 
 /** `next` is the first instant after each instant from `from` on that is before it; null: there is none. */
@@ -75,8 +94,7 @@ export class ListedJob {
   /** holds while `past` is what there is of it */
   private glance: JobGlance | null = null;
   private past: Past | null = null;
-  /** lines of the file, or how to come by them */
-  private lines: JobLines | (() => JobLines) = ['', '', ''];
+  private lines: JobLines | Line = ['', '', ''];
   private reading: JobReading | null = null;
 
   private constructor(
@@ -91,17 +109,30 @@ export class ListedJob {
     return listed;
   }
 
-  static remembered(
-    [id, assumed, unknown, glance]: JobHeading,
-    lines: () => JobLines,
-    past: Past | undefined,
-  ): ListedJob {
-    const listed = new ListedJob(id, assumed || NOTHING, unknown || []);
+  static remembered(heading: ListHeading, index: number, lines: Line, past: Past | undefined): ListedJob {
+    const id = heading.id[index]!;
+    const odd = heading.odd[id];
+    const listed = new ListedJob(id, odd?.assumed ?? NOTHING, odd?.unknown ?? []);
     listed.lines = lines;
-    if (glance !== 0 && past !== undefined) {
-      listed.glance = glance;
-      listed.past = past;
-    }
+    const next = heading.next[index]!;
+    if (next === NO_GLANCE || past === undefined) return listed;
+    const at = heading.lastAt[index]!;
+    listed.past = past;
+    listed.glance = {
+      since: heading.since[index]!,
+      next: next === NO_TIME ? null : next,
+      idle: heading.idle[index]!,
+      id,
+      name: heading.name[index]!,
+      schedule: heading.schedule[index]!,
+      sessionTarget: heading.sessionTarget[index]!,
+      agentId: heading.agentId[index] ?? undefined,
+      failures: heading.failures[index]!,
+      condition: heading.condition[index]!,
+      last: at === NO_TIME ? null : { how: heading.lastHow[index]!, at },
+      runsCommand: heading.runsCommand[index] === 1,
+      unknown: listed.unknown,
+    };
     return listed;
   }
 
@@ -148,18 +179,30 @@ export class ListedJob {
   }
 
   /** @param past what is kept of its past */
-  toHeading(past: Past | undefined): JobHeading {
-    const isKept = this.glance !== null && this.past === past;
-    return [
-      this.id,
-      this.assumed.length === 0 ? 0 : this.assumed,
-      this.unknown.length === 0 ? 0 : this.unknown,
-      isKept ? this.glance! : 0,
-    ];
+  addTo(heading: ListHeading, past: Past | undefined): void {
+    const glance = this.past === past ? this.glance : null;
+    if (this.assumed.length > 0 || this.unknown.length > 0)
+      heading.odd[this.id] = { assumed: this.assumed, unknown: this.unknown };
+    heading.id.push(this.id);
+    heading.since.push(glance?.since ?? 0);
+    heading.next.push(glance === null ? NO_GLANCE : (glance.next ?? NO_TIME));
+    heading.idle.push(glance?.idle ?? null);
+    heading.name.push(glance?.name ?? '');
+    heading.schedule.push(glance?.schedule ?? '');
+    heading.sessionTarget.push(glance?.sessionTarget ?? '');
+    heading.agentId.push(glance?.agentId ?? null);
+    heading.failures.push(glance?.failures ?? 0);
+    heading.condition.push(glance?.condition ?? '');
+    heading.lastHow.push(glance?.last?.how ?? '');
+    heading.lastAt.push(glance?.last?.at ?? NO_TIME);
+    heading.runsCommand.push(glance?.runsCommand ? 1 : 0);
   }
 
   toLines(): JobLines {
-    if (typeof this.lines === 'function') this.lines = this.lines();
+    if ('of' in this.lines) {
+      const { of, number } = this.lines;
+      this.lines = [of.get(number), of.get(number + 1), of.get(number + 2)];
+    }
     const [job, settled, standing] = this.lines;
     if (job === '') this.lines = [JSON.stringify(this.read().job), settled, standing];
     return this.lines;
@@ -171,22 +214,35 @@ const NOTHING: Assumed = [];
 /** JSON: the definition; the settled one where that is another; what documents say behind it. */
 type JobLines = readonly [job: string, settled: string, standing: string];
 
-type JobHeading = [id: string, assumed: Assumed | 0, unknown: UnknownKey[] | 0, glance: JobGlance | 0];
-type PastHeading = [id: string, ...Past['stat']];
+/** In place of `next`: nothing is to come; there is no glance. */
+const NO_TIME = -1;
+const NO_GLANCE = -2;
+
+/** The glances field by field: a thousand objects would take longer to read, and to collect. */
+type ListHeading = Omit<JobListing, 'jobs'> & {
+  [name in 'id' | 'name' | 'schedule' | 'sessionTarget' | 'condition' | 'lastHow']: string[];
+} & { [name in 'since' | 'next' | 'failures' | 'lastAt' | 'runsCommand']: number[] } & {
+  idle: JobGlance['idle'][];
+  agentId: (string | null)[];
+  /** by id: what most jobs have nothing of */
+  odd: Record<string, Pick<JobReading, 'assumed' | 'unknown'>>;
+};
 
 interface Heading {
   key: string;
-  /** characters behind the heading, so that a file that was cut is noticed */
+  /** bytes behind the heading, so that a file that was cut is noticed */
   rest: number;
-  pasts: PastHeading[];
-  list: (Omit<JobListing, 'jobs'> & { jobs: JobHeading[] }) | null;
+  /** ids of pasts, and four numbers of each (`Past`) */
+  pasts: string[];
+  stats: number[];
+  list: ListHeading | null;
 }
 
 interface Content {
   pasts: Map<string, Past>;
   list: JobListing | null;
-  /** or how to come by their text, until somebody asks for one */
-  instants: Record<string, KnownInstant> | (() => string);
+  /** or the line of them, until somebody asks for one */
+  instants: Record<string, KnownInstant> | Line;
 }
 
 const NO_THROW = { throwIfNoEntry: false } as const;
@@ -210,7 +266,10 @@ export class JobCache {
 
   /** The cache as the last process left it; an empty one where it cannot be used. */
   static open(place: CachePlace): JobCache {
-    return new JobCache(place, readContent(place) ?? { pasts: new Map(), list: null, instants: {} });
+    return new JobCache(
+      place,
+      readContent(place) ?? { pasts: new Map(), list: null, instants: Object.create(null) },
+    );
   }
 
   /** What the past of a job (or of `heartbeat:<agent>`) comes to. Lines that cannot be read are passed over. */
@@ -233,12 +292,17 @@ export class JobCache {
     this.asked.pasts.add(jobId);
     const { size, mtimeMs, ctimeMs, ino } = stat;
     if (known !== undefined) {
-      const [knownSize, knownMtime, knownCtime, knownInode] = known.stat;
-      if (knownSize === size && knownMtime === mtimeMs && knownCtime === ctimeMs && knownInode === ino)
+      const { stats, at } = known;
+      if (
+        stats[at] === size &&
+        stats[at + 1] === mtimeMs &&
+        stats[at + 2] === ctimeMs &&
+        stats[at + 3] === ino
+      )
         return known;
     }
     const state = reduceRuns(readRuns(this.place.layout, jobId).lines);
-    const past: Past = { stat: [size, mtimeMs, ctimeMs, ino], state };
+    const past: Past = { stats: [size, mtimeMs, ctimeMs, ino], at: 0, state };
     pasts.set(jobId, past);
     this.changed = true;
     return past;
@@ -315,9 +379,11 @@ export class JobCache {
   }
 
   private instants(): Record<string, KnownInstant> {
-    if (typeof this.content.instants === 'function')
-      this.content.instants = instantsIn(this.content.instants());
-    return this.content.instants;
+    const { instants } = this.content;
+    if (!isLine(instants)) return instants;
+    const read = instantsIn(instants.of.get(instants.number));
+    this.content.instants = read;
+    return read;
   }
 
   /** Entries of jobs that are gone, once there are many. */
@@ -326,7 +392,7 @@ export class JobCache {
     const { asked } = this;
     if (pasts.size > 2 * asked.pasts.size + SPARE)
       for (const id of pasts.keys()) if (!asked.pasts.has(id)) pasts.delete(id);
-    if (typeof instants === 'function') return;
+    if (isLine(instants)) return;
     const names = Object.keys(instants);
     // Who goes by glances asks for few of them.
     const used = Math.max(asked.instants.size, this.content.list?.jobs.length ?? 0);
@@ -341,8 +407,15 @@ export function loadJobStates(cache: JobCache, jobs: readonly { id: string }[]):
 }
 
 function stateIn(past: Past): JobState {
-  if (typeof past.state === 'function') past.state = { ...NEW_JOB, ...JSON.parse(past.state()) } as JobState;
-  return past.state;
+  const { state } = past;
+  if (!isLine(state)) return state;
+  const read = { ...NEW_JOB, ...JSON.parse(state.of.get(state.number)) } as JobState;
+  past.state = read;
+  return read;
+}
+
+function isLine(value: object): value is Line {
+  return 'of' in value && value.of instanceof Lines;
 }
 
 /** A state without what it shares with a job of no past. */
@@ -367,18 +440,28 @@ function cacheKey(): string {
 }
 
 function textOf({ pasts, list, instants }: Content): string {
-  const lines = [typeof instants === 'function' ? instants() : JSON.stringify(instants)];
-  for (const { state } of pasts.values())
-    lines.push(typeof state === 'function' ? state() : stateText(state));
+  const textOr = (value: object, text: () => string) => (isLine(value) ? value.of.get(value.number) : text());
+  const lines = [textOr(instants, () => JSON.stringify(instants))];
+  for (const { state } of pasts.values()) lines.push(textOr(state, () => stateText(state as JobState)));
   for (const job of list?.jobs ?? []) lines.push(...job.toLines());
   const rest = lines.join('\n');
   const heading: Heading = {
     key: cacheKey(),
-    rest: rest.length,
-    pasts: [...pasts].map(([id, { stat }]) => [id, ...stat]),
-    list: list === null ? null : { ...list, jobs: list.jobs.map(job => job.toHeading(pasts.get(job.id))) },
+    rest: Buffer.byteLength(rest),
+    pasts: [...pasts.keys()],
+    stats: [...pasts.values()].flatMap(({ stats, at }) => stats.slice(at, at + 4)),
+    list: list === null ? null : listHeading(list, pasts),
   };
   return `${JSON.stringify(heading)}\n${rest}`;
+}
+
+function listHeading({ jobs, ...list }: JobListing, pasts: Content['pasts']): ListHeading {
+  const heading: ListHeading = {
+    ...{ ...list, id: [], name: [], schedule: [], sessionTarget: [], condition: [], lastHow: [] },
+    ...{ since: [], next: [], failures: [], lastAt: [], runsCommand: [], idle: [], agentId: [], odd: {} },
+  };
+  for (const job of jobs) job.addTo(heading, pasts.get(job.id));
+  return heading;
 }
 
 function readContent({ layout, context }: CachePlace): Content | null {
@@ -387,7 +470,7 @@ function readContent({ layout, context }: CachePlace): Content | null {
     descriptor = fs.openSync(cacheFile(layout), 'r');
     const { uid, mode } = fs.fstatSync(descriptor);
     if (context.uid !== undefined && (uid !== context.uid || (mode & 0o022) !== 0)) return null;
-    return contentIn(fs.readFileSync(descriptor, 'utf8'));
+    return contentIn(fs.readFileSync(descriptor));
   } catch {
     // No cache, or none that can be used.
     return null;
@@ -397,29 +480,25 @@ function readContent({ layout, context }: CachePlace): Content | null {
 }
 
 /** @throws where it is no cache */
-function contentIn(text: string): Content | null {
+function contentIn(bytes: Buffer): Content | null {
+  const end = bytes.indexOf(10);
+  const heading = JSON.parse(bytes.toString('utf8', 0, end)) as Heading;
+  const rest = bytes.subarray(end + 1);
+  if (heading.key !== cacheKey() || heading.rest !== rest.length) return null;
   // What a power cut left of it may be blocks of nothing.
-  if (text.includes('\0')) return null;
-  const end = text.indexOf('\n');
-  const heading = JSON.parse(text.slice(0, end)) as Heading;
-  if (heading.key !== cacheKey() || heading.rest !== text.length - end - 1) return null;
-  let lines: string[] | undefined;
-  const line = (index: number) => {
-    lines ??= text.slice(end + 1).split('\n');
-    return lines[index]!;
-  };
+  if (rest.includes(0)) return null;
+  const of = new Lines(rest);
   const pasts = new Map<string, Past>();
-  heading.pasts.forEach(([id, ...stat], index) => {
-    pasts.set(id, { stat, state: () => line(1 + index) });
+  heading.pasts.forEach((id, index) => {
+    pasts.set(id, { stats: heading.stats, at: 4 * index, state: { of, number: 1 + index } });
   });
-  const list = heading.list && {
-    ...heading.list,
-    jobs: heading.list.jobs.map((job, index) => {
-      const at = 1 + heading.pasts.length + 3 * index;
-      return ListedJob.remembered(job, () => [line(at), line(at + 1), line(at + 2)], pasts.get(job[0]));
-    }),
-  };
-  return { pasts, list, instants: () => line(0) };
+  const jobs: ListedJob[] = [];
+  const first = 1 + heading.pasts.length;
+  heading.list?.id.forEach((id, index) => {
+    const lines = { of, number: first + 3 * index };
+    jobs.push(ListedJob.remembered(heading.list!, index, lines, pasts.get(id)));
+  });
+  return { pasts, list: heading.list && { ...heading.list, jobs }, instants: { of, number: 0 } };
 }
 
 /** None where the line is not what it should be. */

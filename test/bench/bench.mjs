@@ -123,6 +123,45 @@ function fillJobs(home, count) {
   fs.writeFileSync(path.join(home, 'cron/jobs.json'), JSON.stringify({ version: 1, jobs }), { mode: 0o600 });
 }
 
+/** Jobs in three zones, due in some months. */
+function fillZonedJobs(home, count) {
+  const month = index => 1 + ((new Date().getUTCMonth() + 3 + (index % 3)) % 12);
+  const jobs = Array.from({ length: count }, (_, index) => ({
+    id: `job-${index}`,
+    name: `job number ${index}`,
+    enabled: true,
+    createdAtMs: Date.now(),
+    schedule: {
+      kind: 'cron',
+      expr: `${index % 60} ${index % 24} ${1 + (index % 28)} ${month(index)} *`,
+      tz: ['UTC', 'Europe/Stockholm', 'America/New_York'][index % 3],
+    },
+    sessionTarget: 'isolated',
+    wakeMode: 'next-heartbeat',
+    payload: { kind: 'agentTurn', message: `Look after number ${index} and say what you found.` },
+  }));
+  fs.mkdirSync(path.join(home, 'cron'), { mode: 0o700 });
+  fs.writeFileSync(path.join(home, 'cron/jobs.json'), JSON.stringify({ version: 1, jobs }), { mode: 0o600 });
+}
+
+/** A tick that may not go by what the one before it noted. */
+function wholeTick(home) {
+  const a = [];
+  const b = [];
+  for (let index = 0; index < runs; index++) {
+    fs.rmSync(path.join(home, 'cache/idle.json'), { force: true });
+    a.push(once([bin, 'tick'], home));
+    b.push(once([bare], home));
+  }
+  fs.rmSync(path.join(home, 'cache/idle.json'), { force: true });
+  return {
+    ms: median([...a]),
+    other: median([...b]),
+    ratio: median(a.map((ms, index) => ms / b[index])),
+    memory: peak([bin, 'tick'], home),
+  };
+}
+
 /** Records as a turn leaves them, without running one for each; each last used `agedBy` ms before the one before it. */
 function fillSessions(home, count, agedBy = 0) {
   const template = once_record(home);
@@ -280,6 +319,19 @@ try {
   const jobs = newHome('jobs');
   fillJobs(jobs, 1000);
   row('`tick`, nothing due, 1,000 jobs', idleTick(jobs), '≤ 1.6 ×');
+  const board = newHome('board');
+  fillZonedJobs(board, 1000);
+  once([bin, 'tick'], board);
+  // The list is remembered once its file has rested.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2500);
+  row('`cron list`, 1,000 jobs in three zones', pair([bin, 'cron', 'list'], board), '≤ 2.2 ×');
+  row('`cron list --json`, the same', pair([bin, 'cron', 'list', '--json'], board), '≤ 2.2 ×');
+  row('a whole `tick` over them', wholeTick(board), '-');
+  const single = newHome('single');
+  fillZonedJobs(single, 1);
+  once([bin, 'tick'], single);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2500);
+  row('`cron list`, one job', pair([bin, 'cron', 'list'], single), '≤ 1.9 ×');
   const perMinute = [cpu([bin, 'tick'], jobs), cpu([bare], jobs)];
   process.stderr.write(`an idle minute: ${perMinute.map(ms => f(ms, 0)).join(' ms, bare node ')} ms\n`);
 

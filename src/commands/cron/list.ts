@@ -3,13 +3,14 @@ import type { Context } from '../../context.ts';
 import { ago, relative } from '../../core/display/age.ts';
 import { EXIT } from '../../core/errors.ts';
 import { configuredAgentId } from '../../core/routing/route.ts';
+import type { JobGlance } from '../../core/schedule/glance.ts';
 import { localTimes } from '../../core/schedule/zone.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
 import { table, terminalWidth } from '../format.ts';
 import { printJsonText, printOut } from '../output.ts';
 import { timeOption } from '../time-option.ts';
-import { type JobLine, notesOnKeys, readLines } from './rows.ts';
+import { documentText, type JobLine, notesOnKeys, readLines } from './rows.ts';
 
 export class CronListCommand extends ClawCommand {
   static override paths = [['cron', 'list']];
@@ -34,7 +35,7 @@ export class CronListCommand extends ClawCommand {
     const invalid = agentId === undefined ? board.invalid : [];
     if (this.json) {
       const head = JSON.stringify({ file: board.file, enabled: desk.config.cron?.enabled !== false });
-      const jobs = lines.map(line => line.document()).join(',');
+      const jobs = lines.map(documentText).join(',');
       printJsonText(`${head.slice(0, -1)},"jobs":[${jobs}],"invalid":${JSON.stringify(invalid)}}`);
     } else if (lines.length + invalid.length === 0) printOut('No jobs.\n');
     else {
@@ -57,26 +58,26 @@ export class CronListCommand extends ClawCommand {
     }
     if (desk.config.cron?.enabled === false)
       this.warn('cron.enabled is false in the configuration: no job runs');
-    for (const { unknown, ...line } of lines)
-      if (unknown.length > 0) for (const text of notesOnKeys(line, unknown)) this.warn(text);
+    for (const { said } of lines)
+      if (said.unknown.length > 0) for (const text of notesOnKeys(said, said.unknown)) this.warn(text);
     const unsafe = lines.find(line => line.untrusted !== null)?.untrusted;
     if (unsafe) this.warn(`${unsafe}: commands of jobs are not run`);
     return EXIT.ok;
   }
 }
 
-function cells(line: JobLine, now: number, tell: (instant: number) => string): string[] {
-  const { next } = line;
+function cells({ said, agentId, untrusted }: JobLine, now: number, tell: (instant: number) => string) {
+  const { id, name, schedule, next, last, sessionTarget, condition, failures } = said;
   return [
-    ...[line.id, line.name, line.schedule],
+    ...[id, name, schedule],
     next === null ? '-' : `${tell(next)} (${relative(next - now)})`,
-    lastInWords(line.last, now),
-    ...[line.sessionTarget, line.agentId, stateInWords(line)],
+    lastInWords(last, now),
+    ...[sessionTarget, agentId, stateInWords({ condition, failures, untrusted })],
   ];
 }
 
 /** How the newest run ended, and when. */
-export function lastInWords(last: JobLine['last'], now: number): string {
+export function lastInWords(last: JobGlance['last'], now: number): string {
   return last === null ? '-' : `${last.how}, ${ago(now - last.at)}`;
 }
 
@@ -84,7 +85,7 @@ export function stateInWords({
   condition,
   failures,
   untrusted,
-}: Pick<JobLine, 'condition' | 'failures' | 'untrusted'>): string {
+}: Pick<JobGlance, 'condition' | 'failures'> & Pick<JobLine, 'untrusted'>): string {
   const inARow = failures > 0 && condition !== 'disabled' ? ` (${failures} in a row)` : '';
   return `${condition}${inARow}${untrusted === null ? '' : ', command not trusted'}`;
 }

@@ -8,6 +8,7 @@ import {
   conditionOf,
   holdsAt,
   howItEnded,
+  type JobGlance,
   type JobView,
   runsCommand,
   scheduleInWords,
@@ -16,7 +17,7 @@ import {
 import { agentOfJob, type Job, type UnknownKey } from '../../core/schedule/job.ts';
 import { dueFacts, outlookOf } from '../../core/schedule/outlook.ts';
 import type { Desk } from '../../runner/desk.ts';
-import { JobCache } from '../../store/job-cache.ts';
+import { JobCache, type ListedJob } from '../../store/job-cache.ts';
 import {
   type InvalidJob,
   type JobList,
@@ -95,20 +96,19 @@ function rowOf(
 
 /** A job as a line of a listing. */
 export interface JobLine {
-  id: string;
-  name: string;
-  schedule: string;
-  sessionTarget: string;
+  said: Pick<
+    JobGlance,
+    'id' | 'name' | 'schedule' | 'sessionTarget' | 'next' | 'last' | 'condition' | 'failures' | 'unknown'
+  >;
   agentId: string;
-  /** epoch ms */
-  next: number | null;
-  last: { how: string; at: number } | null;
-  condition: string;
-  failures: number;
   untrusted: string | null;
-  unknown: readonly UnknownKey[];
-  /** as JSON */
-  document(): string;
+  /** what its document is made of */
+  source: ListedJob | JobRow;
+}
+
+/** The document of a line, as JSON. */
+export function documentText({ source }: JobLine): string {
+  return 'stored' in source ? JSON.stringify(documentOf(source)) : source.document();
 }
 
 /**
@@ -134,14 +134,13 @@ export function readLines(
       !(watch.running.size > 0 && watch.running.has(encodeKey(listed.id))) &&
       !(watch.unsafe !== null && glance.runsCommand);
     const line: JobLine = isCalm
-      ? {
-          ...glance,
-          agentId: agentOfJob(glance, byDefault),
-          untrusted: null,
-          document: () => listed.document(),
-        }
+      ? { said: glance, agentId: agentOfJob(glance, byDefault), untrusted: null, source: listed }
       : lineOf(rowOf(desk, cache, listed.read(), watch), byDefault);
-    if (viewer === null || maySee(viewer, sessionKeyOfJob(desk, line), desk.config)) lines.push(line);
+    if (
+      viewer === null ||
+      maySee(viewer, sessionKeyOfJob(desk, { ...line.said, agentId: line.agentId }), desk.config)
+    )
+      lines.push(line);
   }
   cache.save();
   return { file: list.file, lines, invalid: viewer === null ? list.invalid : [] };
@@ -151,12 +150,14 @@ function lineOf(row: JobRow, byDefault: string): JobLine {
   const { job, outlook, state, untrusted, stored } = row;
   const { last } = state;
   return {
-    ...{ id: job.id, name: job.name, schedule: scheduleInWords(job.schedule) },
-    ...{ sessionTarget: job.sessionTarget, agentId: agentOfJob(job, byDefault) },
-    ...{ next: outlook.next, condition: conditionOf(row), failures: state.failures, untrusted },
-    last: last === null ? null : { how: howItEnded(last), at: last.startedAt ?? last.ts },
-    unknown: stored.unknown,
-    document: () => JSON.stringify(documentOf(row)),
+    said: {
+      ...{ id: job.id, name: job.name, schedule: scheduleInWords(job.schedule) },
+      ...{ sessionTarget: job.sessionTarget, next: outlook.next, condition: conditionOf(row) },
+      failures: state.failures,
+      last: last === null ? null : { how: howItEnded(last), at: last.startedAt ?? last.ts },
+      unknown: stored.unknown,
+    },
+    ...{ agentId: agentOfJob(job, byDefault), untrusted, source: row },
   };
 }
 
