@@ -8,6 +8,7 @@ import path from 'node:path';
 import { DEFAULTS } from '../config/defaults.ts';
 import { nextAttempt } from '../core/delivery/delivery.ts';
 import { parseToken } from '../core/lease.ts';
+import { isRemovable } from '../core/schedule/glance.ts';
 import { nextDailyReset } from '../core/session/boundary.ts';
 import {
   actionKey,
@@ -88,11 +89,10 @@ export function lookAhead(
     wakes: pending.wakes,
     resets: { keys: resets.resets.map(({ key }) => key), isLook: resets.sweep !== null },
     tasks: tasks.tasks.map(({ id, agentId, plan, state, job }): TaskOutlook => {
-      const isOver =
-        job?.deleteAfterRun === true && state.last?.status === 'ok' && state.last.trigger !== 'manual';
       return {
-        ...{ id, agentId, runs: plan.runs, isOver },
+        ...{ id, agentId, runs: plan.runs, isOver: job !== null && isRemovable(job, state.last) },
         isRunning: held.has(encodeKey(id)) && isHeld(desk, id),
+        isNew: plan.seen !== null,
         accounts: plan.records.length + (plan.seen ? 1 : 0) + (plan.clock === null ? 0 : 1),
       };
     }),

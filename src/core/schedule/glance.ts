@@ -6,6 +6,7 @@ import { definitionOf, type Job, type UnknownKey } from './job.ts';
 import type { Outlook } from './outlook.ts';
 import { isSameTimes, type JobState } from './run-record.ts';
 import { describeSchedule, type StoredSchedule } from './schedule.ts';
+import { isUnheard } from './unheard.ts';
 
 const DAY = 24 * 60 * 60_000;
 
@@ -62,7 +63,7 @@ export function glanceAt(
   if (seen === null || position === null || state.behind.length > 0 || state.retry !== null) return null;
   if (!isSameTimes(seen, job) || seen.definition !== definitionOf(job)) return null;
   // It is removed.
-  if (job.deleteAfterRun === true && last?.status === 'ok' && last.trigger !== 'manual') return null;
+  if (isRemovable(job, last)) return null;
   const idle = !job.enabled ? 'disabled' : state.done ? 'done' : state.disabled !== null ? 'failures' : null;
   const next = idle === null ? nextInstant(job.schedule, position) : null;
   return {
@@ -78,6 +79,16 @@ export function glanceAt(
 /** Whether a glance holds at an instant, epoch ms. */
 export function holdsAt({ since, next }: Pick<JobGlance, 'since' | 'next'>, now: number): boolean {
   return now >= since && (next === null || now < next);
+}
+
+/** Whether a job that was to go once it had succeeded goes: it did, by its schedule, and not before deaf ears. */
+export function isRemovable(
+  { deleteAfterRun }: Pick<Job, 'deleteAfterRun'>,
+  last: JobState['last'],
+): boolean {
+  return (
+    deleteAfterRun === true && last?.status === 'ok' && last.trigger !== 'manual' && !isUnheard(last.delivery)
+  );
 }
 
 /** Whether a command of the definition is run. */
