@@ -394,6 +394,20 @@ function isHelp(word: string | undefined): boolean {
   return word === 'help' || word === '--help' || word === '-h';
 }
 
+/**
+ * A command of a job that is given word by word begins at the word behind `--exec`, as if `--` stood before it: nothing
+ * behind it is an option of claw's. A word with white space in it is a line for the shell, and options may follow.
+ */
+export function withCommandApart(argv: string[]): string[] {
+  const isJob = argv.some(
+    (word, index) => word === 'cron' && ['add', 'create', 'edit'].includes(argv[index + 1] ?? ''),
+  );
+  const at = isJob ? beforeDashes(argv).indexOf('--exec') : -1;
+  const word = at < 0 ? undefined : argv[at + 1];
+  if (word === undefined || word.startsWith('-') || /\s/.test(word)) return argv;
+  return [...argv.slice(0, at + 1), '--', ...argv.slice(at + 1)];
+}
+
 /** What stands behind `--` is text, whatever it looks like. */
 export function beforeDashes(argv: string[]): string[] {
   const end = argv.indexOf('--');

@@ -20,9 +20,9 @@ import {
   heartbeatOf,
   isActive,
   isEffectivelyEmpty,
-  toldLately,
   type Target,
   targetOf,
+  toldLately,
   visibilityOf,
   wakePrompt,
 } from '../core/schedule/heartbeat.ts';
@@ -48,7 +48,7 @@ import { planWithAlerts } from './carry.ts';
 import { type Desk, type Seat, TurnInterrupted } from './desk.ts';
 import { settleTurn, syncAndSave } from './hand-over.ts';
 import { sendVerdict, settingsOf } from './judge.ts';
-import { putProactive } from './push.ts';
+import { putProactive, whyNotThere } from './push.ts';
 import { recover } from './recover.ts';
 import { endingOf, requestOf, superviseAgent, workspaceOf } from './run.ts';
 import { workOwn, workSession } from './turn.ts';
@@ -231,6 +231,7 @@ function incomingOf(
       chatType: 'dm',
     };
   const hops = Math.max(0, ...waitingEvents(desk, agentId, key).map(event => event.hops ?? 0));
+  const unheard = unheardAt(desk, seat, target, told);
   return {
     agentId,
     key,
@@ -249,8 +250,23 @@ function incomingOf(
       // A wake was never told of the token; behind a text it is a slip.
       ackMaxChars: trigger === 'wake' ? 0 : heartbeat.ackMaxChars,
       ...(heartbeat.model && trigger !== 'wake' ? { settings: { model: heartbeat.model } } : {}),
+      ...(unheard === null ? {} : { unheard }),
     },
   };
+}
+
+/** Why nobody gets what is said there, where that is known now; null where it goes out. */
+export function unheardAt(
+  desk: Desk,
+  { agentId, key }: Pick<Seat, 'agentId' | 'key'>,
+  target: Target,
+  told = true,
+): NonNullable<NonNullable<Incoming['job']>['unheard']> | null {
+  const { origin } = target;
+  if (origin === null) return { status: 'no-target', reason: target.reason };
+  if (!told) return { status: 'no-target', reason: 'alerts-disabled' };
+  const why = whyNotThere(desk, { agentId, sessionKey: key, origin });
+  return why === null ? null : { status: 'dead', reason: why };
 }
 
 /** A beat with events: a durable turn of the session, by the one way turns happen. */

@@ -4,14 +4,9 @@ import type { Incoming } from '../core/incoming.ts';
 import { DROPPED } from '../core/result.ts';
 import { isSubagent } from '../core/routing/session-key.ts';
 import type { RunLine } from '../core/schedule/run-record.ts';
+import { type Unheard, whyUnheard } from '../core/schedule/unheard.ts';
 import type { SessionRecord } from '../core/session/session.ts';
-import type {
-  AssistantEntry,
-  MessageOutcome,
-  TurnEndEntry,
-  TurnEntry,
-  UserEntry,
-} from '../core/session/transcript.ts';
+import type { AssistantEntry, MessageOutcome, TurnEndEntry, UserEntry } from '../core/session/transcript.ts';
 import { newToken, tokenState } from '../store/lock.ts';
 import { findMessageId } from '../store/message-ids.ts';
 import { putOutbox } from '../store/outbox.ts';
@@ -69,7 +64,7 @@ export function settleTurn(
   }
   // An event is done when a turn that was told of it ended well; until then it waits.
   if (turn.events && (end.status === 'replied' || end.status === 'silent')) {
-    accountForJobs(desk, seat, record, turn, end);
+    accountForJobs(desk, seat, record, { turn, users }, end);
     dropSystemEvents(layout, seat.agentId, seat.key, turn.events);
   }
   for (const user of users) handOver(desk, seat, record, { state: 'ended', user, turn, end, reply }, printed);
@@ -77,12 +72,13 @@ export function settleTurn(
 
 /** Jobs whose events a turn was told have done what they are for. Before the events go, so that none is forgotten. */
 function accountForJobs(
-  { context, layout }: Desk,
+  { context, layout, warn }: Desk,
   { agentId, key }: Seat,
   { sessionId }: SessionRecord,
-  turn: TurnEntry,
+  { turn, users }: OpenTurn,
   end: TurnEndEntry,
 ): void {
+  const delivery = undelivered(users, end);
   for (const { id, job, at } of listSystemEvents(layout, agentId, key).events) {
     if (job === undefined || !turn.events?.includes(id)) continue;
     const isKnown = (line: RunLine) =>
@@ -98,9 +94,19 @@ function accountForJobs(
         ...due,
         ...times,
         ...place,
+        ...(delivery === null ? {} : { delivery }),
       },
     ]);
+    if (delivery !== null) warn(`job ${job.id}: told nobody: ${whyUnheard(delivery)}`);
   }
+}
+
+/** What becomes of an answer that nobody gets; null where somebody does, or there is none. */
+function undelivered(users: readonly UserEntry[], end: TurnEndEntry): Unheard | null {
+  const job = users.at(-1)?.job;
+  if (end.status !== 'replied' || job?.kind !== 'heartbeat') return null;
+  if (job.unheard !== undefined) return job.unheard;
+  return end.delivery?.decision === 'deny' ? { status: 'denied', reason: end.delivery.rule } : null;
 }
 
 /** A message that was one too many stands in `inbox list` with its text. */

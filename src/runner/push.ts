@@ -77,7 +77,10 @@ export function putProactive(desk: Desk, push: Push): Pushed {
 }
 
 /** Why an item may not go where it is addressed, in words; null where it may. */
-export function whyNotThere(desk: Desk, { agentId, sessionKey, origin }: OutboxItem): string | null {
+export function whyNotThere(
+  desk: Desk,
+  { agentId, sessionKey, origin }: Pick<OutboxItem, 'agentId' | 'sessionKey' | 'origin'>,
+): string | null {
   const reach = reachOf(desk, { agentId, key: sessionKey }, origin);
   return reach.allowed ? null : reach.why;
 }

@@ -97,6 +97,7 @@ export function lookAhead(
       return {
         ...{ id, agentId, runs: plan.runs, isOver: job !== null && isOver(job, state) },
         isRunning: held.has(encodeKey(id)) && isHeld(desk, id),
+        isNew: plan.seen !== null,
         accounts: plan.records.length + (plan.seen ? 1 : 0) + (plan.clock === null ? 0 : 1),
       };
     }),

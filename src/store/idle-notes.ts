@@ -63,7 +63,8 @@ export function lookAround(place: Place, more: readonly string[] = []): Sighting
   try {
     sighting.host = hostOf(place);
     for (const file of [configFile, layout.jobs(), layout.outbox(), ...more]) look(file);
-    if (look(layout.claims()) && listNames(layout.claims()).some(name => !name.startsWith('.'))) sighting.isCalm = false;
+    if (look(layout.claims()) && listNames(layout.claims()).some(name => !name.startsWith('.')))
+      sighting.isCalm = false;
     // Where an owner dies no file changes, so whatever somebody has in hand has to be looked at again.
     lookInto(layout.pendingRoot(), (_, name) => !name.endsWith('.failed'));
     lookInto(layout.locksRoot(), (folder, name) => !isEmptyFolder(path.join(folder, name)));

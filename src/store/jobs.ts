@@ -279,12 +279,7 @@ export function changeJobs<Result>(place: JobPlace, change: (list: JobList) => J
 }
 
 /** What the file says until now is noted before its time moves. */
-function noteDefinitions(
-  place: JobPlace,
-  cache: JobCache,
-  list: JobList,
-  remove: readonly number[],
-): void {
+function noteDefinitions(place: JobPlace, cache: JobCache, list: JobList, remove: readonly number[]): void {
   const now = place.context.now();
   for (const one of list.jobs) {
     if (!remove.includes(one.index)) note(place, one, cache.stateOf(one.job.id), list.mtimeMs ?? now);

@@ -570,6 +570,7 @@ describe('failures', () => {
 
   it('deleteAfterRun removes a job after it has succeeded, and not before', () => {
     configure(home, failing());
+    fromTelegram('hello');
     breakIt();
     putJobs(home, [
       once('tea', { message: 'tea', deleteAfterRun: true }),

@@ -6,8 +6,10 @@ import { defaultAgentId } from '../../core/routing/binding.ts';
 import { viewerOf } from '../../core/routing/visibility.ts';
 import { agentOfJob, idFromName, idProblem, type Job, readJob, writtenJob } from '../../core/schedule/job.ts';
 import type { RunLine } from '../../core/schedule/run-record.ts';
+import type { StoredSchedule } from '../../core/schedule/schedule.ts';
 import type { Desk } from '../../runner/desk.ts';
-import { changeJobs, type JobChange, type JobList, jobSetting } from '../../store/jobs.ts';
+import { JobCache } from '../../store/job-cache.ts';
+import { changeJobs, type JobChange, type JobList, jobSetting, settledJob } from '../../store/jobs.ts';
 import { runsFile } from '../../store/runs.ts';
 import { openDesk } from '../desk.ts';
 import { type Changed, checkTime, mendedJob, printChanged, problemInOptions } from './change.ts';
@@ -76,7 +78,12 @@ export class CronAddCommand extends JobOptionsCommand {
       fields.every === undefined &&
       fields.cron === undefined
     )
-      throw this.usage('it needs a schedule: --at WHEN, --every DURATION or --cron EXPR');
+      throw this.usage(
+        'it needs a schedule: --at WHEN, --every DURATION or --cron EXPR',
+        this.words.some(word => /^--(at|every|cron)\b/.test(word))
+          ? 'everything behind --exec is the command: put the schedule before it'
+          : undefined,
+      );
     const viewer = viewerOf(desk.context.env);
     const isKeyed = typeof raw.sessionTarget === 'string' && /:/.test(raw.sessionTarget);
     if (viewer?.agentId && raw.agentId === undefined && !isKeyed) raw.agentId = viewer.agentId;
@@ -98,6 +105,18 @@ export class CronAddCommand extends JobOptionsCommand {
     return read;
   }
 
+  /** A grid whose anchor nobody names stays where it is, however often the command is given. */
+  private keptGrid(before: StoredSchedule, schedule: unknown): Fields {
+    const wanted = schedule as StoredSchedule | undefined;
+    const isSame =
+      this.every !== undefined &&
+      this.anchor === undefined &&
+      before.kind === 'every' &&
+      wanted?.kind === 'every' &&
+      wanted.everyMs === before.everyMs;
+    return isSame ? { schedule: before } : {};
+  }
+
   private change(
     desk: Desk,
     list: JobList,
@@ -115,6 +134,10 @@ export class CronAddCommand extends JobOptionsCommand {
       const { createdAtMs: _, ...changes } = fields;
       const { stored, read } = mendedJob(desk, there, {
         ...changes,
+        ...this.keptGrid(
+          settledJob(there, JobCache.open(desk).stateOf(there.job.id)).schedule,
+          fields.schedule,
+        ),
         ...(this.disabled === undefined ? {} : { enabled: !this.disabled }),
       });
       if (!read.ok) throw this.usage(problemInOptions(read.problem));

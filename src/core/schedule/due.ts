@@ -14,6 +14,7 @@ import {
   type SeenRecord,
 } from './run-record.ts';
 import { nextAfter, periodOf, type Schedule, type StoredSchedule } from './schedule.ts';
+import { isUnheard } from './unheard.ts';
 import type { Zone } from './zone.ts';
 
 const SECOND = 1000;
@@ -143,12 +144,12 @@ export function backOff(rules: JobRules, failures: number): number {
   return Math.min(rules.retryDelayMs * 2 ** Math.min(Math.max(0, failures - 1), 30), rules.retryMaxDelayMs);
 }
 
-/** Whether a job that goes once it has succeeded has done so, as it is defined now. */
+/** Whether a job that goes once it has succeeded has done so, as it is defined now, and not before deaf ears. */
 export function isOver(
   { deleteAfterRun }: Pick<Job, 'deleteAfterRun'>,
   { seen, last, done }: JobState,
 ): boolean {
-  if (deleteAfterRun !== true || seen === null) return false;
+  if (deleteAfterRun !== true || seen === null || isUnheard(last?.delivery)) return false;
   if (seen.schedule.kind === 'at') return done;
   // A run by hand was a try; one that began before the definition was changed was another's.
   const isOwn = last !== null && last.trigger !== 'manual' && (last.startedAt ?? last.ts) >= seen.ts;

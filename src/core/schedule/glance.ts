@@ -2,6 +2,7 @@
  * A job at a glance: what listings and ticks say of it for as long as neither its definition nor its past changes and its
  * next instant has not come. A thousand jobs are mostly in that state, so it is made once and remembered.
  */
+import { isOver } from './due.ts';
 import { definitionOf, type Job, type UnknownKey } from './job.ts';
 import type { Outlook } from './outlook.ts';
 import { isSameTimes, type JobState } from './run-record.ts';
@@ -62,7 +63,7 @@ export function glanceAt(
   if (seen === null || position === null || state.behind.length > 0 || state.retry !== null) return null;
   if (!isSameTimes(seen, job) || seen.definition !== definitionOf(job)) return null;
   // It is removed.
-  if (job.deleteAfterRun === true && last?.status === 'ok' && last.trigger !== 'manual') return null;
+  if (isOver(job, state)) return null;
   const idle = !job.enabled ? 'disabled' : state.done ? 'done' : state.disabled !== null ? 'failures' : null;
   const next = idle === null ? nextInstant(job.schedule, position) : null;
   return {

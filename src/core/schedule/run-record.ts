@@ -125,7 +125,16 @@ export interface JobState {
   /** newest run that started, and how it ended */
   last: Pick<
     RunRecord,
-    'ts' | 'status' | 'runId' | 'dueAt' | 'startedAt' | 'durationMs' | 'reason' | 'error' | 'trigger'
+    | 'ts'
+    | 'status'
+    | 'runId'
+    | 'dueAt'
+    | 'startedAt'
+    | 'durationMs'
+    | 'reason'
+    | 'error'
+    | 'trigger'
+    | 'delivery'
   > | null;
   alertedAt: number | null;
   /** starts and tokens of one day (its local date) */
@@ -260,6 +269,7 @@ function afterFinished(state: JobState, line: RunRecord): JobState {
       ...(durationMs === undefined ? {} : { durationMs }),
       ...(reason === undefined ? {} : { reason }),
       ...(error === undefined ? {} : { error }),
+      ...(line.delivery === undefined ? {} : { delivery: line.delivery }),
     };
   if (!STARTED.has(status)) return next;
   if (line.day !== undefined) {

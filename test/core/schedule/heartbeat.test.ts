@@ -6,9 +6,9 @@ import {
   isActive,
   isEffectivelyEmpty,
   isKnownTarget,
-  toldLately,
   nextBeat,
   targetOf,
+  toldLately,
   visibilityOf,
 } from '../../../src/core/schedule/heartbeat.ts';
 import type { RunLine } from '../../../src/core/schedule/run-record.ts';
