@@ -36,7 +36,12 @@ interface Given {
 }
 
 const CONFIG: ConfigInput = {
-  agents: { defaults: { heartbeat: { every: '0m' } }, list: [{ id: 'main', default: true }, { id: 'ops' }] },
+  agents: {
+    // Somebody hears of what an event leads to; a reminder that nobody hears is kept here.
+    defaults: { heartbeat: { every: '0m', target: 'telegram', to: '99' } },
+    list: [{ id: 'main', default: true }, { id: 'ops' }],
+  },
+  channels: { telegram: { send: { file: '/dev/null' } } },
 };
 const signal = new AbortController().signal;
 
