@@ -25,7 +25,7 @@ import { type Desk, TurnInterrupted } from './desk.ts';
 import { exec } from './exec.ts';
 import { ingest } from './ingest.ts';
 import type { Ending, Start } from './perform.ts';
-import { lastRouteOf, putProactive } from './push.ts';
+import { lastRouteOf, putProactive, routeOfKey } from './push.ts';
 import { requestStop, runningTurn } from './stop.ts';
 import { workSession } from './turn.ts';
 import { putWakingEvent } from './wake.ts';
@@ -109,7 +109,11 @@ function putEvent(
   const key = mainSessionKey(agentId, desk.config.session);
   const wakes = job.wakeMode === 'now' || options.needsWake(agentId);
   const place = { id: job.id, runId, agentId, ...(dueAt === undefined ? {} : { dueAt }) };
-  const event = { agentId, key, text, source: 'cron' as const, runId, job: place };
+  const hops = hopsOf(desk, job);
+  const event = {
+    ...{ agentId, key, text, source: 'cron' as const, runId, job: place },
+    ...(hops > 0 ? { hops } : {}),
+  };
   if (wakes) putWakingEvent(desk, event, runId);
   else putSystemEvent(desk.context, desk.layout, event, runId);
   return { status: 'queued', sessionKey: key, summary: summaryOf(text) };
@@ -178,7 +182,7 @@ function messageOf(
   id: string,
   found: string,
 ) {
-  const target = targetOf(desk, payload, agentId);
+  const target = targetOf(desk, job, agentId);
   if (target === 'none') return target;
   const key = sessionOfTurn(job, agentId);
   const text = jobPrompt(job, payload.message, found);
@@ -229,7 +233,7 @@ async function resultOf(
     recordOnly: false,
     deliver: false,
     fromAgent: true,
-    hops: 0,
+    hops: hopsOf(desk, job),
     via: 'none',
     sent: { sentFrom: `cron:${job.id}`, job: mark },
     signal,
@@ -296,6 +300,12 @@ function turnOf(desk: Desk, message: Message): string | null {
   return outcome?.state === 'ended' ? outcome.turn.runId : null;
 }
 
+/** How many agents have passed on what a job says: those that made it, or the one that runs it now by hand. */
+function hopsOf({ context }: Desk, job: Job): number {
+  const own = context.env.CLAW_RUN_ID ? Number(context.env.CLAW_HOPS ?? 1) || 1 : 0;
+  return Math.max(job.hops ?? 0, own);
+}
+
 /** A job goes where it says; who may write there is no question for what the operator has set up. */
 function routeTo(desk: Desk, agentId: string, key: string, message: Message): Route {
   const { channel, accountId, chatType } = message;
@@ -316,11 +326,17 @@ function routeTo(desk: Desk, agentId: string, key: string, message: Message): Ro
 /**
  * To whom a run is delivered: null where to nobody, `none` where somebody is wanted and nobody is known.
  */
-export function targetOf(desk: Desk, payload: JobPayload, agentId: string): Origin | null | 'none' {
+export function targetOf(
+  desk: Desk,
+  { payload, sessionTarget }: Pick<Job, 'payload' | 'sessionTarget'>,
+  agentId: string,
+): Origin | null | 'none' {
   const delivery = deliveryOf(payload);
   if (delivery === null) return null;
   const { channel, to, accountId, bestEffortDeliver } = delivery;
-  const last = lastRouteOf(desk, agentId);
+  // A job of a conversation answers there, not in the owner's private chat.
+  const isOfSession = sessionTarget !== 'isolated' && sessionTarget !== 'main';
+  const last = isOfSession ? routeOfKey(desk, agentId, sessionTarget) : lastRouteOf(desk, agentId);
   const nobody = bestEffortDeliver ? null : 'none';
   if (channel === undefined || channel === 'last') {
     if (last === null) return nobody;
@@ -376,7 +392,7 @@ async function runCommand(
   agentId: string,
   start: Start,
 ): Promise<Ending> {
-  const target = targetOf(desk, payload, agentId);
+  const target = targetOf(desk, job, agentId);
   if (target === 'none') return NOBODY;
   const timeout = payload.timeoutSeconds ?? EXEC_TIMEOUT_SECONDS;
   const ended = await execute(desk, job, payload.command, agentId, start, timeout);

@@ -8,6 +8,7 @@
  * held. A process may die between any two steps: the claim says what was under way, the record that it is accounted for.
  */
 
+import { secretsInConfig } from '../config/secrets.ts';
 import {
   type AfterRun,
   concludeRun,
@@ -24,6 +25,7 @@ import type { Job } from '../core/schedule/job.ts';
 import type { JobRules } from '../core/schedule/rule.ts';
 import { type JobState, type RunLine, type RunRecord, reduceRuns } from '../core/schedule/run-record.ts';
 import { localTimeAt } from '../core/schedule/zone.ts';
+import { maskSecrets, secretsOf } from '../core/secret.ts';
 import { type Claim, dropClaim, listClaims, putClaim } from '../store/claims.ts';
 import { encodeKey } from '../store/layout.ts';
 import { type Lock, tokenState, tryLock } from '../store/lock.ts';
@@ -299,6 +301,14 @@ async function start(
   return finish(desk, task, claim, performer, ending);
 }
 
+/** What a program printed while it failed may hold what it was given; records, alerts and events are read by many. */
+function masked<Ended extends RunEnding>({ context, config }: Desk, ending: Ended): Ended {
+  if (ending.error === undefined) return ending;
+  const secrets = [...secretsOf(context.env), ...secretsInConfig(config)];
+  const message = maskSecrets(ending.error.message, secrets);
+  return { ...ending, error: { ...ending.error, message } };
+}
+
 async function finish(
   desk: Desk,
   task: Task,
@@ -313,7 +323,7 @@ async function finish(
     ...(dueAt === undefined ? {} : { dueAt }),
   };
   const state = reduceRuns(readRuns(layout, task.id).lines);
-  const after = concludeRun(task.due, state, run, ending, factsOf(desk, task));
+  const after = concludeRun(task.due, state, run, masked(desk, ending), factsOf(desk, task));
   const record = after.lines[0] as RunRecord;
   record.agentId = task.agentId;
   const { failures } = reduceRuns(after.lines, state);

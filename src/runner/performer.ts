@@ -116,7 +116,7 @@ function alertTarget(desk: Desk, job: Job, agentId: string): Origin | null {
     if (to !== undefined) return placeOf(desk, channel, to, undefined);
     return last?.channel === channel ? last : null;
   }
-  const own = targetOf(desk, job.payload, agentId);
+  const own = targetOf(desk, job, agentId);
   return own === null || own === 'none' ? last : own;
 }
 

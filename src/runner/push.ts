@@ -103,8 +103,8 @@ export function lastRouteOf(desk: Desk, agentId: string): Origin | null {
   return routeOfKey(desk, agentId, mainSessionKey(agentId, desk.config.session));
 }
 
-/** The route as the transcript has it: the record does not know the message yet whose turn is running. */
-function routeOfKey({ layout }: Desk, agentId: string, key: string): Origin | null {
+/** The same of any session. The transcript counts: the record does not know the message yet whose turn is running. */
+export function routeOfKey({ layout }: Desk, agentId: string, key: string): Origin | null {
   const read = loadRecord(layout, agentId, key);
   if (read.state !== 'ok') return null;
   const { record } = read;

@@ -44,14 +44,20 @@ export function gatherTasks(
   const { config, context } = desk;
   const found: Tasks = { tasks: [], calmUntil: null, invalid: [], unreadable: null, unsafe: null };
   const add = (task: Task, state: JobState) => {
-    const plan = planJob(task.due, state, factsOf(desk, task));
-    found.tasks.push({ ...task, state, plan });
+    try {
+      const plan = planJob(task.due, state, factsOf(desk, task));
+      found.tasks.push({ ...task, state, plan });
+    } catch (error) {
+      // One job that cannot be reckoned (a zone this Node does not know) keeps nobody else from running.
+      const { id, name } = task;
+      found.invalid.push({ id, name, problem: `it cannot be planned: ${(error as Error).message}` });
+    }
   };
   const keep = keptRuns(desk);
   const list = config.cron?.enabled === false ? null : seeJobs(desk, cache);
   if (list?.state === 'unreadable') found.unreadable = list;
   else if (list !== null) {
-    found.invalid = list.invalid;
+    found.invalid.push(...list.invalid);
     found.unsafe = mayExecute(list, context.uid);
     const definedAt = writtenAt(desk, list.mtimeMs);
     const byDefault = defaultAgentId(config);

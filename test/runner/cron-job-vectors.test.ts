@@ -134,7 +134,7 @@ function deliveryVector({ store, input: { payload } }: Given): object {
   const { lastChannel, lastTo } = store!['agent:main:main']!;
   const lastRoute: Origin = { channel: lastChannel, accountId: 'default', chatType: 'dm', from: lastTo };
   at.session({ lastRoute });
-  const target = targetOf(at.desk, payload as JobPayload, 'main');
+  const target = targetOf(at.desk, { payload: payload as JobPayload, sessionTarget: 'isolated' }, 'main');
   return {
     deliver: deliveryOf(payload as JobPayload) !== null,
     ...(target !== null && target !== 'none' ? { to: target.to ?? target.from } : {}),

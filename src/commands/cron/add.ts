@@ -14,7 +14,7 @@ import { runsFile } from '../../store/runs.ts';
 import { openDesk } from '../desk.ts';
 import { type Changed, checkTime, mendedJob, printChanged, problemInOptions } from './change.ts';
 import { JobOptionsCommand } from './job-options.ts';
-import { requireRight } from './rights.ts';
+import { requireRight, signed } from './rights.ts';
 import { maySeeJob } from './rows.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -146,7 +146,7 @@ export class CronAddCommand extends JobOptionsCommand {
       const unchanged = JSON.stringify(writtenJob(read.job, there.raw)) === JSON.stringify(before);
       const result: Changed = { action: 'updated', job: read.job, unknown: read.unknown };
       if (unchanged) return { result: { ...result, action: 'unchanged' } };
-      const job = { ...read.job, updatedAtMs: now };
+      const job = { ...signed(desk, stored, read.job), updatedAtMs: now };
       return {
         put: [{ index: there.index, raw: writtenJob(job, there.raw) }],
         result: { ...result, job },
@@ -169,7 +169,8 @@ export class CronAddCommand extends JobOptionsCommand {
         desk.context.newId().replaceAll('-', ''),
         each => folded.has(each.toLowerCase()) || fs.existsSync(runsFile(desk.layout, each)),
       );
-    const { job, unknown } = this.create(desk, fields, fresh, now);
+    const { job: made, unknown } = this.create(desk, fields, fresh, now);
+    const job = signed(desk, null, made);
     // An id that was used before: what its past had switched off is switched on.
     const lines: RunLine[] = fs.existsSync(runsFile(desk.layout, fresh))
       ? [{ action: 'enabled', ts: now, jobId: fresh, reason: 'added' }]

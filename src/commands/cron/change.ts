@@ -132,7 +132,7 @@ function warningsOfDelivery(desk: Desk, job: Job): string[] {
   if (job.payload.kind === 'systemEvent') return warningsOfEvent(desk, agentId);
   const delivery = deliveryOf(job.payload);
   if (delivery === null) return [];
-  const target = targetOf(desk, job.payload, agentId);
+  const target = targetOf(desk, job, agentId);
   if (target === null || target === 'none') {
     const { channel } = delivery;
     const by = channel === undefined || channel === 'last' ? '' : ` by ${channel}`;

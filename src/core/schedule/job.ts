@@ -60,6 +60,8 @@ export interface Job {
   precheck?: string;
   /** most of a day, in the zone of the user */
   budget?: { runsPerDay?: number; tokensPerDay?: number };
+  /** how many agents stand between a person and this job; absent: a person made it */
+  hops?: number;
   /** what the main session hears of an isolated run */
   isolation?: {
     postToMainMode?: 'summary' | 'full' | 'none';
@@ -116,7 +118,7 @@ const JOB_KEYS = [
     'retries',
     'disableAfter',
   ],
-  ...['precheck', 'budget', 'isolation'],
+  ...['precheck', 'budget', 'isolation', 'hops'],
 ] as const;
 const DELIVERY_KEYS = ['deliver', 'channel', 'to', 'accountId', 'bestEffortDeliver'] as const;
 const PAYLOAD_KEYS = {
@@ -228,6 +230,7 @@ function readFields(raw: Fields, id: string | null, setting: JobSetting): JobRea
   put(job, 'precheck', optionalText(raw, 'precheck'));
   put(job, 'budget', budget);
   put(job, 'isolation', isolation);
+  put(job, 'hops', wholeNumber(raw, 'hops', 0));
   return { ok: true, job, unknown: unknownKeys(raw, payload.kind), assumed };
 }
 
