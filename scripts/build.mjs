@@ -46,7 +46,7 @@ const PACKS = {
   claw: [
     ...['main.ts', 'commands/sessions/list.ts', 'commands/route.ts', 'config/load.ts'],
     // Small, and needed by turns as by jobs, neither of which reads the pack of the other.
-    ...['store/runs.ts', 'core/schedule/rule.ts', 'core/display/age.ts'],
+    ...['store/runs.ts', 'core/schedule/rule.ts', 'core/schedule/unheard.ts', 'core/display/age.ts'],
   ],
   jobs: ['commands/cron/list.ts'],
   turn: ['commands/ingest.ts', 'runner/agent.ts', 'runner/dispatch.ts', 'core/session/command.ts'],

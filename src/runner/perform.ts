@@ -290,7 +290,11 @@ async function start(
       const { message, code = 'internal', hint } = error as Error & { code?: string; hint?: string };
       ending = { status: 'error', error: { code: String(code), message, ...(hint ? { hint } : {}) } };
     } else if (!cancelled) return { state: 'left' };
-    else ending = { status: 'cancelled' };
+    else {
+      // It may still stand in line for a session that others use.
+      await performer.giveUp(task, claim.runId);
+      ending = { status: 'cancelled' };
+    }
   } finally {
     endWatch();
     signal.removeEventListener('abort', abort);

@@ -12,6 +12,7 @@ import { isOver } from '../core/schedule/due.ts';
 import { nextDailyReset } from '../core/session/boundary.ts';
 import {
   actionKey,
+  isHeartbeat,
   planTick,
   startable,
   startsAgent,
@@ -23,7 +24,7 @@ import { listClaims } from '../store/claims.ts';
 import { JobCache } from '../store/job-cache.ts';
 import { listNames } from '../store/json-file.ts';
 import { encodeKey } from '../store/layout.ts';
-import { holderOf, tokenState } from '../store/lock.ts';
+import { holderOf, type Lock, tokenState, tryLock } from '../store/lock.ts';
 import { listOutbox } from '../store/outbox.ts';
 import { sessionOfTurn } from './carry-out.ts';
 import { deliver, nextDelivery, senderOf } from './deliver.ts';
@@ -270,14 +271,46 @@ async function act(
         if (action.do === 'recover') await abandon(desk, action.id);
         return true;
       }
-      const wish = action.do === 'account' || action.do === 'recover' ? 'account' : 'due';
-      const done = await perform(desk, task, wish, jobPerformer(desk, tasks.unsafe), { signal });
-      if (done.state === 'busy') report.busy.push(`job ${action.id}`);
-      if (done.state === 'done') report.runs.push(runReport(done.record));
-      // Another instant of it may be due already.
-      return done.state !== 'done';
+      if (action.do !== 'run') return performTask(desk, task, 'account', tasks, report, signal);
+      if (isHeartbeat(task.id)) return performTask(desk, task, 'due', tasks, report, signal);
+      const slot = takeSlot(desk, task.agentId);
+      if (slot === null) {
+        report.busy.push(`job ${action.id}`);
+        return true;
+      }
+      try {
+        return await performTask(desk, task, 'due', tasks, report, signal);
+      } finally {
+        slot.release();
+      }
     }
   }
+}
+
+/** One of the places of an agent's runs, over all ticks; null where each is taken by somebody living. */
+function takeSlot({ config, context, layout }: Desk, agentId: string): Lock | null {
+  const slots = config.cron?.maxConcurrentRuns ?? DEFAULTS.config.cron.maxConcurrentRuns;
+  for (let slot = 0; slot < slots; slot++) {
+    const lock = tryLock(context, layout.slotLock(agentId, slot), agentId);
+    if (lock !== null) return lock;
+  }
+  return null;
+}
+
+/** @returns false where the same may be begun again at once */
+async function performTask(
+  desk: Desk,
+  task: Tasks['tasks'][number],
+  wish: 'account' | 'due',
+  tasks: Tasks,
+  report: TickReport,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const done = await perform(desk, task, wish, jobPerformer(desk, tasks.unsafe), { signal });
+  if (done.state === 'busy') report.busy.push(`job ${task.id}`);
+  if (done.state === 'done') report.runs.push(runReport(done.record));
+  // Another instant of it may be due already.
+  return done.state !== 'done';
 }
 
 function noteTasks(report: TickReport, { invalid, unreadable }: Tasks): void {

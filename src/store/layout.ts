@@ -107,6 +107,10 @@ export class Layout {
   runningLock(name: string): string {
     return path.join(this.home, 'locks', '@run', name);
   }
+  /** one of the places of an agent's runs at a time; agent ids hold no `~` */
+  slotLock(agentId: string, slot: number): string {
+    return path.join(this.home, 'locks', '@slots', `${agentId}~${slot}`);
+  }
   /** held for the moment of an append to a job's past */
   runsLock(name: string): string {
     return path.join(this.home, 'locks', '.runs', name);
