@@ -9,7 +9,7 @@ import type { Origin } from '../../src/core/session/session.ts';
 import { targetOf } from '../../src/runner/carry-out.ts';
 import { type Ending, perform } from '../../src/runner/perform.ts';
 import { jobPerformer } from '../../src/runner/performer.ts';
-import { gatherTasks } from '../../src/runner/tasks.ts';
+import { gatherTasks, nextOf } from '../../src/runner/tasks.ts';
 import { tick } from '../../src/runner/tick.ts';
 import { putWakingEvent } from '../../src/runner/wake.ts';
 import { loadJobs } from '../../src/store/jobs.ts';
@@ -36,7 +36,12 @@ interface Given {
 }
 
 const CONFIG: ConfigInput = {
-  agents: { defaults: { heartbeat: { every: '0m' } }, list: [{ id: 'main', default: true }, { id: 'ops' }] },
+  channels: { telegram: {} },
+  // Somebody is there to be told: what reaches nobody keeps its job.
+  agents: {
+    defaults: { heartbeat: { every: '0m', target: 'telegram', to: '1' } },
+    list: [{ id: 'main', default: true }, { id: 'ops' }],
+  },
 };
 const signal = new AbortController().signal;
 
@@ -76,7 +81,7 @@ async function runVector({ now, input }: Given): Promise<object> {
   const state = reduceRuns(readRuns(desk.layout, job.id).lines);
   const left = loadJobs(desk);
   const there = left.state === 'ok' && left.jobs.length > 0;
-  const next = gatherTasks(desk).tasks[0]?.plan.next ?? null;
+  const next = nextOf(gatherTasks(desk));
   return {
     ran,
     job: there
