@@ -368,7 +368,12 @@ function send(
   const to = origin.to ?? origin.groupId ?? origin.from ?? '';
   const where = { channel: origin.channel, to };
   if (pushed.decision === 'denied') return { status: 'denied', reason: pushed.rule, ...where };
-  if (pushed.decision === 'dead') return { status: 'dead', reason: pushed.item.reason, id, ...where };
+  if (pushed.decision === 'dead') {
+    desk.warn(
+      `what run ${id} (${key}) said is not sent: ${pushed.item.reason}; it is kept (claw delivery show ${id})`,
+    );
+    return { status: 'dead', reason: pushed.item.reason, id, ...where };
+  }
   return { status: 'queued', id, ...where };
 }
 

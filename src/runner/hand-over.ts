@@ -3,10 +3,16 @@ import { outboxItem } from '../core/delivery/delivery.ts';
 import type { Incoming } from '../core/incoming.ts';
 import { DROPPED } from '../core/result.ts';
 import { isSubagent } from '../core/routing/session-key.ts';
-import type { RunLine } from '../core/schedule/run-record.ts';
-import { type Unheard, whyUnheard } from '../core/schedule/unheard.ts';
+import type { RunLine, RunRecord } from '../core/schedule/run-record.ts';
+import { isUnheard, whyUnheard } from '../core/schedule/unheard.ts';
 import type { SessionRecord } from '../core/session/session.ts';
-import type { AssistantEntry, MessageOutcome, TurnEndEntry, UserEntry } from '../core/session/transcript.ts';
+import type {
+  AssistantEntry,
+  MessageOutcome,
+  TurnEndEntry,
+  TurnEntry,
+  UserEntry,
+} from '../core/session/transcript.ts';
 import { newToken, tokenState } from '../store/lock.ts';
 import { findMessageId } from '../store/message-ids.ts';
 import { putOutbox } from '../store/outbox.ts';
@@ -78,7 +84,7 @@ function accountForJobs(
   { turn, users }: OpenTurn,
   end: TurnEndEntry,
 ): void {
-  const delivery = undelivered(users, end);
+  const delivery = deliveryOf(turn, users, end);
   for (const { id, job, at } of listSystemEvents(layout, agentId, key).events) {
     if (job === undefined || !turn.events?.includes(id)) continue;
     const isKnown = (line: RunLine) =>
@@ -97,16 +103,23 @@ function accountForJobs(
         ...(delivery === null ? {} : { delivery }),
       },
     ]);
-    if (delivery !== null) warn(`job ${job.id}: told nobody: ${whyUnheard(delivery)}`);
+    if (delivery !== null && isUnheard(delivery)) warn(`job ${job.id}: told nobody: ${whyUnheard(delivery)}`);
   }
 }
 
-/** What becomes of an answer that nobody gets; null where somebody does, or there is none. */
-function undelivered(users: readonly UserEntry[], end: TurnEndEntry): Unheard | null {
-  const job = users.at(-1)?.job;
-  if (end.status !== 'replied' || job?.kind !== 'heartbeat') return null;
-  if (job.unheard !== undefined) return job.unheard;
-  return end.delivery?.decision === 'deny' ? { status: 'denied', reason: end.delivery.rule } : null;
+/** What becomes of the answer to a turn that was begun for events; null where somebody had asked, or nothing was said. */
+function deliveryOf(
+  { runId }: TurnEntry,
+  users: readonly UserEntry[],
+  end: TurnEndEntry,
+): NonNullable<RunRecord['delivery']> | null {
+  const user = users.at(-1);
+  if (end.status !== 'replied' || user?.job?.kind !== 'heartbeat') return null;
+  if (user.job.unheard?.status === 'no-target') return user.job.unheard;
+  const { channel, to, groupId, from } = user.origin;
+  const place = { channel, to: to ?? groupId ?? from ?? '' };
+  if (end.delivery?.decision === 'deny') return { status: 'denied', reason: end.delivery.rule, ...place };
+  return { status: 'queued', ...user.job.unheard, id: runId, ...place };
 }
 
 /** A message that was one too many stands in `inbox list` with its text. */

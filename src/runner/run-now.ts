@@ -6,7 +6,7 @@ import { encodeKey } from '../store/layout.ts';
 import { holderOf, tokenState } from '../store/lock.ts';
 import { appendRuns, readRuns } from '../store/runs.ts';
 import { dropSystemEvents, listSystemEvents } from '../store/system-events.ts';
-import { deliver } from './deliver.ts';
+import { deliver, type Fate, fateOf } from './deliver.ts';
 import type { Desk } from './desk.ts';
 import { perform } from './perform.ts';
 import { jobPerformer } from './performer.ts';
@@ -30,8 +30,21 @@ export function taskOf(desk: Desk, id: string): { task: GatheredTask; unsafe: st
 }
 
 export type RanNow =
-  | { ran: true; record: RunRecord; sent: string[] }
-  | { ran: false; reason: 'not-due' | 'running' | 'left'; next: number | null };
+  | {
+      ran: true;
+      /** as it stands after its event was told */
+      record: RunRecord;
+      sent: string[];
+      /** what became of what it said; null where that was to go nowhere */
+      fate: Fate | null;
+    }
+  | {
+      ran: false;
+      reason: 'not-due' | 'disabled' | 'over' | 'running' | 'left';
+      next: number | null;
+      /** why it is disabled */
+      why?: string;
+    };
 
 /**
  * Runs a job in this process, to its end: its events are told and what it has to say is sent.
@@ -43,13 +56,19 @@ export async function runNow(
   { task, unsafe }: { task: GatheredTask; unsafe: string | null },
   { force, signal }: { force: boolean; signal: AbortSignal },
 ): Promise<RanNow> {
-  const { next } = task.plan;
-  if (!force && task.plan.runs.length === 0) return { ran: false, reason: 'not-due', next };
+  const { next, idle } = task.plan;
+  const notDue = (): RanNow => {
+    if (idle === 'disabled') return { ran: false, reason: 'disabled', next, why: 'by hand' };
+    if (idle === 'failures')
+      return { ran: false, reason: 'disabled', next, why: task.state.disabled?.reason ?? 'failures' };
+    return { ran: false, reason: idle === 'done' || next === null ? 'over' : 'not-due', next };
+  };
+  if (!force && task.plan.runs.length === 0) return notDue();
   const wish = force ? 'manual' : 'due';
   const done = await perform(desk, task, wish, jobPerformer(desk, unsafe), { signal });
   if (done.state === 'busy') return { ran: false, reason: 'running', next };
   if (done.state === 'left') return { ran: false, reason: 'left', next };
-  if (done.state === 'nothing') return { ran: false, reason: 'not-due', next };
+  if (done.state === 'nothing') return notDue();
   const { record } = done;
   let ended = record;
   const ids = new Set([record.runId, `alert-${record.runId}`]);
@@ -62,7 +81,8 @@ export async function runNow(
     }
   }
   const { sent } = await deliver(desk, { only: item => ids.has(item.id), signal });
-  return { ran: true, record: ended, sent };
+  const last = ended;
+  return { ran: true, record: last, sent, fate: last.delivery ? fateOf(desk, last.delivery) : null };
 }
 
 /** How a run stands by now: its event may have been told. */

@@ -67,7 +67,7 @@ describe('a reminder that would reach nobody', () => {
     expect(add(...REMINDER).stderr).not.toContain('nobody');
     expect(home.run(['tick', '--json'], later(2 * MINUTE)).json().removed).toEqual(['gym']);
     expect(outlet.sent()).toEqual(['7: Off to the gym!']);
-    expect(runsOf(home, 'gym')[0]).not.toHaveProperty('delivery');
+    expect(runsOf(home, 'gym')).toMatchObject([{ status: 'ok', delivery: { status: 'queued', to: '7' } }]);
   });
 });
 
@@ -146,5 +146,118 @@ describe('--exec', () => {
     configure(home, talking);
     const run = add('--exec', 'df', '--every', '1h');
     expect(run).toMatchObject({ status: 64, stderr: expect.stringContaining('put the schedule before it') });
+  });
+});
+
+describe('a delivery that fails', () => {
+  const channel = (send: object, more: object = {}) => ({ channels: { telegram: { ...more, send } } });
+  const SAYS = [
+    '--id',
+    'news',
+    '--every',
+    '1h',
+    '--exec',
+    'echo hot',
+    '--deliver',
+    '--channel',
+    'telegram',
+    '--to',
+    '5',
+  ];
+
+  it('to somebody the channel keeps out is said when the job is added, and where one looks', () => {
+    configure(home, talking, channel({ command: 'true' }, { allowFrom: ['1'] }));
+    expect(add(...SAYS).stderr).toContain('telegram:5 is not listed in channels.telegram.allowFrom');
+    const run = home.run(['cron', 'run', 'news', '--force']);
+    expect(run.stdout).toContain('delivery: dead: telegram:5 is not listed');
+    expect(log().join('\n')).toContain('said is not sent: telegram:5 is not listed');
+    expect(home.run(['cron', 'runs', 'news']).stdout).toContain('delivery dead');
+    expect(home.run(['cron', 'list']).stdout).toContain('ok (delivery dead)');
+  });
+
+  it('in its sender is said by cron run, the log, and the listings', () => {
+    configure(home, talking, channel({ command: 'sh', args: ['-c', 'echo no such chat >&2; exit 1'] }));
+    add(...SAYS);
+    expect(home.run(['cron', 'run', 'news', '--force', '--json']).json().delivery).toMatchObject({
+      status: 'dead',
+      reason: expect.stringContaining('no such chat'),
+    });
+    expect(log().join('\n')).toMatch(/delivery .* to telegram:5 is dead: .*no such chat/);
+    expect(home.run(['cron', 'runs', 'news']).stdout).toContain('delivery dead');
+    expect(home.run(['cron', 'list']).stdout).toContain('ok (delivery dead)');
+  });
+
+  it('for now is said to wait, and why; one that went out is said to be sent', () => {
+    configure(home, talking, channel({ command: 'sh', args: ['-c', 'echo busy >&2; exit 75'] }));
+    add(...SAYS);
+    expect(home.run(['cron', 'run', 'news', '--force']).stdout).toMatch(/delivery: waiting: .*busy/);
+    configure(home, talking);
+    expect(home.run(['cron', 'run', 'news', '--force']).stdout).toContain('delivery: sent');
+  });
+
+  it('has the same words before and in the run where nobody is known', () => {
+    configure(home, talking);
+    home.run(['ingest', 'only from the terminal']);
+    const words =
+      'there is nobody to deliver to: the job names no recipient, and nobody has written to the main';
+    expect(add('--id', 'news', '--every', '1h', '--exec', 'echo hot', '--deliver').stderr).toContain(words);
+    expect(home.run(['cron', 'run', 'news', '--force']).stdout).toContain(words);
+    const best = add('--every', '1h', '--exec', 'echo hot', '--deliver', '--best-effort-deliver');
+    expect(best.stderr).toContain('it runs, and delivers nothing');
+  });
+});
+
+describe('a job that was due once and is over', () => {
+  const conditions = () =>
+    Object.fromEntries(
+      home
+        .run(['cron', 'list', '--json'])
+        .json()
+        .jobs.map(({ id, condition }: any) => [id, condition]),
+    );
+
+  it('says so and why, and what was not done is looked at by status and doctor once', () => {
+    configure(home, talking);
+    putJobs(home, [
+      once('late', { message: 'x', grace: '10s' }),
+      once('idle', { message: 'x', precheck: 'exit 1' }),
+      once('broken', { payload: { kind: 'exec', command: 'exit 3' } }),
+      once('fine', { message: 'x' }),
+      { id: 'past', at: '2020-01-01T00:00:00Z', message: 'x' },
+    ]);
+    home.run(['tick']);
+    expect(conditions()).toEqual({
+      late: 'over:missed',
+      idle: 'over:skipped',
+      broken: 'over:error',
+      fine: 'done',
+      past: 'over:passed',
+    });
+    expect(home.run(['cron', 'show', 'late']).stdout).toMatch(/state +over:missed/);
+    expect(home.run(['cron', 'status']).stdout).toMatch(/over +late: missed/);
+    const lost = home
+      .run(['status', '--json'])
+      .json()
+      .attention.filter(({ what }: any) => what.includes('due once'));
+    expect(lost).toMatchObject([
+      { what: '2 jobs that were due once and not done: late (missed), broken (error)' },
+    ]);
+    expect(home.run(['doctor']).stdout).toContain('due once and not done: late (missed), broken (error)');
+  });
+});
+
+describe('cron run of a job that is switched off', () => {
+  it('says that, why, and how to switch it on', () => {
+    configure(home, talking);
+    add('--id', 'off', '--every', '1h', '--exec', 'true it', '--disabled');
+    const run = home.run(['cron', 'run', 'off']);
+    expect(run.stdout).toContain('off is disabled (by hand): claw cron enable off');
+    expect(home.run(['cron', 'run', 'off', '--json']).json()).toMatchObject({
+      ran: false,
+      reason: 'disabled',
+    });
+    putJobs(home, [{ id: 'past', at: '2020-01-01T00:00:00Z', message: 'x' }]);
+    expect(home.run(['cron', 'run', 'past']).stdout).toContain('past is not due any more');
+    expect(home.run(['cron', 'status']).stdout).toContain('over      past: passed');
   });
 });

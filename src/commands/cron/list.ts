@@ -5,6 +5,7 @@ import { EXIT } from '../../core/errors.ts';
 import { configuredAgentId } from '../../core/routing/route.ts';
 import type { JobGlance } from '../../core/schedule/glance.ts';
 import { localTimes } from '../../core/schedule/zone.ts';
+import { listOutbox } from '../../store/outbox.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
 import { table, terminalWidth } from '../format.ts';
@@ -39,13 +40,16 @@ export class CronListCommand extends ClawCommand {
       printJsonText(`${head.slice(0, -1)},"jobs":[${jobs}],"invalid":${JSON.stringify(invalid)}}`);
     } else if (lines.length + invalid.length === 0) printOut('No jobs.\n');
     else {
+      const dead = new Set(
+        listOutbox(desk.layout).items.flatMap(({ id, state }) => (state === 'dead' ? id : [])),
+      );
       const next = `NEXT (${desk.zone.name})`;
       const tell = localTimes(desk.zone);
       printOut(
         table(
           ['ID', 'NAME', 'SCHEDULE', next, 'LAST', 'TARGET', 'AGENT', 'STATE'],
           [
-            ...lines.map(line => cells(line, now, tell)),
+            ...lines.map(line => cells(line, now, tell, dead)),
             ...invalid.map(({ id, name, index, problem }) => [
               ...[id ?? `(number ${index + 1})`, name ?? '', '-', '-', '-', '-', '-'],
               `invalid: ${problem}`,
@@ -66,12 +70,18 @@ export class CronListCommand extends ClawCommand {
   }
 }
 
-function cells({ said, agentId, untrusted }: JobLine, now: number, tell: (instant: number) => string) {
+function cells(
+  { said, agentId, untrusted }: JobLine,
+  now: number,
+  tell: (instant: number) => string,
+  dead: ReadonlySet<string>,
+): string[] {
   const { id, name, schedule, next, last, sessionTarget, condition, failures } = said;
+  const isDead = last?.sends !== undefined && dead.has(last.sends);
   return [
     ...[id, name, schedule],
     next === null ? '-' : `${tell(next)} (${relative(next - now)})`,
-    lastInWords(last, now),
+    lastInWords(isDead ? { ...last, how: `${last.how} (delivery dead)` } : last, now),
     ...[sessionTarget, agentId, stateInWords({ condition, failures, untrusted })],
   ];
 }
@@ -86,6 +96,6 @@ export function stateInWords({
   failures,
   untrusted,
 }: Pick<JobGlance, 'condition' | 'failures'> & Pick<JobLine, 'untrusted'>): string {
-  const inARow = failures > 0 && condition !== 'disabled' ? ` (${failures} in a row)` : '';
+  const inARow = failures > 0 && !/^(?:disabled$|over:)/.test(condition) ? ` (${failures} in a row)` : '';
   return `${condition}${inARow}${untrusted === null ? '' : ', command not trusted'}`;
 }

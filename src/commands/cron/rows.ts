@@ -6,8 +6,8 @@ import { cronKey, mainSessionKey } from '../../core/routing/session-key.ts';
 import { maySee, viewerOf } from '../../core/routing/visibility.ts';
 import {
   conditionOf,
+  endOf,
   holdsAt,
-  howItEnded,
   type JobGlance,
   type JobView,
   runsCommand,
@@ -16,6 +16,8 @@ import {
 } from '../../core/schedule/glance.ts';
 import { agentOfJob, type Job, type UnknownKey } from '../../core/schedule/job.ts';
 import { dueFacts, outlookOf } from '../../core/schedule/outlook.ts';
+import { isUnheard, whyUnheard } from '../../core/schedule/unheard.ts';
+import type { Fate } from '../../runner/deliver.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { JobCache, type ListedJob } from '../../store/job-cache.ts';
 import {
@@ -148,13 +150,12 @@ export function readLines(
 
 function lineOf(row: JobRow, byDefault: string): JobLine {
   const { job, outlook, state, untrusted, stored } = row;
-  const { last } = state;
   return {
     said: {
       ...{ id: job.id, name: job.name, schedule: scheduleInWords(job.schedule) },
       ...{ sessionTarget: job.sessionTarget, next: outlook.next, condition: conditionOf(row) },
       failures: state.failures,
-      last: last === null ? null : { how: howItEnded(last), at: last.startedAt ?? last.ts },
+      last: endOf(state.last),
       unknown: stored.unknown,
     },
     ...{ agentId: agentOfJob(job, byDefault), untrusted, source: row },
@@ -194,6 +195,12 @@ export function lateBecause(
 /** A job as JSON documents show it. */
 export function documentOf(row: JobRow): object {
   return { ...row.job, ...standingOf(row, row.stored.unknown) };
+}
+
+/** What became of what a run said: `sent`, or what it is and why. */
+export function fateInWords(fate: Fate): string {
+  const why = fate.reason === undefined ? '' : `: ${isUnheard(fate) ? whyUnheard(fate) : fate.reason}`;
+  return `${fate.status === 'queued' ? 'waiting' : fate.status}${why}`;
 }
 
 /** What to say of keys that mean nothing here. */

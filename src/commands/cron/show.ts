@@ -3,11 +3,12 @@ import type { Context } from '../../context.ts';
 import { ago, relative } from '../../core/display/age.ts';
 import { EXIT } from '../../core/errors.ts';
 import { toSchedule } from '../../core/schedule/due.ts';
-import { conditionOf, howItEnded } from '../../core/schedule/glance.ts';
+import { conditionOf, endOf } from '../../core/schedule/glance.ts';
 import type { Job } from '../../core/schedule/job.ts';
 import { rulesOf } from '../../core/schedule/rule.ts';
 import { describeSchedule, instantsBetween } from '../../core/schedule/schedule.ts';
 import { tellLocalTime, zoneFor } from '../../core/schedule/zone.ts';
+import { fateOf } from '../../runner/deliver.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
@@ -15,7 +16,15 @@ import { age, isoTime, printable, printableLines } from '../format.ts';
 import { printJson, printOut } from '../output.ts';
 import { timeOption } from '../time-option.ts';
 import { lastInWords, stateInWords } from './list.ts';
-import { documentOf, findJob, type JobRow, notesOnKeys, readBoard, sessionKeyOfJob } from './rows.ts';
+import {
+  documentOf,
+  fateInWords,
+  findJob,
+  type JobRow,
+  notesOnKeys,
+  readBoard,
+  sessionKeyOfJob,
+} from './rows.ts';
 
 const SHOWN = 3;
 
@@ -89,10 +98,8 @@ function describe(
     ['missed', `catch-up ${rules.catchUp}${rules.graceMs === null ? '' : `, grace ${age(rules.graceMs)}`}`],
     ['retries', String(rules.retries)],
     ['precheck', job.precheck],
-    [
-      'last',
-      last === null ? undefined : lastInWords({ how: howItEnded(last), at: last.startedAt ?? last.ts }, now),
-    ],
+    ['last', last === null ? undefined : lastInWords(endOf(last), now)],
+    ['delivery', last?.delivery === undefined ? undefined : fateInWords(fateOf(desk, last.delivery))],
     ['error', last?.error?.message],
     ['retry', retry === null ? undefined : `${when(retry.at)}, attempt ${retry.attempt}`],
     [

@@ -426,10 +426,10 @@ export function concludeRun(
 
   function alertOf(): AfterRun['alert'] {
     if (ending.status === 'ok') return state.alertedAt === null ? null : 'recovered';
-    if (!counts) return null;
-    if (disables) return 'disabled';
     // A reminder that is not tried again is lost unless somebody is told.
-    const isLost = isOnce && record.retryAt === undefined;
+    const isLost = isOnce && record.retryAt === undefined && trigger !== 'manual';
+    if (!counts && !(isLost && ending.status === 'interrupted')) return null;
+    if (disables) return 'disabled';
     if (failures < rules.alertAfter && !isLost) return null;
     if (state.alertedAt === null) return 'failing';
     const { alertCooldownMs } = rules;

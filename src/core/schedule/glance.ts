@@ -7,6 +7,7 @@ import { definitionOf, type Job, type UnknownKey } from './job.ts';
 import type { Outlook } from './outlook.ts';
 import { isSameTimes, type JobState } from './run-record.ts';
 import { describeSchedule, type StoredSchedule } from './schedule.ts';
+import { isUnheard } from './unheard.ts';
 
 const DAY = 24 * 60 * 60_000;
 
@@ -27,10 +28,18 @@ export interface JobGlance {
   condition: string;
   failures: number;
   /** how the newest run ended, in a word or two, and when (epoch ms); null where there is none */
-  last: { how: string; at: number } | null;
+  last: JobEnd | null;
   /** whether a command of its own is run */
   runsCommand: boolean;
   unknown: readonly UnknownKey[];
+}
+
+export interface JobEnd {
+  how: string;
+  /** epoch ms */
+  at: number;
+  /** id of what it had to say in the outbox */
+  sends?: string;
 }
 
 /** What a document is made of. */
@@ -71,7 +80,7 @@ export function glanceAt(
     schedule: scheduleInWords(job.schedule),
     ...{ sessionTarget: job.sessionTarget, agentId: job.agentId, failures: state.failures, unknown },
     condition: conditionOf({ job, state, outlook: { next, late: false, idle }, runningAtMs: null }),
-    last: last === null ? null : { how: howItEnded(last), at: last.startedAt ?? last.ts },
+    last: endOf(last),
     runsCommand: runsCommand(job),
   };
 }
@@ -95,19 +104,54 @@ export function scheduleInWords(schedule: StoredSchedule): string {
 /** The words of expressions and grids name no zone but their own. */
 const UNNAMED = { name: '', isHost: false };
 
-/** How a run ended: its status, and the reason where there is one. */
-export function howItEnded({ status, reason }: NonNullable<JobState['last']>): string {
-  return reason === undefined ? status : `${status}:${reason}`;
+/** How the newest run ended, for a listing. */
+export function endOf(last: JobState['last']): JobEnd | null {
+  if (last === null) return null;
+  const { delivery } = last;
+  const sends = delivery?.status === 'queued' ? delivery.id : undefined;
+  return {
+    how: howItEnded(last),
+    at: last.startedAt ?? last.ts,
+    ...(sends === undefined ? {} : { sends }),
+  };
+}
+
+/** How a run ended: its status, and the reason where there is one; behind that what of it nobody got. */
+function howItEnded({ status, reason, delivery }: NonNullable<JobState['last']>): string {
+  const ended = reason === undefined ? status : `${status}:${reason}`;
+  const isNews = delivery !== undefined && (isUnheard(delivery) || delivery.status === 'suppressed');
+  return isNews && status === 'ok' ? `${ended} (delivery ${delivery.status})` : ended;
 }
 
 /** What a job comes to, in one word that scripts may rely on. */
 export function conditionOf({ job, state, outlook, runningAtMs }: Omit<JobView, 'untrusted'>): string {
   if (runningAtMs !== null) return 'running';
   if (!job.enabled) return 'disabled';
-  if (outlook.idle !== null) return outlook.idle === 'failures' ? 'disabled:failures' : outlook.idle;
+  if (outlook.idle === 'failures') return 'disabled:failures';
+  if (outlook.idle === 'done')
+    return state.last?.status === 'ok' && isUnheard(state.last.delivery)
+      ? `over:${state.last.delivery!.status}`
+      : 'done';
   if (outlook.late) return 'late';
   if (state.queued.length > 0) return 'queued';
+  const over = outlook.next === null ? whyOver(job, state) : null;
+  if (over !== null) return `over:${over}`;
   return state.failures > 0 ? 'failing' : 'on';
+}
+
+/**
+ * Of a job with a single instant that is over and was not done: how its run ended, else `missed`, or `passed` where it was
+ * written when that instant had passed. Null for any other.
+ */
+function whyOver({ schedule }: Pick<Job, 'schedule'>, { last, seen }: JobState): string | null {
+  if (schedule.kind !== 'at') return null;
+  if (last !== null && (last.dueAt === schedule.atMs || last.ts >= schedule.atMs)) return last.status;
+  return seen !== null && seen.from < schedule.atMs ? 'missed' : 'passed';
+}
+
+/** Whether a condition tells of a job that was due once and was not done, though nobody wanted that. */
+export function isLost(condition: string): boolean {
+  return /^over:(?:missed|error|timeout|interrupted|no-target|dead|denied)$/.test(condition);
 }
 
 /**
