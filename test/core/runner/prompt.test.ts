@@ -48,6 +48,7 @@ describe('document', () => {
     expect(JSON.parse(document)).toEqual({
       message: body,
       history,
+      notes: [],
       sessionKey: 'agent:main:main',
       sessionId: 'session-1',
       agentId: 'main',

@@ -1,0 +1,75 @@
+/** Which notes of its memory an agent is given with a turn. */
+import { PRIVATE_FILE } from '../core/memory/rule.ts';
+import { ownWords } from '../core/schedule/heartbeat.ts';
+import { searchTermsOf, termsOf } from '../core/search/word.ts';
+import type { TurnEntry, UserEntry } from '../core/session/transcript.ts';
+import { bodyOf } from '../core/turn.ts';
+import type { MemoryNote } from '../core/turn-request.ts';
+import { excerptOfNote, type MemorySearch, searchMemory } from '../store/memory-index.ts';
+import { listSystemEvents } from '../store/system-events.ts';
+import type { Desk, Seat } from './desk.ts';
+import { workspaceOf } from './run.ts';
+
+/** Most of one note that goes before a message, and of all of them, in characters. */
+const NOTE_CHARACTERS = 800;
+const ALL_CHARACTERS = 4000;
+
+/** What a turn asks of its agent's memory: its messages and events, without what claw itself says in them. */
+export function questionOf(desk: Desk, seat: Seat, turn: TurnEntry, users: UserEntry[]): string {
+  const texts = users.map(user => {
+    const text = bodyOf([user]);
+    return user.job?.kind === 'heartbeat' ? ownWords(text) : text;
+  });
+  if (!turn.events?.length) return texts.join('\n');
+  const { events } = listSystemEvents(desk.layout, seat.agentId, seat.key);
+  const told = events.filter(({ id }) => turn.events!.includes(id));
+  return [...texts, ...told.map(({ text }) => text)].join('\n');
+}
+
+/** The notes that fit a question best, each cut to what matters of it. Reads only. */
+export function retrieveNotes(desk: Desk, agentId: string, question: string, count: number): MemoryNote[] {
+  const terms = termsOf(question);
+  if (terms.length === 0) return [];
+  const { found, problems } = searchNotes(desk, agentId, {
+    terms,
+    limit: count,
+    isQuestion: true,
+    access: 'all',
+  });
+  for (const { name, reason } of problems) desk.warn(`notes of agent ${agentId}: ${name}: ${reason}`);
+  const notes: MemoryNote[] = [];
+  let left = ALL_CHARACTERS;
+  for (const each of found) {
+    const text = excerptOfNote(each, Math.min(NOTE_CHARACTERS, left));
+    left -= text.length;
+    notes.push({ file: each.file, line: each.line, ...(each.day ? { day: each.day } : {}), text });
+    if (left < 80) break;
+  }
+  return notes;
+}
+
+export interface NoteQuery {
+  terms: readonly string[];
+  limit: number;
+  isQuestion: boolean;
+  access: 'all' | 'not-private';
+}
+
+/** What a person, or an agent for itself, looks for. */
+export function searchQuery(words: string, limit: number, access: NoteQuery['access']): NoteQuery {
+  return { terms: searchTermsOf(words), limit, isQuestion: false, access };
+}
+
+/** Searches the notes of an agent, by its cache. */
+export function searchNotes(desk: Desk, agentId: string, query: NoteQuery): MemorySearch {
+  const { context, layout } = desk;
+  const { access, ...rest } = query;
+  const place = {
+    workspace: workspaceOf(desk, agentId),
+    cache: layout.memoryIndex(agentId),
+    uid: context.uid,
+    token: context.newId(),
+    now: context.now(),
+  };
+  return searchMemory(place, { ...rest, uses: name => access === 'all' || name !== PRIVATE_FILE });
+}
