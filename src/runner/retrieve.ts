@@ -1,6 +1,5 @@
 /** Which notes of its memory an agent is given with a turn. */
 import { PRIVATE_FILE } from '../core/memory/rule.ts';
-import { ownWords } from '../core/schedule/heartbeat.ts';
 import { searchTermsOf, termsOf } from '../core/search/word.ts';
 import type { TurnEntry, UserEntry } from '../core/session/transcript.ts';
 import { bodyOf } from '../core/turn.ts';
@@ -15,11 +14,19 @@ const NOTE_CHARACTERS = 800;
 const ALL_CHARACTERS = 4000;
 
 /** What a turn asks of its agent's memory: its messages and events, without what claw itself says in them. */
-export function questionOf(desk: Desk, seat: Seat, turn: TurnEntry, users: UserEntry[]): string {
-  const texts = users.map(user => {
+export async function questionOf(
+  desk: Desk,
+  seat: Seat,
+  turn: TurnEntry,
+  users: UserEntry[],
+): Promise<string> {
+  const texts: string[] = [];
+  for (const user of users) {
     const text = bodyOf([user]);
-    return user.job?.kind === 'heartbeat' ? ownWords(text) : text;
-  });
+    // Whoever has a heartbeat has loaded that already.
+    const isBeat = user.job?.kind === 'heartbeat';
+    texts.push(isBeat ? (await import('../core/schedule/heartbeat.ts')).ownWords(text) : text);
+  }
   if (!turn.events?.length) return texts.join('\n');
   const { events } = listSystemEvents(desk.layout, seat.agentId, seat.key);
   const told = events.filter(({ id }) => turn.events!.includes(id));
