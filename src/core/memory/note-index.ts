@@ -21,6 +21,8 @@ const MOST_NOTES = 1 << 24;
 
 const K1 = 1.2;
 const B = 0.7;
+/** A note many times as long as others weighs no less than this many: a pasted book holds its words, too. */
+const LONGEST = 8;
 const PREFIX_WEIGHT = 0.6;
 const FUZZY_WEIGHT = 0.3;
 /** A word shorter than this has too many neighbours. */
@@ -187,8 +189,12 @@ export class NoteIndex {
     return this.words.subarray(this.postingsAt + start, this.postingsAt + end);
   }
 
-  /** Dictionary words that a word of a query may stand for, besides itself. */
-  variantsOf(word: string, prefixFrom: number): Variant[] {
+  /**
+   * Dictionary words that a word of a query may stand for, besides itself.
+   *
+   * @param mayErr whether it may hold a typing error; a number never does, it is another one
+   */
+  variantsOf(word: string, prefixFrom: number, mayErr: boolean): Variant[] {
     const variants: Variant[] = [];
     const encoder = new TextEncoder();
     if (mayBegin(word, prefixFrom)) {
@@ -205,7 +211,7 @@ export class NoteIndex {
     if (isUnspaced(word)) return variants;
     // The singular of a plural, for a start; what is no word is not in the dictionary.
     if (word.length >= 4) variants.push({ word: word.slice(0, -1), weight: FUZZY_WEIGHT });
-    if (word.length < FUZZY_FROM) return variants;
+    if (!mayErr || word.length < FUZZY_FROM || /\d/.test(word)) return variants;
     // The first letter is rarely wrong, and with it the rest of the dictionary need not be looked at.
     const [first] = word;
     const beginning = encoder.encode(first);
@@ -292,7 +298,7 @@ export function rankNotes(
           const note = posting >>> 8;
           if (!uses(index.fileOf(note))) continue;
           const often = posting & 0xff;
-          const length = index.lengthOf(note) / average;
+          const length = Math.min(LONGEST, index.lengthOf(note) / average);
           const score = (weight * idf * often * (K1 + 1)) / (often + K1 * (1 - B + B * length));
           let hit = hits[which]!.get(note);
           if (hit === undefined) {
@@ -348,8 +354,9 @@ function count(index: NoteIndex, { uses }: RankOptions) {
 /** A term and what it may stand for in any of the indexes, each once, with its best weight. */
 function variantsIn(indexes: readonly NoteIndex[], term: string, prefixFrom: number): Variant[] {
   const best = new Map([[term, 1]]);
+  const isKnown = indexes.some(index => index.postingsOf(term).length > 0);
   for (const index of indexes) {
-    for (const { word, weight } of index.variantsOf(term, prefixFrom))
+    for (const { word, weight } of index.variantsOf(term, prefixFrom, !isKnown))
       best.set(word, Math.max(best.get(word) ?? 0, weight));
   }
   return [...best].map(([word, weight]) => ({ word, weight }));

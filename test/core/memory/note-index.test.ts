@@ -50,6 +50,12 @@ describe('a note is found', () => {
     expect(found('milk bread', ...texts)[0]).toBe('bread');
   });
 
+  test('by its own words rather than by like ones, and by no other number', () => {
+    const texts = [`${'word '.repeat(5000)} plumber`, 'the plumper', 'order a7124', 'order a7123'];
+    expect(found('plumber', ...texts)).toEqual([texts[0]]);
+    expect(found('a7123', ...texts)).toEqual(['order a7123']);
+  });
+
   test('across indexes as if there were one', () => {
     const texts = ['spare key with Ada', 'key of the car', 'a door'];
     const one = ranked([indexOf(...texts)], 'spare key');
