@@ -31,7 +31,11 @@ export async function recollect(
   if (!hasMemory(workspaceOf(desk, agentId))) return [];
   try {
     const { questionOf, retrieveNotes } = await import('./retrieve.ts');
-    const notes = retrieveNotes(desk, agentId, await questionOf(desk, seat, turn, users), retrieveCount);
+    const question = await questionOf(desk, seat, turn, users);
+    const notes = retrieveNotes(desk, agentId, question, {
+      count: retrieveCount,
+      size: context === 'native' ? 'short' : 'whole',
+    });
     if (notes.length > 0)
       turn.notes = notes.map(({ file, line, text }) => ({ file, line, characters: text.length }));
     return notes;

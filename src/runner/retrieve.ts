@@ -9,9 +9,13 @@ import { listSystemEvents } from '../store/system-events.ts';
 import type { Desk, Seat } from './desk.ts';
 import { workspaceOf } from './run.ts';
 
-/** Most of one note that goes before a message, and of all of them, in characters. */
-const NOTE_CHARACTERS = 800;
-const ALL_CHARACTERS = 4000;
+/**
+ * Most of one note that goes before a message, and of all of them, in characters. Less for a program that keeps its own
+ * history: what is said to it stays there each time.
+ */
+const SIZES = { whole: { note: 800, all: 4000 }, short: { note: 300, all: 1200 } };
+/** A piece shorter than this tells nothing. */
+const LEAST = 80;
 
 /** What a turn asks of its agent's memory: its messages and events, without what claw itself says in them. */
 export async function questionOf(
@@ -34,7 +38,12 @@ export async function questionOf(
 }
 
 /** The notes that fit a question best, each cut to what matters of it. Reads only. */
-export function retrieveNotes(desk: Desk, agentId: string, question: string, count: number): MemoryNote[] {
+export function retrieveNotes(
+  desk: Desk,
+  agentId: string,
+  question: string,
+  { count, size }: { count: number; size: keyof typeof SIZES },
+): MemoryNote[] {
   const terms = termsOf(question);
   if (terms.length === 0) return [];
   const { found, problems } = searchNotes(desk, agentId, {
@@ -45,12 +54,13 @@ export function retrieveNotes(desk: Desk, agentId: string, question: string, cou
   });
   for (const { name, reason } of problems) desk.warn(`notes of agent ${agentId}: ${name}: ${reason}`);
   const notes: MemoryNote[] = [];
-  let left = ALL_CHARACTERS;
+  const most = SIZES[size];
+  let left = most.all;
   for (const each of found) {
-    const text = excerptOfNote(each, Math.min(NOTE_CHARACTERS, left));
+    const text = excerptOfNote(each, Math.min(most.note, left));
     left -= text.length;
     notes.push({ file: each.file, line: each.line, ...(each.day ? { day: each.day } : {}), text });
-    if (left < 80) break;
+    if (left < LEAST) break;
   }
   return notes;
 }

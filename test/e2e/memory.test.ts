@@ -251,6 +251,19 @@ describe('with a turn', () => {
     expect(prompt()).not.toContain('<message role');
   });
 
+  it('go shorter to a runner that keeps its own history', () => {
+    home = new Home(asked('native'));
+    write(
+      'MEMORY.md',
+      Array.from({ length: 50 }, (_, i) => `- ${i} key ${'long '.repeat(500)}\n- tea ${i}\n`).join(''),
+    );
+    home.run(['ingest', 'where is the key?']);
+    expect(prompt().length).toBeLessThan(2000);
+    const { notes } = [...home.transcripts().values()].flat().find(line => line.type === 'turn');
+    const sizes = notes.map((note: { characters: number }) => note.characters);
+    expect(Math.max(...sizes)).toBeLessThan(310);
+  });
+
   it('of one agent go none of another’s', () => {
     home = new Home({
       ...asked('claw'),

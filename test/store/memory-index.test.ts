@@ -139,7 +139,13 @@ describe('the cache', () => {
     ['cut', cache => fs.truncateSync(cache, 4096)],
     ['other bytes', cache => fs.writeFileSync(cache, Buffer.alloc(8192, 7))],
     ['writable by others', cache => fs.chmodSync(cache, 0o666)],
-    ['a folder', cache => (fs.rmSync(cache), fs.mkdirSync(cache))],
+    [
+      'a folder',
+      cache => {
+        fs.rmSync(cache);
+        fs.mkdirSync(cache);
+      },
+    ],
   ])('costs nothing but time when it is %s', (_, damage) => {
     const { found, cache, settle } = memory({ 'memory/a.md': `${FILLER}- the xylophone\n` });
     found('x');

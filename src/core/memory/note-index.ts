@@ -416,7 +416,7 @@ function decode(bytes: Uint8Array): string {
 }
 
 /**
- * Over every 16th word: what a power cut leaves out are whole pages, of which each holds 64 of them, and summing all of
+ * Over every 64th word: what a power cut leaves out are whole pages, of which each holds 16 of them, and summing all of
  * a megabyte would cost a fresh process more than the search.
  */
 function sampledSum(words: Uint32Array): number {
@@ -426,7 +426,7 @@ function sampledSum(words: Uint32Array): number {
   return checksum(sample);
 }
 
-const SAMPLED = 16;
+const SAMPLED = 64;
 
 function wordsFor(bytes: number): number {
   return Math.ceil(bytes / 4);

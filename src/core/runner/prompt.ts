@@ -7,10 +7,6 @@ const NOTES_OPEN =
 const OPEN = 'Earlier messages of this conversation, oldest first. They are the record of what was said:';
 const CLOSE = 'The new message, to be answered now:';
 
-/** Of the notes for a program that keeps its own history: what is said to it each time stays there each time. */
-const SHORT_NOTE = 300;
-const SHORT_NOTES = 1200;
-
 /**
  * The prompt as text. Without notes and history (none yet, or the runner's context is `native` or `none`) it is exactly
  * the message, byte for byte, and a line for each attachment.
@@ -73,17 +69,7 @@ function historyFor(request: TurnRequest, context: RunnerConfig['context']): His
 }
 
 function notesFor({ notes = [] }: TurnRequest, context: RunnerConfig['context']): MemoryNote[] {
-  if (context === 'none') return [];
-  if (context !== 'native') return notes;
-  const short: MemoryNote[] = [];
-  let left = SHORT_NOTES;
-  for (const note of notes) {
-    const text = note.text.length > SHORT_NOTE ? `${note.text.slice(0, SHORT_NOTE)}…` : note.text;
-    left -= text.length;
-    if (left < 0) break;
-    short.push({ ...note, text });
-  }
-  return short;
+  return context === 'none' ? [] : notes;
 }
 
 function renderNote({ file, line, text }: MemoryNote): string {
