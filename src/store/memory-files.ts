@@ -50,11 +50,11 @@ export function listMemory(workspace: string): { files: MemoryFile[]; problems: 
   const problems: MemoryProblem[] = [];
   const take = (name: string) => {
     try {
-      const place = path.join(workspace, name);
       const stat = statInside(workspace, name);
       if (stat === null) return;
+      const place = placeOf(workspace, name);
       if (!stat.isFile()) throw new Error('not a file');
-      const day = name === PRIVATE_FILE ? undefined : dayIn(path.basename(name));
+      const day = name === PRIVATE_FILE ? undefined : dayIn(name.slice(NOTES_FOLDER.length + 1));
       const at = day === undefined ? stat.mtimeMs : Date.parse(`${day}T12:00:00Z`);
       files.push({ name, path: place, stat, at, ...(day === undefined ? {} : { day }) });
     } catch (error) {
@@ -74,9 +74,14 @@ export function listMemory(workspace: string): { files: MemoryFile[]; problems: 
   return { files, problems };
 }
 
+/** Joining paths with care costs more than the look at the file, for each of many. */
+function placeOf(workspace: string, name: string): string {
+  return `${workspace}/${name}`;
+}
+
 /** Null where there is nothing. @throws where it is a link that leads out of the workspace, or cannot be looked at */
 function statInside(workspace: string, name: string): fs.Stats | null {
-  const place = path.join(workspace, name);
+  const place = placeOf(workspace, name);
   try {
     const stat = fs.lstatSync(place, { throwIfNoEntry: false });
     if (stat === undefined) return null;
