@@ -85,6 +85,21 @@ export const COMMANDS: CommandEntry[] = [
     load: async () => [(await import('./sessions/export.ts')).SessionsExportCommand],
   },
   {
+    path: 'memory add',
+    summary: 'a dated note for an agent to keep',
+    load: async () => [(await import('./memory/add.ts')).MemoryAddCommand],
+  },
+  {
+    path: 'memory list',
+    summary: 'the files of an agent that hold notes',
+    load: async () => [(await import('./memory/list.ts')).MemoryListCommand],
+  },
+  {
+    path: 'memory search',
+    summary: 'find notes by their words, the best first',
+    load: async () => [(await import('./memory/search.ts')).MemorySearchCommand],
+  },
+  {
     path: 'inbox list',
     summary: 'messages that wait or whose agent failed',
     load: async () => [(await import('./inbox/list.ts')).InboxListCommand],

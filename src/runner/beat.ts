@@ -49,6 +49,7 @@ import { type Desk, type Seat, TurnInterrupted } from './desk.ts';
 import { settleTurn, syncAndSave } from './hand-over.ts';
 import { sendVerdict, settingsOf } from './judge.ts';
 import { putProactive, whyNotThere } from './push.ts';
+import { recollect } from './recollect.ts';
 import { recover } from './recover.ts';
 import { endingOf, requestOf, superviseAgent, workspaceOf } from './run.ts';
 import { workOwn, workSession } from './turn.ts';
@@ -321,7 +322,7 @@ async function askBeside(asked: Asked): Promise<Answered> {
   });
   const users = plan.entries.filter(isUserEntry);
   const turn = plan.entries.find(isTurnEntry)!;
-  const open = { turn, users };
+  const open = { turn, users, notes: await recollect(desk, seat, turn, users) };
   const request = requestOf(desk, seat, plan.record, open);
   const isNative = request.runner?.context === 'native';
   const run = await superviseAgent(

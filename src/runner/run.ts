@@ -10,6 +10,7 @@ import { historyLimits, selectHistory } from '../core/context/history.ts';
 import { applyResponsePrefix, prefixValues } from '../core/delivery/response-prefix.ts';
 import { ClawError } from '../core/errors.ts';
 import type { JobMark } from '../core/incoming.ts';
+import { memorySettings } from '../core/memory/rule.ts';
 import { chainOf } from '../core/routing/visibility.ts';
 import { tellEvents } from '../core/schedule/system-event.ts';
 import { tellClockTime } from '../core/schedule/zone.ts';
@@ -124,7 +125,7 @@ export async function superviseAgent(
         home: desk.context.home,
         configFile: desk.context.configFile,
         now: desk.context.now,
-        ...(request.runnerName === 'recall' ? { zone: desk.zone.name } : {}),
+        ...(request.runnerName === 'recall' ? recallOptions(desk, request.agentId) : {}),
       },
     );
   } finally {
@@ -145,6 +146,14 @@ export async function superviseAgent(
   return { outcome, stop: aborted ? (asked ?? { kind: 'stop', messageId: '' }) : null };
 }
 
+/** What the built-in runner needs to know of the desk. */
+function recallOptions({ config, context, layout, zone }: Desk, agentId: string) {
+  const memory = memorySettings(config, agentId).enabled
+    ? { cache: layout.memoryIndex(agentId), uid: context.uid, token: context.newId() }
+    : null;
+  return { zone: zone.name, memory };
+}
+
 /** The folder an agent works in. */
 export function workspaceOf({ config, layout }: Desk, agentId: string): string {
   const workspace = agentEntry(config, agentId)?.workspace ?? config.agents?.defaults?.workspace;
@@ -156,7 +165,7 @@ export function requestOf(
   desk: Desk,
   seat: Seat,
   record: SessionRecord,
-  { turn, users }: OpenTurn,
+  { turn, users, notes }: OpenTurn,
 ): TurnRequest {
   const { config, layout } = desk;
   const last = users.at(-1)!;
@@ -184,6 +193,7 @@ export function requestOf(
     body: tellEvents(events(), bodyOf(users), at => tellClockTime(desk.zone, at)),
     // Only what is sent is read: a runner that keeps (or wants) no history costs the same behind a long transcript.
     history: sendsHistory(runner) ? history() : [],
+    ...(notes?.length ? { notes } : {}),
     origin: last.origin,
     attachments: users.flatMap(user => user.attachments ?? []),
     isNewSession: turn.isNewSession,

@@ -119,6 +119,10 @@ export class Layout {
   claims(): string {
     return path.join(this.home, 'claims');
   }
+  /** held for the moment of an addition to an agent's notes */
+  memoryLock(agentId: string): string {
+    return path.join(this.home, 'locks', '.memory', agentId);
+  }
   locksRoot(): string {
     return path.join(this.home, 'locks');
   }
@@ -161,6 +165,10 @@ export class Layout {
   }
   cache(): string {
     return path.join(this.home, 'cache');
+  }
+  /** what a search knows of an agent's notes */
+  memoryIndex(agentId: string): string {
+    return path.join(this.home, 'cache', 'memory', agentId);
   }
   idleNote(): string {
     return path.join(this.home, 'cache', 'idle.json');

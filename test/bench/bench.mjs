@@ -246,8 +246,8 @@ function fillTranscripts(home, count, bytes) {
 }
 
 /** A command before whose every start the cache of searches is removed. */
-function cold(args, home, count) {
-  const forget = () => fs.rmSync(path.join(home, 'cache/search'), { recursive: true, force: true });
+function cold(args, home, count, cache = 'cache/search') {
+  const forget = () => fs.rmSync(path.join(home, cache), { recursive: true, force: true });
   const a = [];
   const b = [];
   for (let index = 0; index < count; index++) {
@@ -262,6 +262,42 @@ function cold(args, home, count) {
     ratio: median(a.map((ms, index) => ms / b[index])),
     memory: peak(args, home),
   };
+}
+
+/** Notes of 400 days, 25 a day. */
+function memory() {
+  const home = newHome('memory', {
+    agents: { defaults: { runner: 'cat' } },
+    runners: { cat: { command: 'cat', context: 'native' } },
+  });
+  const folder = path.join(home, 'agents/main/workspace/memory');
+  fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (let day = 0; day < 400; day++) {
+    const name = new Date(Date.UTC(2025, 0, 1 + day)).toISOString().slice(0, 10);
+    const notes = Array.from({ length: 25 }, (_, index) => {
+      const words = Array.from(
+        { length: 12 },
+        (_, word) => `w${(day * 7919 + index * 104729 + word * 31337) % 20000}`,
+      );
+      return `- 10:${String(index + 10)} ${words.join(' ')}\n`;
+    });
+    fs.writeFileSync(path.join(folder, `${name}.md`), notes.join(''));
+  }
+  fs.appendFileSync(path.join(folder, '2025-03-03.md'), '- the spare key is with Ada\n');
+  const find = [bin, 'memory', 'search', '--json', 'spare', 'key'];
+  row('`memory search` in 10,000 notes, no cache', cold(find, home, 5, 'cache/memory'), '≤ 12 × bare');
+  // What has just changed is read again; after two seconds its cache is trusted.
+  once(find, home);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2500);
+  fs.rmSync(path.join(home, 'cache/memory'), { recursive: true });
+  row('`memory search` in 10,000 notes', pair(find, home), '≤ 3 × bare');
+  const turn = [bin, 'ingest', '--json', '--session', 'main', 'where is the spare key?'];
+  const none = newHome('no-memory', {
+    agents: { defaults: { runner: 'cat' } },
+    runners: { cat: { command: 'cat', context: 'native' } },
+  });
+  const beside = pair(turn, home, turn, none);
+  row('`ingest` with 10,000 notes', beside, '≤ 1.3 × without', `${f(beside.ratio)} × without`);
 }
 
 function searches() {
@@ -341,6 +377,8 @@ try {
   row('`sessions --json`, 10,000 sessions', listing, '≤ 350 ms', `${f(listing.ratio)} × bare`);
   const among = pair([bin, 'ingest', '--json', 'hello'], many, [bin, 'ingest', '--json', 'hello'], one);
   row('`ingest` with 10,000 sessions', among, '≤ 1.1 × with one', `${f(among.ratio)} × with one`);
+
+  memory();
 
   if (process.env.LARGE) {
     const huge = newHome('huge');

@@ -50,7 +50,8 @@ describe('value and source of each key', () => {
   });
 
   test('defaults of keys without effect are not claimed to hold', () => {
-    expect(value({}, 'memory.retrieveCount')).toBeUndefined();
+    expect(value({}, 'agents.defaults.compaction.keepRecentTurns')).toBeUndefined();
+    expect(value({}, 'memory.retrieveCount')).toEqual({ value: 5, source: 'default' });
     expect(value({}, 'messages.queue.cap')).toEqual({ value: 20, source: 'default' });
     expect(value({ cron: { enabled: false } }, 'cron.enabled')).toEqual({ value: false, source: FILE });
   });

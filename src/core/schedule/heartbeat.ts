@@ -33,6 +33,12 @@ export const DEFAULT_PROMPT =
   'Read HEARTBEAT.md in your workspace and do what it asks for. Take nothing up again from the conversation by ' +
   'yourself. When nothing needs attention, answer HEARTBEAT_OK.';
 
+/** What of the message of a beat or wake somebody has written: the rest is the same each time and asks nothing. */
+export function ownWords(text: string): string {
+  if (text.startsWith(WAKE)) return '';
+  return text.replace(DEFAULT_PROMPT, '').replace(EVENTS_BESIDE, '').trim();
+}
+
 /** Hours in which an agent may be asked. `start` and `end` are minutes of the local day, 0 to 1440. */
 export interface ActiveHours {
   start: number;
@@ -329,11 +335,12 @@ export function toldLately(lines: readonly RunLine[], now: number): ReadonlySet<
  * @param silent the token by which the agent says nothing
  */
 export function wakePrompt(silent: string): string {
-  return (
-    'The lines marked "System:" have just come in; the user has not seen them. Tell the user what concerns the user ' +
-    `in them, in your own words, and do what they ask you for. When nothing in them needs to be told, answer ${silent}.`
-  );
+  return `${WAKE}${silent}.`;
 }
+
+const WAKE =
+  'The lines marked "System:" have just come in; the user has not seen them. Tell the user what concerns the user ' +
+  'in them, in your own words, and do what they ask you for. When nothing in them needs to be told, answer ';
 
 /** Behind the prompt of a beat that finds events waiting: it may not take them for part of HEARTBEAT.md. */
 export const EVENTS_BESIDE =
