@@ -53,6 +53,8 @@ export class CronAddCommand extends JobOptionsCommand {
     const id = this.id ?? (typeof fields.id === 'string' ? fields.id : undefined);
     const wrong = id === undefined ? null : idProblem(id);
     if (wrong !== null) throw this.usage(`--id ${JSON.stringify(id)}: ${wrong}`);
+    // What is refused is refused before anything is touched.
+    this.create(desk, fields, id ?? 'new', now);
     const added = changeJobs(desk, list => this.change(desk, list, fields, id, now));
     await printChanged(desk, added, this.json, text => this.warn(text));
     return EXIT.ok;
