@@ -705,7 +705,8 @@ describe('instants that passed', () => {
         quarter('all', { catchUp: 'all' }),
         quarter('late', { grace: '1m' }),
       ],
-      50 * MINUTE,
+      // Just before the grid's instant of 50 minutes ago would be on the edge.
+      50 * MINUTE - SECOND,
     );
     tick();
     const of = (id: string) =>
