@@ -506,7 +506,7 @@ const cronSchema = z.strictObject({
     })
     .optional()
     .describe('who hears of failures'),
-  disableAfter: count.optional().describe('failures in a row that disable a job'),
+  disableAfter: countOrNone.optional().describe('failures in a row that disable a job; 0: never'),
   retention: z
     .strictObject({
       keep: count.optional().describe('most run records per job'),

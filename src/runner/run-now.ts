@@ -129,24 +129,38 @@ export async function cancel(
     done.ended = !isRunning();
     done.ending = !done.ended;
   }
-  for (const { runId, dueAt } of task.state.queued) {
-    const waiting = eventsOf(desk, task, runId);
-    for (const { key, event } of waiting) dropSystemEvents(layout, task.agentId, key, [event]);
-    done.events += waiting.length;
-    // Where none waits any more, a turn is being told of it, and says so.
-    if (waiting.length === 0) continue;
-    const ended = { ts: context.now(), jobId: id, runId, status: 'cancelled', reason: 'by-hand' } as const;
-    const when =
-      dueAt === undefined ? { trigger: 'manual' as const } : { trigger: 'schedule' as const, dueAt };
-    appendRuns(context, layout, id, [{ action: 'finished', ...ended, ...when }]);
-  }
+  done.events = withdrawEvents(desk, task);
   if (done.retry || task.state.queued.length > 0)
     appendRuns(context, layout, id, [{ action: 'dropped', ts: context.now(), jobId: id, reason: 'by-hand' }]);
   return done;
 }
 
-function eventsOf({ layout, config }: Desk, { agentId }: GatheredTask, runId: string) {
+/**
+ * Takes back what a job has put in line for the main session and nobody was told yet, and records it as cancelled.
+ *
+ * @returns how many
+ */
+export function withdrawEvents(
+  { config, context, layout }: Desk,
+  { id, agentId, state }: Pick<GatheredTask, 'id' | 'agentId' | 'state'>,
+): number {
   const key = mainSessionKey(agentId, config.session);
-  const { events } = listSystemEvents(layout, agentId, key);
-  return events.filter(event => event.job?.runId === runId).map(event => ({ key, event: event.id }));
+  let withdrawn = 0;
+  for (const { runId, dueAt } of state.queued) {
+    const waiting = listSystemEvents(layout, agentId, key).events.filter(({ job }) => job?.runId === runId);
+    // Where none waits any more, a turn is being told of it, and says so.
+    if (waiting.length === 0) continue;
+    dropSystemEvents(
+      layout,
+      agentId,
+      key,
+      waiting.map(event => event.id),
+    );
+    withdrawn += waiting.length;
+    const ended = { ts: context.now(), jobId: id, runId, status: 'cancelled', reason: 'by-hand' } as const;
+    const when =
+      dueAt === undefined ? { trigger: 'manual' as const } : { trigger: 'schedule' as const, dueAt };
+    appendRuns(context, layout, id, [{ action: 'finished', ...ended, ...when }]);
+  }
+  return withdrawn;
 }

@@ -7,6 +7,7 @@ import path from 'node:path';
 import type { ConfigInput } from '../config/schema.ts';
 import type { Context } from '../context.ts';
 import { ClawError } from '../core/errors.ts';
+import { whereNotJson } from '../core/json-error.ts';
 import { defaultAgentId } from '../core/routing/binding.ts';
 import { hasAccount } from '../core/routing/channel.ts';
 import { seenNow } from '../core/schedule/due.ts';
@@ -102,7 +103,8 @@ export function loadJobs(place: JobPlace, cache?: JobCache): JobsRead {
   // Looked at first: a file written meanwhile is then taken for older than it is, and looked at again.
   const stat = fs.statSync(file, { throwIfNoEntry: false });
   const read = readJson(file);
-  if (read.state === 'unreadable') return read;
+  if (read.state === 'unreadable')
+    return read.reason.startsWith('not JSON') ? { ...read, reason: whyNotJson(file, read.reason) } : read;
   if (read.state === 'missing' || stat === undefined)
     return { ...NOTHING, file, document: { version: 1, jobs: [] } };
   const list = listIn(read.value);
@@ -135,6 +137,15 @@ export function loadJobs(place: JobPlace, cache?: JobCache): JobsRead {
     }
   });
   return found;
+}
+
+/** People edit this file: they are told the line. */
+function whyNotJson(file: string, otherwise: string): string {
+  try {
+    return `not JSON at ${whereNotJson(fs.readFileSync(file, 'utf8'))}`;
+  } catch {
+    return otherwise;
+  }
 }
 
 /**

@@ -261,3 +261,161 @@ describe('cron run of a job that is switched off', () => {
     expect(home.run(['cron', 'status']).stdout).toContain('over      past: passed');
   });
 });
+
+describe('jobs.json by hand', () => {
+  const problems = (...jobs: object[]) => {
+    putJobs(home, jobs);
+    return home
+      .run(['cron', 'list', '--json'])
+      .json()
+      .invalid.map(({ problem }: any) => problem);
+  };
+  const write = (text: string) => {
+    putJobs(home, []);
+    fs.writeFileSync(home.path('cron', 'jobs.json'), text);
+    return home.run(['cron', 'list']).stderr;
+  };
+
+  it('takes a local time in the zone of the job, else of the user', () => {
+    configure(home, talking, { timezone: 'Europe/Stockholm' });
+    const at = (id: string, schedule: object) => ({ id, message: 'x', schedule });
+    putJobs(home, [
+      at('own', { at: '2027-01-06T10:00', tz: 'America/New_York' }),
+      at('user', { at: '2027-01-06T10:00' }),
+      at('offset', { at: '2027-01-06T10:00+00:00' }),
+      { id: 'beside', at: '2027-01-06', tz: 'UTC', message: 'x' },
+    ]);
+    const { jobs } = home.run(['cron', 'list', '--json']).json();
+    expect(jobs.map(({ next }: any) => next)).toEqual([
+      '2027-01-06T15:00:00.000Z',
+      '2027-01-06T09:00:00.000Z',
+      '2027-01-06T10:00:00.000Z',
+      '2027-01-06T00:00:00.000Z',
+    ]);
+  });
+
+  it('problems name the key, what stands there, and what is expected', () => {
+    configure(home, talking);
+    const job = (id: string, more: object) => ({ id, message: 'x', ...more });
+    expect(
+      problems(
+        job('a', { schedule: { kind: 'every', everyMs: '7200000' } }),
+        job('b', { at: 'tomorrow' }),
+        job('c', { schedule: { at: '2027-02-30T10:00' } }),
+        job('d', { schedule: { cron: '0 7 * * *', tz: 'Mars' } }),
+        job('e', { every: '1h', enabled: 'yes' }),
+        job('f', { every: '1h', retries: -1 }),
+        job('g', { every: 'often' }),
+      ),
+    ).toEqual([
+      'schedule.everyMs "7200000": expected a number of ms above 0 (or "every": "90m")',
+      'at "tomorrow": expected epoch ms, or ISO 8601 such as "2027-05-06T10:00"',
+      'schedule.at "2027-02-30T10:00": there is no such day',
+      'schedule.tz "Mars": expected an IANA time zone known here, such as "Europe/Stockholm"',
+      'enabled "yes": expected true or false',
+      'retries -1: expected a whole number from 0 on',
+      'every "often": expected a duration above 0, such as "90m"',
+    ]);
+    const [check, ...more] = home
+      .run(['status', '--json'])
+      .json()
+      .attention.filter(({ what }: any) => what.includes('cannot be used'));
+    expect(check.what).toMatch(/^7 jobs a \(.*and 2 more cannot be used$/);
+    expect(more).toEqual([]);
+  });
+
+  it.each([
+    ['{"jobs": [\n  {"id": "a",}\n]}', 'line 2, column 14: a comma with nothing behind it'],
+    ['{\n// mine\n"jobs": []}', 'line 2, column 1: this file is plain JSON, which has no comments'],
+    ['{"jobs": [', 'line 1, column 11'],
+    ["{'jobs': []}", 'line 1, column 2'],
+    ['{"jobs": []} x', 'line 1, column 14'],
+    ['{"jobs": [{"at": 01}]}', 'line 1, column 19'],
+  ])('that is no JSON is told by line and column: %s', (text, where) => {
+    configure(home, talking);
+    expect(write(text)).toContain(`not JSON at ${where}`);
+  });
+
+  it('keys without a meaning are noted by doctor too', () => {
+    configure(home, talking);
+    putJobs(home, [{ id: 'a', every: '1h', message: 'x', retires: 3 }]);
+    expect(home.run(['doctor']).stdout).toContain(
+      'job a: retires means nothing to claw; did you mean retries?',
+    );
+  });
+});
+
+describe('words that do not fit', () => {
+  it.each([
+    [['cron', 'add', '--evry', '5m'], 'there is no option --evry; did you mean --every?'],
+    [['cron', 'runs', 'off', '--last', '1'], 'there is no option --last'],
+    [['cron', 'next', '0 7 * * *'], 'did you mean --cron "0 7 * * *"?'],
+    [['system', 'event', 'hello'], 'did you mean --text "hello"?'],
+    [['cron', 'add', '--every', '1h', '--message', 'x', '--retries', 'many'], 'a whole number from 0 on'],
+  ])('%j', (args, words) => {
+    configure(home, talking);
+    expect(home.run(args)).toMatchObject({ status: 64, stderr: expect.stringContaining(words) });
+  });
+
+  it('the hint for a time is one that is to come', () => {
+    configure(home, talking);
+    const { stderr } = add('--at', 'soon', '--message', 'x');
+    const [, at = ''] = /such as (\d{4}-\d\d-\d\dT18:00)/.exec(stderr) ?? [];
+    expect(Date.parse(`${at}Z`)).toBeGreaterThan(Date.now());
+  });
+
+  it('a session that is not there is said', () => {
+    configure(home, talking);
+    const run = add('--every', '1h', '--message', 'x', '--session', 'agent:main:nowhere');
+    expect(run.stderr).toContain('there is no session agent:main:nowhere yet');
+  });
+});
+
+describe('an event that waits', () => {
+  const WAITS = ['--id', 'water', '--at', '1m', '--system-event', 'Water.'];
+  it('is counted by status, told by the heartbeat that add names, and withdrawn with its job', () => {
+    configure(home, talking, { agents: { defaults: { heartbeat: { every: '30m' } } } });
+    fromTelegram();
+    home.run(['tick']);
+    const added = add('--json', ...WAITS).json();
+    const told = Date.parse(added.toldBy) - Date.parse(added.next[0]);
+    expect(told).toBeGreaterThan(0);
+    expect(told).toBeLessThanOrEqual(30 * MINUTE);
+    home.run(['tick'], later(2 * MINUTE));
+    expect(home.run(['status', '--json'], later(2 * MINUTE)).json().pending.events).toBe(1);
+    expect(home.run(['cron', 'remove', 'water']).stdout).toContain(
+      '1 reminder of it that waited will not be told',
+    );
+    expect(home.run(['status', '--json']).json().pending.events).toBe(0);
+    expect(runsOf(home, 'water')).toMatchObject([{ status: 'cancelled' }]);
+  });
+});
+
+describe('cron show and status', () => {
+  it('print the rules in force, and why jobs are disabled', () => {
+    configure(home, talking, { cron: { disableAfter: 0 } });
+    add(
+      '--id',
+      'a',
+      '--every',
+      '1h',
+      '--message',
+      'x',
+      '--retries',
+      '1',
+      '--max-runs-per-day',
+      '3',
+      '--disabled',
+    );
+    const { stdout } = home.run(['cron', 'show', 'a']);
+    for (const line of [
+      /missed +catch-up once, grace half the period/,
+      /retries +1, the first after 30s/,
+      /alert +after 3 failures in a row/,
+      /gives up +never by failures/,
+      /budget +3 runs a day/,
+    ])
+      expect(stdout).toMatch(line);
+    expect(home.run(['cron', 'status']).stdout).toContain('disabled  a: by hand (claw cron enable a)');
+  });
+});

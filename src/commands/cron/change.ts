@@ -27,6 +27,7 @@ import { whyNotThere } from '../../runner/push.ts';
 import { JobCache } from '../../store/job-cache.ts';
 import { jobSetting, type StoredJob, settledJob } from '../../store/jobs.ts';
 import { readRuns } from '../../store/runs.ts';
+import { loadRecord } from '../../store/sessions.ts';
 import { tickAge } from '../checks/work.ts';
 import { isoTime, printable } from '../format.ts';
 import { printJson, printOut } from '../output.ts';
@@ -117,12 +118,21 @@ export async function printChanged(
 async function warningsOfJob(desk: Desk, job: Job): Promise<string[]> {
   return [
     ...warningsOf(toSchedule(job.schedule)),
+    ...warningsOfSession(desk, job),
     ...warningsOfDelivery(desk, job),
     ...(desk.config.cron?.enabled === false
       ? ['cron.enabled is false in the configuration: no job runs']
       : []),
     ...(job.enabled ? await warningsOfTick(desk) : []),
   ];
+}
+
+function warningsOfSession(desk: Desk, job: Job): string[] {
+  if (job.sessionTarget === 'main' || job.sessionTarget === 'isolated') return [];
+  const { agentId, key } = sessionKeyOfJob(desk, job);
+  return loadRecord(desk.layout, agentId, key).state === 'missing'
+    ? [`there is no session ${key} yet; the first run begins it (claw sessions lists those there are)`]
+    : [];
 }
 
 /** Who gets what it says, by the rules that hold when it runs: nobody, somebody the channel keeps out, or nobody sends it. */

@@ -266,7 +266,7 @@ export abstract class JobOptionsCommand extends ClawCommand {
   }
 
   private numberFrom0(option: string, value: string | undefined): number | undefined {
-    return value !== undefined && /^0+$/.test(value) ? 0 : countOption(option, value, this.what);
+    return countOption(option, value, this.what, 0);
   }
 
   private word(option: string, value: string | undefined, words: string[]): string | undefined {

@@ -95,8 +95,7 @@ function describe(
     ['session', `${job.sessionTarget === key ? '' : `${job.sessionTarget}, `}${key}`],
     ['wake', job.wakeMode],
     ...payloadLines(job),
-    ['missed', `catch-up ${rules.catchUp}${rules.graceMs === null ? '' : `, grace ${age(rules.graceMs)}`}`],
-    ['retries', String(rules.retries)],
+    ...ruleLines(rules, job),
     ['precheck', job.precheck],
     ['last', last === null ? undefined : lastInWords(endOf(last), now)],
     ['delivery', last?.delivery === undefined ? undefined : fateInWords(fateOf(desk, last.delivery))],
@@ -116,6 +115,32 @@ function describe(
       ([head, text]) => `${head.padEnd(10)}${printableLines(text).replaceAll('\n', `\n${' '.repeat(10)}`)}\n`,
     )
     .join('');
+}
+
+/** How late an instant may be where nothing is said of it. */
+const GRACES = { skip: '2m', once: 'half the period, 2m to 12h', all: '12h' } as const;
+
+/** The rules in force, wherever they come from. */
+function ruleLines(
+  rules: ReturnType<typeof rulesOf>,
+  { schedule }: Pick<Job, 'schedule'>,
+): [string, string | undefined][] {
+  const { graceMs, retries, disableAfter, alertAfter, alertCooldownMs, runsPerDay, tokensPerDay } = rules;
+  const isLimit = (number: number) => Number.isFinite(number);
+  const budget = [
+    ...(isLimit(runsPerDay) ? [`${runsPerDay} runs`] : []),
+    ...(isLimit(tokensPerDay) ? [`${tokensPerDay} tokens`] : []),
+  ];
+  const usual = schedule.kind === 'at' ? 'however late' : `grace ${GRACES[rules.catchUp]}`;
+  const times = (number: number) => (number === 1 ? '1 failure' : `${number} failures in a row`);
+  const again = alertCooldownMs === null ? '' : `, again every ${age(alertCooldownMs)}`;
+  return [
+    ['missed', `catch-up ${rules.catchUp}, ${graceMs === null ? usual : `grace ${age(graceMs)}`}`],
+    ['retries', `${retries}${retries === 0 ? '' : `, the first after ${age(rules.retryDelayMs)}`}`],
+    ['alert', isLimit(alertAfter) ? `after ${times(alertAfter)}${again}` : 'never'],
+    ['gives up', disableAfter === 0 ? 'never by failures' : `after ${times(disableAfter)}`],
+    ['budget', budget.length === 0 ? undefined : `${budget.join(', ')} a day`],
+  ];
 }
 
 function payloadLines({ payload, deleteAfterRun }: Job): [string, string | undefined][] {
