@@ -707,12 +707,7 @@ describe('instants that passed', () => {
         quarter('all', { catchUp: 'all' }),
         quarter('late', { grace: '1m' }),
       ],
-<<<<<<< HEAD
       40 * MINUTE,
-=======
-      // Just before the grid's instant of 50 minutes ago would be on the edge.
-      50 * MINUTE - SECOND,
->>>>>>> h-polish
     );
     tick();
     const of = (id: string) =>
