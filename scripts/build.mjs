@@ -43,10 +43,15 @@ const shared = {
  * imports, and what none reaches is in `far`. So each exists once in a process, wherever it is asked for from.
  */
 const PACKS = {
-  claw: ['main.ts', 'commands/sessions/list.ts', 'commands/route.ts', 'config/load.ts'],
+  claw: [
+    ...['main.ts', 'commands/sessions/list.ts', 'commands/route.ts', 'config/load.ts'],
+    // Small, and needed by turns as by jobs, neither of which reads the pack of the other.
+    ...['store/runs.ts', 'core/schedule/rule.ts', 'core/schedule/unheard.ts', 'core/display/age.ts'],
+  ],
   jobs: ['commands/cron/list.ts'],
   turn: ['commands/ingest.ts', 'runner/agent.ts', 'runner/dispatch.ts', 'core/session/command.ts'],
   tick: ['commands/tick.ts', 'runner/rotate.ts'],
+  notes: ['runner/retrieve.ts'],
   look: [
     ...['commands/sessions/show.ts', 'commands/status.ts', 'commands/cron/next.ts', 'commands/cron/add.ts'],
     ...['commands/cron/show.ts', 'commands/cron/runs.ts', 'commands/cron/status.ts', 'commands/cron/edit.ts'],
@@ -244,12 +249,14 @@ for (const name of fs.readdirSync(dist, { recursive: true })) {
 // what the ones before it left; the first also checks the config.
 const home = fs.mkdtempSync(path.join(os.tmpdir(), 'claw-build-'));
 try {
-  const config = '{agents:{defaults:{runner:"cat"}},runners:{cat:{command:"cat",context:"none"}}}';
+  const config = '{agents:{defaults:{runner:"cat"}},runners:{cat:{command:"cat",context:"native"}}}';
   fs.writeFileSync(path.join(home, 'claw.json'), config, { mode: 0o600 });
   const env = { PATH: process.env.PATH, HOME: home, CLAW_HOME: home, CLAW_WRITE_CODE_CACHE: '1' };
   for (const args of [
     ['ingest', '--json', 'hello'],
     ['ingest', '--json', '--id', '1', 'hello'],
+    ['memory', 'add', 'A note that holds the word hello.'],
+    ['ingest', '--json', 'hello note'],
     ['sessions', '--json'],
     ['route', '--json', 'hello'],
     ['tick'],

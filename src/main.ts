@@ -2,7 +2,7 @@
 import { cliFor, runWith, usage } from './commands/execute.ts';
 import { note } from './commands/journal.ts';
 import { printError, printOut } from './commands/output.ts';
-import { beforeDashes, COMMANDS, commandFor } from './commands/registry.ts';
+import { beforeDashes, COMMANDS, commandFor, withCommandApart } from './commands/registry.ts';
 import { ClawError, EXIT } from './core/errors.ts';
 
 declare const CLAW_VERSION: string;
@@ -115,7 +115,7 @@ function isCallersMistake({ exit, code }: ClawError): boolean {
   return exit === 'usage' || code === 'config-missing' || (exit === 'data' && code !== 'state-unreadable');
 }
 
-const argv = process.argv.slice(2);
+const argv = withCommandApart(process.argv.slice(2));
 main(argv).then(
   status => {
     process.exitCode = status;

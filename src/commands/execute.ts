@@ -1,5 +1,6 @@
 /** Runs one command from its words: loads it, lets its options be read, and turns what does not fit into a usage error. */
 import type { Cli, CommandClass } from 'clipanion';
+import { nearest } from '../config/nearest.ts';
 import { ClawError } from '../core/errors.ts';
 import { commandFor } from './registry.ts';
 
@@ -62,6 +63,11 @@ export function usage(message: string, command: string | undefined): ClawError {
 /** What is missing is named; of arguments it cannot place Clipanion says that the command was not found. */
 function explainSyntax(error: Error, cli: Cli, argv: string[], path: string): string {
   const [first = ''] = error.message.split('\n');
+  const unknown = unknownOption(cli, argv, path);
+  if (unknown !== null) return unknown;
+  const stray = /^Extraneous positional argument \((".*")\)/.exec(first)?.[1];
+  if (stray !== undefined && Object.hasOwn(OPTION_MEANT, path))
+    return `${stray} belongs to no option; did you mean ${OPTION_MEANT[path]} ${stray}?`;
   if (!/^Command not found|Not enough positional arguments/.test(first)) return first;
   const definition = [...cli.definitions()].find(each => each.path === `claw ${path}`);
   if (definition) {
@@ -87,6 +93,34 @@ function explainSyntax(error: Error, cli: Cli, argv: string[], path: string): st
       return `${needed.join(' and ')} ${needed.length === 1 ? 'is' : 'are'} missing: ${form.join(' ')}`;
   }
   return `the arguments do not fit claw ${path}; a text of several words stands in quotes`;
+}
+
+/** The option that people give without its name. */
+const OPTION_MEANT: Readonly<Record<string, string>> = {
+  'cron next': '--cron',
+  'system event': '--text',
+  'message send': '--message',
+};
+
+/** The first option that the command does not have, and the one that may have been meant; null where it has all of them. */
+function unknownOption(cli: Cli, argv: string[], path: string): string | null {
+  const definition = [...cli.definitions()].find(each => each.path === `claw ${path}`);
+  if (!definition) return null;
+  const options = definition.options.map(({ definition: text }) => ({
+    names: text.replace(/ #.*$/, '').split(','),
+    takesValue: / #\d/.test(text),
+  }));
+  const known = options.flatMap(({ names }) => names);
+  const words = argv.slice(path.split(' ').length);
+  for (let at = 0; at < words.length && words[at] !== '--'; at++) {
+    const [name = ''] = words[at]!.split('=');
+    const option = options.find(({ names }) => names.includes(name));
+    if (option?.takesValue && name === words[at]) at++;
+    if (option || !/^--[a-z]/i.test(name) || known.includes(name.replace(/^--no-/, '--'))) continue;
+    const near = nearest(name, known);
+    return `there is no option ${name}${near === undefined ? '' : `; did you mean ${near}?`}`;
+  }
+  return null;
 }
 
 function isGiven(name: string, words: string[]): boolean {

@@ -73,10 +73,21 @@ export function table(
   width = terminalWidth(),
   columns: Columns = {},
 ): string {
-  const cells = [head, ...rows].map(row => row.map(printable));
-  const widths = head.map((name, column) => {
-    const widest = cells.reduce((most, row) => Math.max(most, displayWidth(row[column]!)), 0);
-    return columns.text?.includes(name) ? Math.min(widest, LONGEST_TEXT) : widest;
+  // Nearly all rows are of characters that need no second look; a thousand rows ask once each.
+  const isPlain: boolean[] = [];
+  const widths = head.map(() => 0);
+  const cells = [head, ...rows].map((row, index) => {
+    const plain = PLAIN.test(row.join(''));
+    const shown = plain ? row : row.map(printable);
+    isPlain[index] = plain;
+    for (let column = 0; column < widths.length; column++) {
+      const width = plain ? shown[column]!.length : displayWidth(shown[column]!);
+      if (width > widths[column]!) widths[column] = width;
+    }
+    return shown;
+  });
+  head.forEach((name, column) => {
+    if (columns.text?.includes(name)) widths[column] = Math.min(widths[column]!, LONGEST_TEXT);
   });
   const isWhole = (column: number) => columns.whole?.includes(head[column]!) ?? false;
   const least = (column: number) =>
@@ -99,14 +110,23 @@ export function table(
   shrink(shown.filter(column => giving.includes(column)));
   shrink(shown.filter(column => !giving.includes(column) && !isWhole(column)));
   return `${cells
-    .map(row =>
+    .map((row, index) =>
       shown
-        .map(column => fill(clipToWidth(row[column]!, widths[column]!), widths[column]!))
+        .map(column => {
+          const cell = row[column]!;
+          const width = widths[column]!;
+          return isPlain[index] && cell.length <= width
+            ? cell.padEnd(width)
+            : fill(clipToWidth(cell, width), width);
+        })
         .join('  ')
         .trimEnd(),
     )
     .join('\n')}\n`;
 }
+
+/** Printable ASCII. */
+const PLAIN = /^[\u0020-\u007e]*$/;
 
 function fill(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - displayWidth(text)));

@@ -46,6 +46,11 @@ export function printJson(value: unknown): boolean {
   return printOut(`${JSON.stringify(value, null, fs.fstatSync(1).isCharacterDevice() ? 2 : 0)}\n`);
 }
 
+/** The same for a document that is compact JSON already. */
+export function printJsonText(text: string): boolean {
+  return fs.fstatSync(1).isCharacterDevice() ? printJson(JSON.parse(text)) : printOut(`${text}\n`);
+}
+
 /** Rows that are put into one piece of text; a listing of 100,000 is never held as one string. */
 const ROWS_AT_ONCE = 200;
 

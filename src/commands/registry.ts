@@ -90,6 +90,21 @@ export const COMMANDS: CommandEntry[] = [
     load: async () => [(await import('./sessions/export.ts')).SessionsExportCommand],
   },
   {
+    path: 'memory add',
+    summary: 'a dated note for an agent to keep',
+    load: async () => [(await import('./memory/add.ts')).MemoryAddCommand],
+  },
+  {
+    path: 'memory list',
+    summary: 'the files of an agent that hold notes',
+    load: async () => [(await import('./memory/list.ts')).MemoryListCommand],
+  },
+  {
+    path: 'memory search',
+    summary: 'find notes by their words, the best first',
+    load: async () => [(await import('./memory/search.ts')).MemorySearchCommand],
+  },
+  {
     path: 'inbox list',
     summary: 'messages that wait or whose agent failed',
     load: async () => [(await import('./inbox/list.ts')).InboxListCommand],
@@ -397,6 +412,20 @@ function pathsOf(commands: CommandEntry[]): string[] {
 
 function isHelp(word: string | undefined): boolean {
   return word === 'help' || word === '--help' || word === '-h';
+}
+
+/**
+ * A command of a job that is given word by word begins at the word behind `--exec`, as if `--` stood before it: nothing
+ * behind it is an option of claw's. A word with white space in it is a line for the shell, and options may follow.
+ */
+export function withCommandApart(argv: string[]): string[] {
+  const isJob = argv.some(
+    (word, index) => word === 'cron' && ['add', 'create', 'edit'].includes(argv[index + 1] ?? ''),
+  );
+  const at = isJob ? beforeDashes(argv).indexOf('--exec') : -1;
+  const word = at < 0 ? undefined : argv[at + 1];
+  if (word === undefined || word.startsWith('-') || /\s/.test(word)) return argv;
+  return [...argv.slice(0, at + 1), '--', ...argv.slice(at + 1)];
 }
 
 /** What stands behind `--` is text, whatever it looks like. */

@@ -4,10 +4,12 @@ import type { Context } from '../context.ts';
 import { ago } from '../core/display/age.ts';
 import { kiloTokens } from '../core/display/count.ts';
 import { EXIT } from '../core/errors.ts';
+import { agentIds } from '../core/routing/binding.ts';
 import type { Desk } from '../runner/desk.ts';
 import type { TimerState } from '../runner/install-timer.ts';
 import { pendingWork } from '../runner/leftovers.ts';
 import { loadJobs } from '../store/jobs.ts';
+import { countSystemEvents } from '../store/system-events.ts';
 import { ClawCommand } from './base.ts';
 import { count, warning } from './checks/check.ts';
 import { checkJobs } from './checks/jobs.ts';
@@ -25,6 +27,7 @@ import {
   terminalWidth,
   tokens,
 } from './format.ts';
+import { isOperator } from './operator.ts';
 import { printJson, printOut } from './output.ts';
 import { type SessionRow, sessionRows } from './sessions/rows.ts';
 import { visibleTo } from './sessions/visible.ts';
@@ -90,6 +93,9 @@ function statusOf(desk: Desk, timer: TimerState) {
       sessions: pendingWork(desk).sessions.filter(({ agentId, key }) => maySee(agentId, key)).length,
       waiting: work.waiting.length,
       failed: work.failed.length,
+      events: isOperator(desk.context)
+        ? agentIds(desk.config).reduce((sum, id) => sum + countSystemEvents(desk.layout, id), 0)
+        : 0,
       deliveries: work.undelivered,
       pairing: work.strangers,
     },
@@ -151,6 +157,7 @@ function describe(status: Status, paint: Paint): string {
     [pending.sessions, 'session with work', 'sessions with work'],
     [pending.waiting, 'waiting message'],
     [pending.failed, 'failed message'],
+    [pending.events, 'event'],
     [pending.deliveries, 'undelivered reply', 'undelivered replies'],
     [pending.pairing, 'stranger'],
   ];

@@ -6,6 +6,7 @@ import type { Desk } from '../runner/desk.ts';
 import { idleReport, type TickReport } from '../runner/report.ts';
 import { lookAhead, stampTick, tick } from '../runner/tick.ts';
 import { lookAround, noteIdle } from '../store/idle-notes.ts';
+import { holderOf, tokenState } from '../store/lock.ts';
 import { ClawCommand } from './base.ts';
 import { openDesk } from './desk.ts';
 import { isoTime } from './format.ts';
@@ -58,18 +59,36 @@ export class TickCommand extends ClawCommand {
 
   private printPlan(desk: Desk): number {
     const { actions, nextDueAt, tasks } = lookAhead(desk);
-    const next = nextDueAt === null ? null : isoTime(nextDueAt);
-    if (this.json) printJson({ actions, nextDueAt: next, invalid: tasks.invalid });
-    else
-      printOut(
-        actions
-          .filter(isSaid)
-          .map(action => `${planned(action)}\n`)
-          .join('') || 'Nothing to do.\n',
-      );
+    const plan = actions.map(action => ({ ...action, ...(isBusy(desk, action) ? { busy: true } : {}) }));
+    const { unreadable } = tasks;
+    if (this.json)
+      printJson({
+        actions: plan.map(action =>
+          'dueAt' in action ? { ...action, dueAt: isoTime(action.dueAt) } : action,
+        ),
+        nextDueAt: nextDueAt === null ? null : isoTime(nextDueAt),
+        invalid: tasks.invalid,
+        problems: unreadable === null ? [] : [{ what: unreadable.file, reason: unreadable.reason }],
+      });
+    else {
+      const lines = plan.filter(isSaid).map(action => `${planned(action)}${action.busy ? BUSY : ''}\n`);
+      printOut(lines.join('') || (unreadable === null ? 'Nothing to do.\n' : 'Nothing else to do.\n'));
+    }
     for (const { id, name, problem } of tasks.invalid) this.warn(`job ${id ?? name ?? '?'}: ${problem}`);
-    return EXIT.ok;
+    if (desk.config.cron?.enabled === false) this.warn('jobs do not run: cron.enabled is false');
+    if (unreadable === null) return EXIT.ok;
+    this.warn(`${unreadable.file}: ${unreadable.reason}; it is left in place, and no job runs`);
+    return EXIT.data;
   }
+}
+
+const BUSY = '; another process works there now';
+
+/** Whether somebody living holds the session of an action. */
+function isBusy({ context, layout }: Desk, action: TickAction): boolean {
+  if (action.do !== 'work' && action.do !== 'wake') return false;
+  const holder = holderOf(layout.lock(action.agentId, action.key));
+  return holder !== null && tokenState(context, holder) === 'alive';
 }
 
 /** A look at which sessions' day is over is no news where none is. */

@@ -51,7 +51,7 @@ export const DEFAULTS = {
       maxBytes: 4 * MIB,
     },
     cron: CRON_DEFAULTS,
-    memory: { store: 'local', retrieveCount: 5 },
+    memory: { enabled: true, store: 'local', retrieveCount: 5 },
     retention: { messageIds: '90d', deliveries: DEFAULT_DELIVERY_RETENTION },
   } satisfies ConfigInput,
 

@@ -21,12 +21,7 @@ const agent = (...path: string[]): NotYet[] => [
   { path: ['agents', 'list', '*', ...path] },
 ];
 
-const NOT_YET: readonly NotYet[] = [
-  ...agent('memory'),
-  ...agent('modelFallbacks'),
-  { path: ['memory'] },
-  { path: ['store'] },
-];
+const NOT_YET: readonly NotYet[] = [...agent('modelFallbacks'), { path: ['store'] }];
 
 /** One note per key of the configuration that this version reads and does not act on. */
 export function notesOnUnused(config: ConfigInput): string[] {

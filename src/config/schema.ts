@@ -305,12 +305,12 @@ const compactionSchema = z.strictObject({
 });
 
 const memorySchema = z.strictObject({
-  enabled: z.boolean().optional().describe('use long-term memory'),
+  enabled: z.boolean().optional().describe('notes go along with turns, and recall quotes them; default true'),
   store: z
     .literal('local')
     .optional()
     .describe('where notes are kept; only local, Markdown in the workspace'),
-  retrieveCount: countOrNone.optional().describe('notes given to a turn; default 5'),
+  retrieveCount: countOrNone.optional().describe('notes that go along with a turn; default 5'),
 });
 
 const agentFields = {
@@ -512,7 +512,7 @@ const cronSchema = z.strictObject({
     })
     .optional()
     .describe('who hears of failures'),
-  disableAfter: count.optional().describe('failures in a row that disable a job'),
+  disableAfter: countOrNone.optional().describe('failures in a row that disable a job; 0: never'),
   retention: z
     .strictObject({
       keep: count.optional().describe('most run records per job'),

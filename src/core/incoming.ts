@@ -59,6 +59,8 @@ export interface JobMark {
   timeoutSeconds?: number;
   /** of a heartbeat: most text beside HEARTBEAT_OK that is no alert, characters */
   ackMaxChars?: number;
+  /** nobody will get what it says, and why */
+  unheard?: { status: 'no-target' | 'dead'; reason: string };
 }
 
 /** What a message that is nothing but directives comes to. */

@@ -3,7 +3,9 @@
  * model: it is a text search that quotes, and says so.
  */
 import type MiniSearch from 'minisearch';
+import { excerptOf } from './memory/note.ts';
 import { localTimeAt, type Zone } from './schedule/zone.ts';
+import { termsOf, wordsOf } from './search/word.ts';
 import {
   type AssistantEntry,
   type Entry,
@@ -84,39 +86,6 @@ export function conversationPassages(newestFirst: readonly Entry[], request: Tur
 }
 
 /**
- * A notes file as passages: one per paragraph or list item, each with the heading above it.
- *
- * @param taken when the notes were taken: epoch ms, and the day where no more is known
- */
-export function notePassages(name: string, markdown: string, taken: Pick<Passage, 'at' | 'day'>): Passage[] {
-  const passages: Passage[] = [];
-  let heading = '';
-  let lines: string[] = [];
-  const flush = () => {
-    const text = lines.join(' ').trim();
-    if (text !== '')
-      passages.push({ who: name, ...taken, text: heading === '' ? text : `${heading}: ${text}` });
-    lines = [];
-  };
-  for (const line of markdown.split(/\r?\n/)) {
-    const title = /^#{1,6}\s+(.*)$/.exec(line);
-    if (title || line.trim() === '' || /^\s*(?:[-*+]|\d+[.)])\s/.test(line)) flush();
-    if (title) heading = title[1]!.trim();
-    else lines.push(line.replace(/^\s*(?:[-*+]|\d+[.)])\s+/, '').trim());
-  }
-  flush();
-  return passages;
-}
-
-/**
- * Whether notes may be quoted. They are the agent's memory of its owner, so only in his private main session: a key
- * `agent:<id>:<name>` without further parts, and a direct message. A group or another person never hears them.
- */
-export function mayQuoteNotes(request: TurnRequest): boolean {
-  return request.origin.chatType === 'dm' && request.sessionKey.split(':').length === 3;
-}
-
-/**
  * The passages that answer a question best, best first, at most three. Words match exactly, by their beginning or with
  * a typing error; words that every question has are ignored.
  *
@@ -127,12 +96,12 @@ export function rankPassages(
   passages: readonly Passage[],
   question: string,
 ): Hit[] {
-  const terms = [...new Set(words(question))].filter(word => !STOP_WORDS.has(word)).slice(0, MOST_TERMS);
+  const terms = termsOf(question);
   if (terms.length === 0) return [];
   const candidates = likely(passages, terms);
   const index = new Search<{ id: number; text: string }>({
     fields: ['text'],
-    tokenize: words,
+    tokenize: wordsOf,
     processTerm: word => word,
   });
   index.addAll(candidates.map(({ text }, id) => ({ id, text })));
@@ -168,7 +137,7 @@ export function recallReply(findings: RecallFindings, zone: Zone): string {
           '',
           ...findings.hits.map(
             hit =>
-              `- ${hit.passage.day ?? dateOf(hit.passage.at, zone)}, ${hit.passage.who}: "${quote(hit)}"`,
+              `- ${hit.passage.day ?? dateOf(hit.passage.at, zone)}, ${hit.passage.who}: "${excerptOf(hit.passage.text, hit.words, QUOTE_CHARACTERS)}"`,
           ),
         ];
   if (!findings.complete)
@@ -178,42 +147,13 @@ export function recallReply(findings: RecallFindings, zone: Zone): string {
   return [...lines, '', CONNECT_LINE].join('\n');
 }
 
-/**
- * The words of a text, lower case and without accents. Scripts that write without blanks yield pairs of neighbouring
- * characters, the usual stand-in for a dictionary.
- */
-function words(text: string): string[] {
-  const plain = text
-    .normalize('NFKD')
-    .replace(/[\u0300-\u036f]/g, '')
-    .normalize('NFC')
-    .toLowerCase();
-  return (plain.match(/[\p{L}\p{N}\p{M}]+/gu) ?? []).flatMap(word =>
-    UNSPACED.test(word) ? pairs(word) : [word.slice(0, LONGEST_WORD)],
-  );
-}
-
-/** Longer ones are no words (a key, a pasted file); the tolerance for typing errors costs the square of their length. */
-const LONGEST_WORD = 64;
-
-/** Of a question; a pasted text of thousands of words asks nothing that more of them would tell. */
-const MOST_TERMS = 64;
-
-const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]/u;
-
-function pairs(word: string): string[] {
-  const characters = [...word];
-  if (characters.length === 1) return characters;
-  return characters.slice(1).map((character, before) => characters[before]! + character);
-}
-
 /** All passages while they are few; else the newest of those that share the beginning of a word with the question. */
 function likely(passages: readonly Passage[], terms: readonly string[]): readonly Passage[] {
   if (passages.length <= INDEXED_PASSAGES) return passages;
   const beginnings = terms.map(term => (term.length > 5 ? term.slice(0, -2) : term));
   return passages
     .filter(passage =>
-      words(passage.text).some(word => beginnings.some(beginning => word.startsWith(beginning))),
+      wordsOf(passage.text).some(word => beginnings.some(beginning => word.startsWith(beginning))),
     )
     .slice(0, INDEXED_PASSAGES);
 }
@@ -246,31 +186,3 @@ function dateOf(at: number, zone: Zone): string {
   const two = (value: number) => String(value).padStart(2, '0');
   return `${year}-${two(month)}-${two(day)} ${two(hour)}:${two(minute)}`;
 }
-
-/** The passage on one line, or the part of it around the first word that matched. */
-function quote({ passage, words: matched }: Hit): string {
-  const text = passage.text.trim().replace(/\s+/g, ' ');
-  if (text.length <= QUOTE_CHARACTERS) return text;
-  const lower = text.toLowerCase();
-  const places = matched.map(word => lower.indexOf(word)).filter(place => place >= 0);
-  const start = Math.max(0, Math.min(...places, text.length) - QUOTE_CHARACTERS / 3);
-  const from = places.length === 0 ? 0 : Math.min(start, text.length - QUOTE_CHARACTERS);
-  const part = text.slice(from, from + QUOTE_CHARACTERS).replace(/\p{Surrogate}/gu, '');
-  return `${from > 0 ? '…' : ''}${part.trim()}${from + QUOTE_CHARACTERS < text.length ? '…' : ''}`;
-}
-
-/** Words of questions, not of answers: English, German, French, Spanish, without those that mean something in another. */
-const STOP_WORDS = new Set(
-  `a about again all also am an and any are as at be been but by can could did do does for from get give had has have he
-  her hers him his how i if in into is it its know let like may me mean my of on or our please recall remember remind said
-  say she should so some tell than that the their them then there these they this those to told too was we were what when
-  where which who whom why will with would you your d ll m re s t ve
-  aber als am an auch auf aus bei bin bist das dass dein dem den der des dir du ein eine einem einen einer er es fur
-  gesagt habe haben hat hatte ich ihr im in ist ja kann kannst mein mich mir mit nach nicht noch oder sag sagen sie sind
-  so uber um und uns unser vom von wann waren warum was weisst weißt welche welcher wenn wer wie wir wird wo zu zum zur
-  ai au aux avec ce ces cet cette comment dans de des dit du elle en est et etait il ils je la le les leur lui ma
-  mais me mes moi mon ne nous on ou par pas pour pourquoi quand que quel quelle qui quoi sa se ses sont sur ta te tes
-  toi tu un une vos votre vous
-  al como con cual cuando de del dije dijo donde el ella en era es esta este fue ha han he la las lo los me mi no nos o
-  para pero por porque que quien se ser si sin sobre su sus te tu un una y yo`.split(/\s+/),
-);

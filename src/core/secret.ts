@@ -11,6 +11,8 @@ const SHAPES = [
   /\b\d{8,10}:[A-Za-z0-9_-]{35}\b/g,
   /\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+/g,
   /(?<=\bBearer\s+)[A-Za-z0-9._~+/=-]{8,}/gi,
+  // The password in an address.
+  /(?<=\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]{1,100}:)[^\s/@]{1,200}(?=@)/gi,
 ];
 
 /** Below this a value is more likely a word than a secret: hiding every "1" would hide the message. */

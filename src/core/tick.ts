@@ -51,6 +51,8 @@ export interface TaskOutlook {
   isRunning: boolean;
   /** instants to be recorded without a run, or a definition not seen before */
   accounts: number;
+  /** the definition was not seen before, or is another one than it was */
+  isNew: boolean;
   runs: { dueAt: number; trigger: RunTrigger }[];
   /** it has succeeded and is to go */
   isOver: boolean;
@@ -82,9 +84,9 @@ export function planTick(facts: TickFacts): TickAction[] {
     ...(resets.keys.length > 0 || resets.isLook
       ? [{ do: 'reset' as const, keys: resets.keys, why: 'a daily reset has passed' }]
       : []),
-    ...passed.map(({ id, agentId, accounts }) => ({
+    ...passed.map(({ id, agentId, accounts, isNew }) => ({
       ...{ do: 'account' as const, id, agentId },
-      why: accounts === 1 ? 'one record to write' : `${accounts} records to write`,
+      why: whatIsRecorded(isNew ? accounts - 1 : accounts, isNew),
     })),
     ...due.map(({ id, agentId, dueAt, trigger }) => ({
       ...{ do: 'run' as const, id, agentId, dueAt, trigger, lateMs: Math.max(0, now - dueAt) },
@@ -97,6 +99,14 @@ export function planTick(facts: TickFacts): TickAction[] {
       ? [{ do: 'deliver' as const, ids: deliveries, why: 'their time has come' }]
       : []),
   ];
+}
+
+function whatIsRecorded(passed: number, isNew: boolean): string {
+  const times =
+    passed === 1 ? 'a time that passed is recorded' : `${passed} stretches of time that passed are recorded`;
+  return [...(isNew ? ['a definition is seen for the first time'] : []), ...(passed > 0 ? [times] : [])].join(
+    ', ',
+  );
 }
 
 /** Names an action, so that a tick does not begin it twice at a time. */
@@ -128,7 +138,7 @@ export interface TickLoad {
   /** runs of jobs at a time, per agent */
   runsPerAgent: number;
   /** whether an action was tried a moment ago, and is not to be tried again now */
-  isTried(key: string): boolean;
+  isTried(action: TickAction): boolean;
 }
 
 /** Which of the planned actions begin now; the others wait for room. Asked again whenever one has ended. */
@@ -139,7 +149,7 @@ export function startable(plan: readonly TickAction[], load: TickLoad): TickActi
   let { started } = load;
   for (const action of plan) {
     const key = actionKey(action);
-    if (keys.has(key) || load.isTried(key)) continue;
+    if (keys.has(key) || load.isTried(action)) continue;
     if (startsAgent(action) && started >= load.max) continue;
     if (isSession(action) && flying.filter(isSession).length >= load.sessions) continue;
     if (isRun(action)) {

@@ -14,6 +14,18 @@ export interface HistoryMessage {
   isSummary?: true;
 }
 
+/** A note of the agent's memory, given along with a message. */
+export interface MemoryNote {
+  /** `MEMORY.md`, or `memory/<name>` */
+  file: string;
+  /** its first line, from 1 */
+  line: number;
+  /** `YYYY-MM-DD`, where the file is named by one */
+  day?: string;
+  /** on one line, already cut */
+  text: string;
+}
+
 /** One start of an agent, with everything it may see. */
 export interface TurnRequest {
   runId: string;
@@ -24,6 +36,8 @@ export interface TurnRequest {
   body: string;
   /** earlier messages of the session, oldest first, already limited */
   history: HistoryMessage[];
+  /** notes that fit the message, the best first */
+  notes?: MemoryNote[];
   origin: Origin;
   attachments: Attachment[];
   isNewSession: boolean;

@@ -10,6 +10,7 @@ import { fillArguments, templateValues, usesTemplate } from '../core/runner/temp
 import { judge, RUNNER_DEFAULTS } from '../core/runner/verdict.ts';
 import type { TurnOutcome, TurnRequest } from '../core/turn-request.ts';
 import { exec } from './exec.ts';
+import type { MemoryCache } from './recall.ts';
 
 /** Linux refuses a single argument of 128 KiB; beyond this a prompt does not go on a command line. */
 const ARGUMENT_BYTES = 100 * 1024;
@@ -23,6 +24,8 @@ export interface AgentOptions {
   configFile?: string;
   /** IANA zone of dates in what the built-in recall answers; default: the host's */
   zone?: string;
+  /** where that one looks for notes; null: its memory is off */
+  memory?: MemoryCache | null;
   /** epoch ms */
   now(): number;
 }

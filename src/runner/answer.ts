@@ -8,7 +8,7 @@ import { disabledDirectives, type ParsedText } from '../core/session/directive.t
 import { reportReset, resetType, resolveResetPolicy } from '../core/session/reset.ts';
 import type { SessionRecord } from '../core/session/session.ts';
 import { resolveSettings } from '../core/session/settings.ts';
-import { isTurnEndEntry } from '../core/session/transcript.ts';
+import { isTurnEndEntry, isTurnEntry, type TurnEntry } from '../core/session/transcript.ts';
 import { knownModels } from '../core/session/trigger.ts';
 import { judgeFreshness } from '../core/turn.ts';
 import type { HistoryMessage } from '../core/turn-request.ts';
@@ -128,12 +128,31 @@ function contextOf(
         .filter(each => !isSummary(each))
         .map(({ role, content }) => ({ label: `${role}: ${content.slice(0, 40)}`, text: content })),
     ),
+    {
+      ...given(lastNotes(record ? layout.transcript(agentId, record.sessionId) : '')),
+      name: 'memory',
+    },
     part(
       'system events',
       events.map(({ text }) => ({ label: text.slice(0, 40), text })),
       estimateTokens,
     ),
   ];
+}
+
+/** Notes that went along with the last turn. They are chosen by the message, so of the next one nothing can be said. */
+function lastNotes(file: string): NonNullable<TurnEntry['notes']> {
+  if (!fs.existsSync(file)) return [];
+  for (const entry of newestFirst(file, () => {})) if (isTurnEntry(entry)) return entry.notes ?? [];
+  return [];
+}
+
+function given(notes: NonNullable<TurnEntry['notes']>): Omit<ContextPart, 'name'> {
+  const items = notes.map(({ file, line, characters }) => ({
+    label: `${file}:${line}`,
+    tokens: Math.ceil(characters / 4),
+  }));
+  return { tokens: items.reduce((sum, { tokens }) => sum + tokens, 0), items };
 }
 
 /** Turns of this session that ended, newest first until all are counted. */

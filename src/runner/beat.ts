@@ -20,9 +20,9 @@ import {
   heartbeatOf,
   isActive,
   isEffectivelyEmpty,
-  lastTold,
   type Target,
   targetOf,
+  toldLately,
   visibilityOf,
   wakePrompt,
 } from '../core/schedule/heartbeat.ts';
@@ -47,10 +47,11 @@ import { accept } from './accept.ts';
 import { planWithAlerts } from './carry.ts';
 import { type Desk, type Seat, TurnInterrupted } from './desk.ts';
 import { settleTurn, syncAndSave } from './hand-over.ts';
-import { sendVerdict, settingsOf } from './judge.ts';
-import { putProactive } from './push.ts';
+import { sendVerdict, settingsOf, workspaceOf } from './judge.ts';
+import { putProactive, whyNotThere } from './push.ts';
+import { recollect } from './recollect.ts';
 import { recover } from './recover.ts';
-import { endingOf, requestOf, superviseAgent, workspaceOf } from './run.ts';
+import { endingOf, requestOf, superviseAgent } from './run.ts';
 import { workOwn, workSession } from './turn.ts';
 
 export type BeatTrigger = Extract<RunTrigger, 'schedule' | 'manual' | 'wake'>;
@@ -231,6 +232,7 @@ function incomingOf(
       chatType: 'dm',
     };
   const hops = Math.max(0, ...waitingEvents(desk, agentId, key).map(event => event.hops ?? 0));
+  const unheard = unheardAt(desk, seat, target, told);
   return {
     agentId,
     key,
@@ -249,8 +251,23 @@ function incomingOf(
       // A wake was never told of the token; behind a text it is a slip.
       ackMaxChars: trigger === 'wake' ? 0 : heartbeat.ackMaxChars,
       ...(heartbeat.model && trigger !== 'wake' ? { settings: { model: heartbeat.model } } : {}),
+      ...(unheard === null ? {} : { unheard }),
     },
   };
+}
+
+/** Why nobody gets what is said there, where that is known now; null where it goes out. */
+export function unheardAt(
+  desk: Desk,
+  { agentId, key }: Pick<Seat, 'agentId' | 'key'>,
+  target: Target,
+  told = true,
+): NonNullable<NonNullable<Incoming['job']>['unheard']> | null {
+  const { origin } = target;
+  if (origin === null) return { status: 'no-target', reason: target.reason };
+  if (!told) return { status: 'no-target', reason: 'alerts-disabled' };
+  const why = whyNotThere(desk, { agentId, sessionKey: key, origin });
+  return why === null ? null : { status: 'dead', reason: why };
 }
 
 /** A beat with events: a durable turn of the session, by the one way turns happen. */
@@ -305,7 +322,7 @@ async function askBeside(asked: Asked): Promise<Answered> {
   });
   const users = plan.entries.filter(isUserEntry);
   const turn = plan.entries.find(isTurnEntry)!;
-  const open = { turn, users };
+  const open = { turn, users, notes: await recollect(desk, seat, turn, users) };
   const request = requestOf(desk, seat, plan.record, open);
   const isNative = request.runner?.context === 'native';
   const run = await superviseAgent(
@@ -325,7 +342,7 @@ async function askBeside(asked: Asked): Promise<Answered> {
   const said = await hashOf(text);
   const usage = end.usage ? { usage: end.usage } : {};
   const quiet = { status: 'ran', event: 'skipped', text, ...known, ...model, ...usage } as const;
-  if (lastTold(readRuns(layout, heartbeatJob(agentId)).lines, context.now()) === said)
+  if (toldLately(readRuns(layout, heartbeatJob(agentId)).lines, context.now()).has(said))
     return { ...quiet, reason: 'duplicate' };
   if (!isShown(desk, target, 'showAlerts')) return { ...quiet, reason: 'alerts-disabled' };
   const whole = { ...plan, entries: [...plan.entries, reply, end] };

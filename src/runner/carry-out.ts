@@ -15,15 +15,19 @@ import { deliveryOf, type Job, type JobPayload } from '../core/schedule/job.ts';
 import { jobPrompt, summaryOf } from '../core/schedule/job-report.ts';
 import type { Origin } from '../core/session/session.ts';
 import { modelNamed } from '../core/session/trigger.ts';
+import { tryLock } from '../store/lock.ts';
 import { findMessageId } from '../store/message-ids.ts';
 import { alreadySentTo } from '../store/outbox.ts';
-import { putSystemEvent } from '../store/system-events.ts';
+import { dropWaiting, listWaiting } from '../store/pending.ts';
+import { dropSystemEvents, listSystemEvents, putSystemEvent } from '../store/system-events.ts';
 import { messageOutcome } from '../store/transcripts.ts';
 import { type Desk, TurnInterrupted } from './desk.ts';
 import { exec } from './exec.ts';
 import { ingest } from './ingest.ts';
-import type { Start } from './perform.ts';
-import { lastRouteOf, putProactive } from './push.ts';
+import type { Ending, Start } from './perform.ts';
+import { lastRouteOf, putProactive, routeOfKey } from './push.ts';
+import { requestStop, runningTurn } from './stop.ts';
+import { workSession } from './turn.ts';
 import { putWakingEvent } from './wake.ts';
 
 /** How long a job stands in line for a session that somebody else uses, ms. */
@@ -51,7 +55,7 @@ export async function carryOut(
   agentId: string,
   start: Start,
   options: CarryOptions,
-): Promise<RunEnding> {
+): Promise<Ending> {
   if (!agentIds(desk.config).includes(agentId)) {
     const message = `agent ${JSON.stringify(agentId)} is not configured`;
     const hint = `claw cron edit ${job.id} --agent ID`;
@@ -64,7 +68,7 @@ export async function carryOut(
     return { status: 'error', error };
   }
   let found = '';
-  if (job.precheck !== undefined && !start.isAgain) {
+  if (job.precheck !== undefined && !(start.isAgain && isBegun(desk, job, agentId, start))) {
     const checked = await precheck(desk, job, agentId, start);
     if ('status' in checked) return checked;
     found = checked.found;
@@ -77,6 +81,18 @@ export async function carryOut(
     case 'exec':
       return runCommand(desk, job, payload, agentId, start);
   }
+}
+
+/** Whether the start that died had come so far that its check was passed. */
+function isBegun(desk: Desk, job: Job, agentId: string, { runId }: Start): boolean {
+  const { payload } = job;
+  if (payload.kind === 'systemEvent') {
+    const key = mainSessionKey(agentId, desk.config.session);
+    return listSystemEvents(desk.layout, agentId, key).events.some(({ id }) => id === runId);
+  }
+  if (payload.kind === 'exec') return false;
+  const read = messageOf(desk, job, payload, agentId, runId, '');
+  return read !== 'none' && read.normalised.ok && hitOf(desk, read.normalised.message) !== null;
 }
 
 /** The event waits for a turn of the main session; the record becomes `ok` when one that was told of it ended well. */
@@ -93,7 +109,11 @@ function putEvent(
   const key = mainSessionKey(agentId, desk.config.session);
   const wakes = job.wakeMode === 'now' || options.needsWake(agentId);
   const place = { id: job.id, runId, agentId, ...(dueAt === undefined ? {} : { dueAt }) };
-  const event = { agentId, key, text, source: 'cron' as const, runId, job: place };
+  const hops = hopsOf(desk, job);
+  const event = {
+    ...{ agentId, key, text, source: 'cron' as const, runId, job: place },
+    ...(hops > 0 ? { hops } : {}),
+  };
   if (wakes) putWakingEvent(desk, event, runId);
   else putSystemEvent(desk.context, desk.layout, event, runId);
   return { status: 'queued', sessionKey: key, summary: summaryOf(text) };
@@ -106,15 +126,12 @@ async function askAgent(
   agentId: string,
   start: Start,
   found: string,
-): Promise<RunEnding> {
+): Promise<Ending> {
   const { runId } = start;
+  const read = messageOf(desk, job, payload, agentId, runId, found);
+  if (read === 'none') return NOBODY;
+  const { key, target, normalised } = read;
   const isolated = job.sessionTarget === 'isolated';
-  const key = isolated ? cronKey(agentId, job.id) : job.sessionTarget;
-  const target = targetOf(desk, payload, agentId);
-  if (target === 'none') return NOBODY;
-  const origin: Partial<Origin> = target ?? {};
-  const envelope = { ...origin, text: jobPrompt(job, payload.message, found), sessionKey: key, id: runId };
-  const normalised = normaliseMessage(envelope, desk.config);
   if (!normalised.ok)
     return { status: 'error', error: { code: 'usage', message: normalised.problems.join('; ') } };
   const { message } = normalised;
@@ -127,13 +144,14 @@ async function askAgent(
   }
   if (result.status === 'failed') {
     const error = result.error ?? { code: 'failed', message: 'the agent failed' };
+    if (error.code === 'interrupted') return { status: 'interrupted', error, ...place };
     const isLate = error.code === 'timeout' || error.code === 'idle-timeout';
     return { status: isLate ? 'timeout' : 'error', error, ...place };
   }
   if (result.reason === 'stopped') return { status: 'cancelled', reason: 'stopped', ...place };
   const text = result.reply?.text.trim() ?? '';
   if (text === '') return { status: 'ok', reason: 'silent', ...place };
-  const ending: RunEnding = { status: 'ok', summary: summaryOf(text), ...place };
+  const ending: Ending = { status: 'ok', summary: summaryOf(text), text, ...place };
   if (target === null) return ending;
   const run = turnOf(desk, message);
   const itself =
@@ -148,6 +166,28 @@ async function askAgent(
     ...ending,
     delivery: send(desk, runId, { agentId, key, sessionId: sessionId ?? '' }, target, text),
   };
+}
+
+/** The session in which a job has its agent asked. */
+export function sessionOfTurn(job: Pick<Job, 'id' | 'sessionTarget'>, agentId: string): string {
+  return job.sessionTarget === 'isolated' ? cronKey(agentId, job.id) : job.sessionTarget;
+}
+
+/** What the agent of a job is told, where, and who hears its answer; `none` where somebody should and nobody is known. */
+function messageOf(
+  desk: Desk,
+  job: Job,
+  payload: JobPayload & { kind: 'agentTurn' },
+  agentId: string,
+  id: string,
+  found: string,
+) {
+  const target = targetOf(desk, job, agentId);
+  if (target === 'none') return target;
+  const key = sessionOfTurn(job, agentId);
+  const text = jobPrompt(job, payload.message, found);
+  const normalised = normaliseMessage({ ...target, text, sessionKey: key, id }, desk.config);
+  return { key, target, normalised };
 }
 
 const NOBODY: RunEnding = {
@@ -193,7 +233,7 @@ async function resultOf(
     recordOnly: false,
     deliver: false,
     fromAgent: true,
-    hops: 0,
+    hops: hopsOf(desk, job),
     via: 'none',
     sent: { sentFrom: `cron:${job.id}`, job: mark },
     signal,
@@ -206,18 +246,44 @@ async function resultOf(
   return result ?? returned;
 }
 
+/** What a start that died had begun or put in line, a turn or an event, is not gone on with. */
+export async function giveUp(desk: Desk, job: Job, agentId: string, runId: string): Promise<void> {
+  const { context, layout } = desk;
+  if (job.payload.kind === 'systemEvent')
+    return dropSystemEvents(layout, agentId, mainSessionKey(agentId, desk.config.session), [runId]);
+  if (job.payload.kind === 'exec') return;
+  const key = sessionOfTurn(job, agentId);
+  const isOwn = (users: readonly { id: string }[]) => users.some(({ id }) => id === runId);
+  for (const { incoming, stem } of listWaiting(layout, agentId, key).waiting)
+    if (incoming.messageId === runId) dropWaiting(layout, agentId, key, stem);
+  const lock = tryLock(context, layout.lock(agentId, key), key);
+  if (lock === null) {
+    // Somebody goes on with it already, or the session is in use for other things.
+    const running = runningTurn(desk, agentId, key);
+    if (running !== null && isOwn(running.users))
+      requestStop(desk, { agentId, key }, running.turn.runId, { kind: 'stop', messageId: runId });
+    return;
+  }
+  try {
+    const seat = { agentId, key, lock };
+    await workSession(desk, seat, null, { enough: () => true, leaves: () => true, endsOpenTurn: isOwn });
+  } finally {
+    lock.release();
+  }
+}
+
 /** A failure is a result too: the message is not tried again here, that is the job's to decide. */
 function endedBefore(desk: Desk, message: Message, agentId: string, key: string): IngestResult | null {
   const hit = hitOf(desk, message);
   const outcome =
     hit && messageOutcome(desk.layout.transcript(hit.agentId, hit.sessionId), hit.at, message.id!);
-  if (outcome?.state !== 'ended' || outcome.end.status !== 'failed') return null;
+  if (outcome?.state !== 'ended' || !['failed', 'interrupted'].includes(outcome.end.status)) return null;
   const { end } = outcome;
   return {
     ...{ status: 'failed', messageId: message.id!, agentId, sessionKey: key, sessionId: hit!.sessionId },
     ...{ isNewSession: false, reset: null, notices: [], reply: null, usage: end.usage },
     durationMs: end.durationMs,
-    ...(end.error ? { error: end.error } : {}),
+    error: end.error ?? { code: end.status, message: `the turn was ${end.status}` },
   };
 }
 
@@ -232,6 +298,12 @@ function turnOf(desk: Desk, message: Message): string | null {
   const outcome =
     hit && messageOutcome(desk.layout.transcript(hit.agentId, hit.sessionId), hit.at, message.id!);
   return outcome?.state === 'ended' ? outcome.turn.runId : null;
+}
+
+/** How many agents have passed on what a job says: those that made it, or the one that runs it now by hand. */
+function hopsOf({ context }: Desk, job: Job): number {
+  const own = context.env.CLAW_RUN_ID ? Number(context.env.CLAW_HOPS ?? 1) || 1 : 0;
+  return Math.max(job.hops ?? 0, own);
 }
 
 /** A job goes where it says; who may write there is no question for what the operator has set up. */
@@ -254,11 +326,17 @@ function routeTo(desk: Desk, agentId: string, key: string, message: Message): Ro
 /**
  * To whom a run is delivered: null where to nobody, `none` where somebody is wanted and nobody is known.
  */
-export function targetOf(desk: Desk, payload: JobPayload, agentId: string): Origin | null | 'none' {
+export function targetOf(
+  desk: Desk,
+  { payload, sessionTarget }: Pick<Job, 'payload' | 'sessionTarget'>,
+  agentId: string,
+): Origin | null | 'none' {
   const delivery = deliveryOf(payload);
   if (delivery === null) return null;
   const { channel, to, accountId, bestEffortDeliver } = delivery;
-  const last = lastRouteOf(desk, agentId);
+  // A job of a conversation answers there, not in the owner's private chat.
+  const isOfSession = sessionTarget !== 'isolated' && sessionTarget !== 'main';
+  const last = isOfSession ? routeOfKey(desk, agentId, sessionTarget) : lastRouteOf(desk, agentId);
   const nobody = bestEffortDeliver ? null : 'none';
   if (channel === undefined || channel === 'last') {
     if (last === null) return nobody;
@@ -290,7 +368,12 @@ function send(
   const to = origin.to ?? origin.groupId ?? origin.from ?? '';
   const where = { channel: origin.channel, to };
   if (pushed.decision === 'denied') return { status: 'denied', reason: pushed.rule, ...where };
-  if (pushed.decision === 'dead') return { status: 'dead', reason: pushed.item.reason, id, ...where };
+  if (pushed.decision === 'dead') {
+    desk.warn(
+      `what run ${id} (${key}) said is not sent: ${pushed.item.reason}; it is kept (claw delivery show ${id})`,
+    );
+    return { status: 'dead', reason: pushed.item.reason, id, ...where };
+  }
   return { status: 'queued', id, ...where };
 }
 
@@ -300,7 +383,7 @@ async function precheck(
   job: Job,
   agentId: string,
   start: Start,
-): Promise<RunEnding | { found: string }> {
+): Promise<Ending | { found: string }> {
   const ended = await execute(desk, job, ['sh', '-c', job.precheck!], agentId, start, EXEC_TIMEOUT_SECONDS);
   if (ended.exitCode === 0) return { found: ended.stdout };
   if (ended.exitCode === 1) return { status: 'skipped', reason: 'nothing-to-do' };
@@ -313,21 +396,21 @@ async function runCommand(
   payload: JobPayload & { kind: 'exec' },
   agentId: string,
   start: Start,
-): Promise<RunEnding> {
-  const target = targetOf(desk, payload, agentId);
+): Promise<Ending> {
+  const target = targetOf(desk, job, agentId);
   if (target === 'none') return NOBODY;
   const timeout = payload.timeoutSeconds ?? EXEC_TIMEOUT_SECONDS;
   const ended = await execute(desk, job, payload.command, agentId, start, timeout);
   if (ended.exitCode !== 0) return { ...failureOf('the command', ended), ...said(ended.stdout) };
   const text = ended.stdout.trim();
-  const ending: RunEnding = { status: 'ok', ...said(text) };
+  const ending: Ending = { status: 'ok', ...said(text) };
   if (target === null || text === '') return ending;
   const key = cronKey(agentId, job.id);
   return { ...ending, delivery: send(desk, start.runId, { agentId, key, sessionId: '' }, target, text) };
 }
 
-function said(text: string): Pick<RunEnding, 'summary'> {
-  return text.trim() === '' ? {} : { summary: summaryOf(text) };
+function said(text: string): Pick<Ending, 'summary' | 'text'> {
+  return text.trim() === '' ? {} : { summary: summaryOf(text), text };
 }
 
 function failureOf(what: string, ended: Awaited<ReturnType<typeof exec>>): RunEnding {

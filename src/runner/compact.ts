@@ -33,12 +33,13 @@ export type Ask = (
   question: { body: string; history: boolean; timeoutSeconds: number },
 ) => Promise<EndedRun>;
 
-/**
- * Appends what an agent wants remembered to the notes of the day, and returns the file.
- *
- * @param now epoch ms; the day is that of the user's zone
- */
-export type AppendFlush = (desk: Desk, agentId: string, text: string, now: number) => string;
+/** Keeps what an agent wants remembered among its notes (`runner/remember`); null: there was nothing to keep. */
+export type AppendFlush = (
+  desk: Desk,
+  agentId: string,
+  text: string,
+  now: number,
+) => Promise<{ path: string } | null>;
 
 /** What a compaction is asked for. */
 export interface CompactionOrder {
@@ -287,7 +288,7 @@ export async function makeRoom(
   seat: Seat,
   state: State,
   order: Pick<CompactionOrder, 'runId' | 'isOwn' | 'group'>,
-  by: { ask: Ask; appendFlush: AppendFlush; silentToken: string },
+  by: { ask: Ask; appendFlush: AppendFlush; savesMemory: boolean; silentToken: string },
 ): Promise<Room> {
   const settings = compactionSettings(desk.config, seat.agentId);
   let current = state;
@@ -300,7 +301,7 @@ export async function makeRoom(
     stopped: null,
     ...more,
   });
-  if (verdict.flush) {
+  if (verdict.flush && by.savesMemory) {
     const flushed = await saveMemory(desk, seat, current, verdict.tokens, settings, order.runId, by);
     if ('stop' in flushed) return done({ stopped: flushed });
     current = flushed;
@@ -350,11 +351,12 @@ async function saveMemory(
   });
   if (run.stop) return run;
   const { outcome } = run;
-  const result = (): Pick<MemoryFlushEntry, 'result' | 'file' | 'error'> => {
+  const result = async (): Promise<Pick<MemoryFlushEntry, 'result' | 'file' | 'error'>> => {
     if (outcome.status === 'silent') return { result: 'silent' };
     if (outcome.status === 'failed') return failedFlush(outcome.error.code, outcome.error.message);
     try {
-      return { result: 'saved', file: appendFlush(desk, seat.agentId, outcome.text, desk.context.now()) };
+      const added = await appendFlush(desk, seat.agentId, outcome.text, desk.context.now());
+      return added ? { result: 'saved', file: added.path } : { result: 'silent' };
     } catch (error) {
       return failedFlush('io', (error as Error).message);
     }
@@ -363,7 +365,7 @@ async function saveMemory(
     type: 'memory_flush',
     timestamp: desk.context.now(),
     runId,
-    ...result(),
+    ...(await result()),
     tokens,
     threshold,
     ...(outcome.usage ? { usage: outcome.usage } : {}),

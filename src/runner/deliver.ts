@@ -4,6 +4,7 @@
  */
 import type { ConfigInput, Sender } from '../config/schema.ts';
 import { afterFailure, nextAttempt, type OutboxItem } from '../core/delivery/delivery.ts';
+import type { RunRecord } from '../core/schedule/run-record.ts';
 import type { Origin } from '../core/session/session.ts';
 import { type Lock, tryLock } from '../store/lock.ts';
 import { dropOutbox, listOutbox, prepareSent, readOutbox, updateOutbox } from '../store/outbox.ts';
@@ -73,6 +74,31 @@ export async function deliver(desk: Desk, options: DeliverOptions = {}): Promise
 
 const TOLD_TO_END = 'claw was told to end';
 
+/** What has become of something that a run had to say, by now. */
+export interface Fate {
+  /** `sent`, `waiting`, `dead`, else as the record of the run says it */
+  status: string;
+  reason?: string;
+}
+
+/** @param delivery of a run record */
+export function fateOf(desk: Desk, { status, reason, id }: NonNullable<RunRecord['delivery']>): Fate {
+  const read = status === 'queued' || status === 'dead' ? readOutbox(desk.layout, id ?? '') : null;
+  if (read?.state !== 'ok') return { status, ...(reason === undefined ? {} : { reason }) };
+  if (read.isSent) return { status: 'sent' };
+  const item = read.value;
+  const isHeld = senderOf(desk.config, item.origin) === null;
+  return { status: item.state, reason: isHeld && item.state !== 'dead' ? noSender(item) : item.reason };
+}
+
+/** That something will not go out by itself is said where it happens: under a timer nobody looks at the outbox. */
+function warnDead(desk: Desk, { id, origin }: OutboxItem, reason: string): void {
+  const { channel, to, groupId, from } = origin;
+  desk.warn(
+    `delivery ${id} to ${channel}:${to ?? groupId ?? from ?? ''} is dead: ${reason}; its text is kept (claw delivery show ${id})`,
+  );
+}
+
 function noSender({ origin }: OutboxItem): string {
   return `channel ${origin.channel} has no sender (channels.${origin.channel}.send)`;
 }
@@ -111,8 +137,10 @@ async function serve(
       if (!force && delayOf(desk, item) !== null) return;
       const why = item.proactive ? whyNotThere(desk, item) : null;
       if (why !== null) {
-        if (item.state !== 'dead' || item.reason !== why)
+        if (item.state !== 'dead' || item.reason !== why) {
           updateOutbox(desk.context, desk.layout, { ...item, state: 'dead', reason: why });
+          if (!force) warnDead(desk, item, why);
+        }
         report.waiting.push({ id, reason: why });
         return;
       }
@@ -155,6 +183,7 @@ async function attempt(
   const failed = afterFailure(reached, verdict, context.now());
   // The one who took the lock over writes what happens to it now.
   if (lock.held()) updateOutbox(context, layout, failed);
+  if (failed.state === 'dead' && item.state !== 'dead') warnDead(desk, item, failed.reason);
   report.waiting.push({ id: item.id, reason: failed.reason });
   return isUnreachable ? failed.reason : null;
 }

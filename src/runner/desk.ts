@@ -11,6 +11,7 @@ import type {
   UserEntry,
 } from '../core/session/transcript.ts';
 import type { TranscriptState } from '../core/turn.ts';
+import type { MemoryNote } from '../core/turn-request.ts';
 import type { Layout } from '../store/layout.ts';
 import type { Lock } from '../store/lock.ts';
 import type { IdHit } from '../store/message-ids.ts';
@@ -46,6 +47,8 @@ export interface State {
 export interface OpenTurn {
   turn: TurnEntry;
   users: UserEntry[];
+  /** notes its agent is given; the turn says where they stand */
+  notes?: MemoryNote[];
 }
 
 /** What the caller of `workSession` wants to know while it works. */

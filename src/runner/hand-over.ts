@@ -3,7 +3,8 @@ import { outboxItem } from '../core/delivery/delivery.ts';
 import type { Incoming } from '../core/incoming.ts';
 import { DROPPED } from '../core/result.ts';
 import { isSubagent } from '../core/routing/session-key.ts';
-import type { RunLine } from '../core/schedule/run-record.ts';
+import type { RunLine, RunRecord } from '../core/schedule/run-record.ts';
+import { isUnheard, whyUnheard } from '../core/schedule/unheard.ts';
 import type { SessionRecord } from '../core/session/session.ts';
 import type {
   AssistantEntry,
@@ -69,7 +70,7 @@ export function settleTurn(
   }
   // An event is done when a turn that was told of it ended well; until then it waits.
   if (turn.events && (end.status === 'replied' || end.status === 'silent')) {
-    accountForJobs(desk, seat, record, turn, end);
+    accountForJobs(desk, seat, record, { turn, users }, end);
     dropSystemEvents(layout, seat.agentId, seat.key, turn.events);
   }
   for (const user of users) handOver(desk, seat, record, { state: 'ended', user, turn, end, reply }, printed);
@@ -77,12 +78,13 @@ export function settleTurn(
 
 /** Jobs whose events a turn was told have done what they are for. Before the events go, so that none is forgotten. */
 function accountForJobs(
-  { context, layout }: Desk,
+  { context, layout, warn }: Desk,
   { agentId, key }: Seat,
   { sessionId }: SessionRecord,
-  turn: TurnEntry,
+  { turn, users }: OpenTurn,
   end: TurnEndEntry,
 ): void {
+  const delivery = deliveryOf(turn, users, end);
   for (const { id, job, at } of listSystemEvents(layout, agentId, key).events) {
     if (job === undefined || !turn.events?.includes(id)) continue;
     const isKnown = (line: RunLine) =>
@@ -98,9 +100,26 @@ function accountForJobs(
         ...due,
         ...times,
         ...place,
+        ...(delivery === null ? {} : { delivery }),
       },
     ]);
+    if (delivery !== null && isUnheard(delivery)) warn(`job ${job.id}: told nobody: ${whyUnheard(delivery)}`);
   }
+}
+
+/** What becomes of the answer to a turn that was begun for events; null where somebody had asked, or nothing was said. */
+function deliveryOf(
+  { runId }: TurnEntry,
+  users: readonly UserEntry[],
+  end: TurnEndEntry,
+): NonNullable<RunRecord['delivery']> | null {
+  const user = users.at(-1);
+  if (end.status !== 'replied' || user?.job?.kind !== 'heartbeat') return null;
+  if (user.job.unheard?.status === 'no-target') return user.job.unheard;
+  const { channel, to, groupId, from } = user.origin;
+  const place = { channel, to: to ?? groupId ?? from ?? '' };
+  if (end.delivery?.decision === 'deny') return { status: 'denied', reason: end.delivery.rule, ...place };
+  return { status: 'queued', ...user.job.unheard, id: runId, ...place };
 }
 
 /** A message that was one too many stands in `inbox list` with its text. */

@@ -1,4 +1,6 @@
 /** What holds for a session now: the settings it was given, and whether its replies may go out. Reads only. */
+import { expandHome } from '../context.ts';
+import { agentEntry } from '../core/agent.ts';
 import { decideSending } from '../core/delivery/send-policy.ts';
 import { ClawError } from '../core/errors.ts';
 import type { Message } from '../core/routing/message.ts';
@@ -60,4 +62,10 @@ function activationOf(desk: Desk, { agentId, sessionKey }: Route): SettingValues
     if (error instanceof ClawError && error.code === 'state-unreadable') return undefined;
     throw error;
   }
+}
+
+/** The folder an agent works in. */
+export function workspaceOf({ config, layout }: Desk, agentId: string): string {
+  const workspace = agentEntry(config, agentId)?.workspace ?? config.agents?.defaults?.workspace;
+  return workspace ? expandHome(workspace) : layout.workspace(agentId);
 }

@@ -185,8 +185,11 @@ async function releaseDeadLocks(desk: Desk): Promise<void> {
 /** Temporaries of dead writers, in the small folders where they are made. */
 function sweep(desk: Desk): void {
   const agents = listAgents(desk.layout);
+  const eventRoot = path.dirname(desk.layout.events('x'));
   const folders = [
     desk.layout.outbox(),
+    desk.layout.claims(),
+    ...listNames(eventRoot).map(agentId => path.join(eventRoot, agentId)),
     ...listPendingAgents(desk.layout).map(agentId => desk.layout.pending(agentId)),
     ...agents.map(agentId => desk.layout.drafts(agentId)),
   ];

@@ -8,6 +8,7 @@
  * held. A process may die between any two steps: the claim says what was under way, the record that it is accounted for.
  */
 
+import { secretsInConfig } from '../config/secrets.ts';
 import {
   type AfterRun,
   concludeRun,
@@ -24,6 +25,7 @@ import type { Job } from '../core/schedule/job.ts';
 import type { JobRules } from '../core/schedule/rule.ts';
 import { type JobState, type RunLine, type RunRecord, reduceRuns } from '../core/schedule/run-record.ts';
 import { localTimeAt } from '../core/schedule/zone.ts';
+import { maskSecrets, secretsOf } from '../core/secret.ts';
 import { type Claim, dropClaim, listClaims, putClaim } from '../store/claims.ts';
 import { encodeKey } from '../store/layout.ts';
 import { type Lock, tokenState, tryLock } from '../store/lock.ts';
@@ -66,14 +68,23 @@ export type DueStart = Pick<Claim, 'trigger' | 'attempt' | 'startedAt'> & { dueA
 
 export interface Performer {
   /** Does what is due. @throws TurnInterrupted when this process was told to end: whoever comes next goes on */
-  carryOut(task: Task, start: Start): Promise<RunEnding>;
+  carryOut(task: Task, start: Start): Promise<Ending>;
   /** false: a start that died half-way is not begun again by itself */
   mayRepeat(task: Task): boolean;
+  /** Ends, for good, what a start that died had under way, so that nobody goes on with it. */
+  giveUp(task: Task, runId: string): Promise<void>;
   /** before the record is written; done again after a crash */
-  announce(task: Task, record: RunRecord, alert: AfterRun['alert'], failures: number): void;
+  announce(
+    task: Task,
+    record: RunRecord,
+    told: { alert: AfterRun['alert']; failures: number; text: string },
+  ): void;
   /** records that are kept no longer */
   forget(task: Task, records: readonly RunRecord[]): void;
 }
+
+/** How a run ended, and all that it said, where a record holds only the beginning. */
+export type Ending = RunEnding & { text?: string };
 
 export type Performed =
   /** somebody living runs it */
@@ -132,7 +143,7 @@ export async function perform(
       return last;
     }
     const runId = context.newId();
-    const claim = { jobId: task.id, runId, startedAt: context.now(), ...run };
+    const claim = { jobId: task.id, runId, startedAt: context.now(), definition: task.definition, ...run };
     // Before the claim: the record of a later instant stands for all before it.
     appendRuns(context, layout, task.id, account);
     if (!putClaim(context, layout, claim)) return { state: 'busy' };
@@ -194,10 +205,15 @@ async function recover(
     return { state: 'done', record: known as RunRecord, alert: null };
   }
   if (isCancelled) {
+    await performer.giveUp(task, claim.runId);
     await stopRun(claim.runId);
     return finish(desk, task, claim, performer, { status: 'cancelled', reason: CANCELLED });
   }
-  if (performer.mayRepeat(task)) return start(desk, task, claim, performer, lock, signal, true);
+  // What somebody has switched off or made another job of since does not begin once more.
+  const isSame = claim.definition === undefined || claim.definition === task.definition;
+  if (task.due.enabled && isSame && performer.mayRepeat(task))
+    return start(desk, task, claim, performer, lock, signal, true);
+  await performer.giveUp(task, claim.runId);
   await stopRun(claim.runId);
   const message = 'the process that ran it ended before it did';
   return finish(desk, task, claim, performer, {
@@ -207,6 +223,38 @@ async function recover(
       ...(task.job === null ? {} : { hint: `claw cron run ${task.id} --force` }),
     },
   });
+}
+
+/**
+ * Accounts for runs of a job that there is no more: whoever had claimed them is dead, and nobody will take them up.
+ *
+ * @returns false where somebody living holds it
+ */
+export async function abandon(desk: Desk, jobId: string): Promise<boolean> {
+  const { context, layout } = desk;
+  const lock = tryLock(context, layout.runningLock(encodeKey(jobId)), jobId);
+  if (lock === null) return false;
+  try {
+    await stopOrphans(context, lock);
+    for (const claim of listClaims(layout).claims.filter(each => each.jobId === jobId)) {
+      if (tokenState(context, claim.owner) !== 'dead') continue;
+      await stopRun(claim.runId);
+      const { runId, trigger, attempt, startedAt, dueAt } = claim;
+      const known = readRuns(layout, jobId).lines.some(
+        line => line.action === 'finished' && line.runId === runId,
+      );
+      const record: RunRecord = {
+        ...{ action: 'finished', ts: context.now(), jobId, runId, trigger, attempt, startedAt },
+        ...(dueAt === undefined ? {} : { dueAt }),
+        ...{ status: 'interrupted', reason: 'job-gone' },
+      };
+      if (!known) appendRuns(context, layout, jobId, [record]);
+      dropClaim(layout, claim);
+    }
+    return true;
+  } finally {
+    lock.release();
+  }
 }
 
 async function start(
@@ -228,7 +276,7 @@ async function start(
     control.abort();
   });
   const state = reduceRuns(readRuns(desk.layout, task.id).lines);
-  let ending: RunEnding;
+  let ending: Ending;
   try {
     const { runId, trigger, attempt, startedAt, dueAt } = claim;
     ending = await performer.carryOut(task, {
@@ -242,7 +290,11 @@ async function start(
       const { message, code = 'internal', hint } = error as Error & { code?: string; hint?: string };
       ending = { status: 'error', error: { code: String(code), message, ...(hint ? { hint } : {}) } };
     } else if (!cancelled) return { state: 'left' };
-    else ending = { status: 'cancelled' };
+    else {
+      // It may still stand in line for a session that others use.
+      await performer.giveUp(task, claim.runId);
+      ending = { status: 'cancelled' };
+    }
   } finally {
     endWatch();
     signal.removeEventListener('abort', abort);
@@ -253,12 +305,20 @@ async function start(
   return finish(desk, task, claim, performer, ending);
 }
 
+/** What a program printed while it failed may hold what it was given; records, alerts and events are read by many. */
+function masked<Ended extends RunEnding>({ context, config }: Desk, ending: Ended): Ended {
+  if (ending.error === undefined) return ending;
+  const secrets = [...secretsOf(context.env), ...secretsInConfig(config)];
+  const message = maskSecrets(ending.error.message, secrets);
+  return { ...ending, error: { ...ending.error, message } };
+}
+
 async function finish(
   desk: Desk,
   task: Task,
   claim: Claim,
   performer: Performer,
-  ending: RunEnding,
+  { text, ...ending }: Ending,
 ): Promise<Performed> {
   const { context, layout } = desk;
   const { runId, trigger, attempt, startedAt, dueAt } = claim;
@@ -267,11 +327,11 @@ async function finish(
     ...(dueAt === undefined ? {} : { dueAt }),
   };
   const state = reduceRuns(readRuns(layout, task.id).lines);
-  const after = concludeRun(task.due, state, run, ending, factsOf(desk, task));
+  const after = concludeRun(task.due, state, run, masked(desk, ending), factsOf(desk, task));
   const record = after.lines[0] as RunRecord;
   record.agentId = task.agentId;
   const { failures } = reduceRuns(after.lines, state);
-  performer.announce(task, record, after.alert, failures);
+  performer.announce(task, record, { alert: after.alert, failures, text: text ?? record.summary ?? '' });
   appendRuns(context, layout, task.id, after.lines);
   dropClaim(layout, claim);
   const gone = pruneRuns(context, layout, task.id, task.keep, lines => reduceRuns(lines));

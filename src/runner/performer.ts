@@ -1,17 +1,18 @@
 /** How the tick, and `cron run`, perform jobs and heartbeats: what is done, who hears of it, what goes afterwards. */
 import fs from 'node:fs';
 import { mainSessionKey } from '../core/routing/session-key.ts';
-import type { AfterRun, RunEnding } from '../core/schedule/due.ts';
+import { type AfterRun, isOver, type RunEnding } from '../core/schedule/due.ts';
 import { heartbeatOf, isActive } from '../core/schedule/heartbeat.ts';
 import type { Job } from '../core/schedule/job.ts';
 import { alertOf, eventOf } from '../core/schedule/job-report.ts';
-import type { RunRecord } from '../core/schedule/run-record.ts';
+import { isSameTimes, type RunRecord, reduceRuns } from '../core/schedule/run-record.ts';
 import type { Origin } from '../core/session/session.ts';
-import { changeJobs } from '../store/jobs.ts';
+import { changeJobs, settledJob } from '../store/jobs.ts';
+import { readRuns } from '../store/runs.ts';
 import { loadRecord } from '../store/sessions.ts';
 import { putSystemEvent } from '../store/system-events.ts';
 import { beat, beatRecord } from './beat.ts';
-import { carryOut, placeOf, targetOf } from './carry-out.ts';
+import { carryOut, giveUp, placeOf, targetOf } from './carry-out.ts';
 import type { Desk } from './desk.ts';
 import type { Performer, Start, Task } from './perform.ts';
 import { lastRouteOf, putProactive } from './push.ts';
@@ -28,9 +29,12 @@ export function jobPerformer(desk: Desk, unsafe: string | null): Performer {
             unsafe,
             needsWake: agentId => !heartbeatTells(desk, agentId),
           }),
-    announce: (task, record, alert, failures) => {
+    giveUp: async (task, runId) => {
+      if (task.job !== null) await giveUp(desk, task.job, task.agentId, runId);
+    },
+    announce: (task, record, { alert, failures, text }) => {
       if (task.job === null) return;
-      tellMain(desk, task, task.job, record);
+      tellMain(desk, task, task.job, record, text);
       if (alert !== null) tellTrouble(desk, task, task.job, record, alert, failures);
     },
     forget: (task, records) => forgetTranscripts(desk, task, records),
@@ -65,13 +69,13 @@ function heartbeatTells(desk: Desk, agentId: string): boolean {
 }
 
 /** The main session hears of a run that was not its own. */
-function tellMain(desk: Desk, { agentId }: Task, job: Job, record: RunRecord): void {
+function tellMain(desk: Desk, { agentId }: Task, job: Job, record: RunRecord, said: string): void {
   const { context, layout, config } = desk;
   if (job.payload.kind === 'systemEvent' || job.sessionTarget !== 'isolated') return;
   // A command's output is nobody's business unless somebody says so; neither is a run that had nothing to do or to say.
   if (job.payload.kind === 'exec' && job.isolation?.postToMainMode === undefined) return;
   if (['nothing-to-do', 'silent'].includes(record.reason ?? '')) return;
-  const text = eventOf(job, record, record.summary);
+  const text = eventOf(job, record, said);
   if (text === null) return;
   const event = { agentId, key: mainSessionKey(agentId, config.session), text, source: 'cron' as const };
   const told = { ...event, runId: record.runId, from: record.sessionKey ?? `cron:${job.id}` };
@@ -99,7 +103,10 @@ function tellTrouble(
     if (pushed.decision === 'queued') return;
   }
   const event = { agentId, key, text, source: 'cron' as const, from: `cron:${job.id}` };
-  putSystemEvent(context, layout, event, record.runId.replace(/^.{8}/, 'a1e27000'));
+  const eventId = record.runId.replace(/^.{8}/, 'a1e27000');
+  // Trouble must not wait until somebody happens to write.
+  if (heartbeatTells(desk, agentId)) putSystemEvent(context, layout, event, eventId);
+  else putWakingEvent(desk, event, eventId);
 }
 
 function alertTarget(desk: Desk, job: Job, agentId: string): Origin | null {
@@ -109,7 +116,7 @@ function alertTarget(desk: Desk, job: Job, agentId: string): Origin | null {
     if (to !== undefined) return placeOf(desk, channel, to, undefined);
     return last?.channel === channel ? last : null;
   }
-  const own = targetOf(desk, job.payload, agentId);
+  const own = targetOf(desk, job, agentId);
   return own === null || own === 'none' ? last : own;
 }
 
@@ -127,7 +134,12 @@ function forgetTranscripts(desk: Desk, { agentId }: Task, records: readonly RunR
 /** Removes a job that was to go once it had succeeded. */
 export function removeDone(desk: Desk, id: string): boolean {
   return changeJobs(desk, ({ jobs }) => {
-    const stored = jobs.find(({ job }) => job.id === id && job.deleteAfterRun === true);
-    return stored === undefined ? { result: false } : { remove: [stored.index], result: true };
+    const stored = jobs.find(({ job }) => job.id === id);
+    const state = reduceRuns(readRuns(desk.layout, id).lines);
+    // Looked at once more: somebody may have given it another time meanwhile.
+    const isOld =
+      stored === undefined || state.seen === null || !isSameTimes(settledJob(stored, state), state.seen);
+    const isGone = isOld || !isOver(stored.job, state);
+    return isGone ? { result: false } : { remove: [stored.index], result: true };
   });
 }

@@ -77,7 +77,10 @@ export function putProactive(desk: Desk, push: Push): Pushed {
 }
 
 /** Why an item may not go where it is addressed, in words; null where it may. */
-export function whyNotThere(desk: Desk, { agentId, sessionKey, origin }: OutboxItem): string | null {
+export function whyNotThere(
+  desk: Desk,
+  { agentId, sessionKey, origin }: Pick<OutboxItem, 'agentId' | 'sessionKey' | 'origin'>,
+): string | null {
   const reach = reachOf(desk, { agentId, key: sessionKey }, origin);
   return reach.allowed ? null : reach.why;
 }
@@ -100,8 +103,8 @@ export function lastRouteOf(desk: Desk, agentId: string): Origin | null {
   return routeOfKey(desk, agentId, mainSessionKey(agentId, desk.config.session));
 }
 
-/** The route as the transcript has it: the record does not know the message yet whose turn is running. */
-function routeOfKey({ layout }: Desk, agentId: string, key: string): Origin | null {
+/** The same of any session. The transcript counts: the record does not know the message yet whose turn is running. */
+export function routeOfKey({ layout }: Desk, agentId: string, key: string): Origin | null {
   const read = loadRecord(layout, agentId, key);
   if (read.state !== 'ok') return null;
   const { record } = read;

@@ -4,24 +4,21 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import {
-  conversationPassages,
-  mayQuoteNotes,
-  notePassages,
-  type Passage,
-  rankPassages,
-  recallReply,
-} from '../core/recall.ts';
+import { mayQuoteNotes } from '../core/memory/rule.ts';
+import { conversationPassages, type Passage, rankPassages, recallReply } from '../core/recall.ts';
 import { toldEvents } from '../core/schedule/system-event.ts';
 import { isKnownZone } from '../core/schedule/zone.ts';
+import { termsOf } from '../core/search/word.ts';
 import type { Entry, HeaderEntry } from '../core/session/transcript.ts';
 import { SAFE_SESSION_ID } from '../core/session/transcript.ts';
 import type { TurnOutcome, TurnRequest } from '../core/turn-request.ts';
 import { parseLine } from '../store/jsonl-file.ts';
+import { type MemoryPlace, searchMemory } from '../store/memory-index.ts';
 
-/** Most that is read for one answer, notes and transcripts together. */
+/** Most that is read of transcripts for one answer. */
 const BUDGET = 16 * 1024 * 1024;
-const NOTES_BUDGET = 4 * 1024 * 1024;
+/** The best notes that are ranked beside what was said. */
+const NOTES = 200;
 /** A first line longer than this is no header of ours. */
 const HEADER_BYTES = 64 * 1024;
 const NEWLINE = 10;
@@ -29,9 +26,16 @@ const NEWLINE = 10;
 export interface RecallOptions {
   /** IANA zone of the dates; default: the host's */
   zone?: string;
+  /** where notes are searched; null: memory is off */
+  memory?: MemoryCache | null;
   /** epoch ms */
   now(): number;
 }
+
+/** How the index of the notes is kept. */
+export type MemoryCache = Pick<MemoryPlace, 'cache' | 'uid' | 'token'>;
+
+const NO_CACHE: MemoryCache = { cache: null, uid: undefined, token: '' };
 
 /** What was read so far, and what could not be. */
 interface Reading {
@@ -51,7 +55,7 @@ export async function runRecall(request: TurnRequest, options: RecallOptions): P
   const startedAt = options.now();
   if (request.heartbeat !== undefined) return tellHeartbeat(request);
   const reading: Reading = { budget: BUDGET, complete: true, unreadable: [] };
-  const notes = mayQuoteNotes(request) ? await readNotes(request.workspace, reading) : [];
+  const notes = findNotes(request, options, reading);
   const entries = await readConversation(request, reading);
   const ended = () => ({
     usage: null,
@@ -64,10 +68,10 @@ export async function runRecall(request: TurnRequest, options: RecallOptions): P
   }
 
   const { default: MiniSearch } = await import('minisearch');
-  const passages = [...notes, ...conversationPassages(entries, request)];
+  const passages = [...notes.passages, ...conversationPassages(entries, request)];
   const hits = rankPassages(MiniSearch, passages, request.body);
   const name = options.zone !== undefined && isKnownZone(options.zone) ? options.zone : hostZone();
-  const text = recallReply({ ...reading, hits, notes: notes.length > 0 }, { name, isHost: false });
+  const text = recallReply({ ...reading, hits, notes: notes.count > 0 }, { name, isHost: false });
   request.onDelta?.(text);
   return { status: 'replied', text, ...ended() };
 }
@@ -190,43 +194,26 @@ function newestFirst(bytes: Buffer): Entry[] {
   return entries;
 }
 
-/** MEMORY.md and memory/*.md, newest first. */
-async function readNotes(workspace: string, reading: Reading): Promise<Passage[]> {
-  const passages: Passage[] = [];
-  const kept = reading.budget - NOTES_BUDGET;
-  for (const name of ['MEMORY.md', ...(await dailyNotes(workspace, reading))]) {
-    const file = path.join(workspace, name);
-    const taken = await takenAt(file, reading);
-    const bytes = taken === null ? null : await readEnd(file, reading.budget - kept, reading);
-    if (taken !== null && bytes !== null) passages.push(...notePassages(name, bytes.toString('utf8'), taken));
-  }
-  return passages;
-}
-
-async function dailyNotes(workspace: string, reading: Reading): Promise<string[]> {
-  const folder = path.join(workspace, 'memory');
-  try {
-    const names = await fs.promises.readdir(folder);
-    return names
-      .filter(name => name.endsWith('.md'))
-      .sort()
-      .reverse()
-      .map(name => path.join('memory', name));
-  } catch (error) {
-    noteError(error, folder, reading);
-    return [];
-  }
-}
-
-/** Daily notes are named by their day; of others the last change is known. Null when the file is gone meanwhile. */
-async function takenAt(file: string, reading: Reading): Promise<{ at: number; day?: string } | null> {
-  const day = /^(\d{4}-\d{2}-\d{2})/.exec(path.basename(file))?.[1];
-  const at = day === undefined ? Number.NaN : Date.parse(`${day}T12:00:00Z`);
-  if (day !== undefined && !Number.isNaN(at)) return { at, day };
-  try {
-    return { at: (await fs.promises.stat(file)).mtimeMs };
-  } catch (error) {
-    noteError(error, file, reading);
-    return null;
-  }
+/** Notes that hold any word of the question, to be ranked beside what was said; and how many there are. */
+function findNotes(
+  request: TurnRequest,
+  { memory = NO_CACHE, now }: RecallOptions,
+  reading: Reading,
+): { passages: Passage[]; count: number } {
+  if (memory === null || !mayQuoteNotes(request)) return { passages: [], count: 0 };
+  const place = { ...memory, workspace: request.workspace, now: now() };
+  const { found, notes, problems } = searchMemory(place, {
+    terms: termsOf(request.body),
+    limit: NOTES,
+    uses: () => true,
+    isQuestion: false,
+  });
+  for (const { name, reason } of problems) reading.unreadable.push(`${name} (${reason})`);
+  const passages = found.map(({ file, at, day, text }) => ({
+    who: file,
+    at,
+    ...(day === undefined ? {} : { day }),
+    text,
+  }));
+  return { passages, count: notes };
 }

@@ -3,12 +3,12 @@
  * transcript, and the reply on its way back. `runner/turn.ts` decides when.
  */
 import type { RunnerConfig } from '../config/schema.ts';
-import { expandHome } from '../context.ts';
 import { agentEntry, runnerName } from '../core/agent.ts';
 import { compactionSettings, judgeRoom } from '../core/context/compaction.ts';
 import { messageTokens } from '../core/context/history.ts';
 import { applyResponsePrefix, prefixValues } from '../core/delivery/response-prefix.ts';
 import { ClawError } from '../core/errors.ts';
+import { mayQuoteNotes, memorySettings } from '../core/memory/rule.ts';
 import { chainOf } from '../core/routing/visibility.ts';
 import type { TurnOrigin } from '../core/runner/environment.ts';
 import { tellEvents } from '../core/schedule/system-event.ts';
@@ -32,7 +32,7 @@ import { assembleHistory, countContext } from './assemble.ts';
 import type { Ask, Room } from './compact.ts';
 import { type Desk, type Hooks, type OpenTurn, type Seat, type State, TurnInterrupted } from './desk.ts';
 import { settleTurn, syncAndSave } from './hand-over.ts';
-import { sendVerdict, settingsOf } from './judge.ts';
+import { sendVerdict, settingsOf, workspaceOf } from './judge.ts';
 import { type StopRequest, watchForStop } from './stop.ts';
 
 /** Runs the agent of an accepted turn, appends how it ended, hands the reply back and saves the record. */
@@ -124,13 +124,15 @@ async function roomFor(
   if (!sendsHistory(runner) || turn.attempt > 1 || users.at(-1)!.job?.kind === 'heartbeat') return null;
   const settings = compactionSettings(desk.config, seat.agentId);
   const verdict = judgeRoom(countContext(desk, record, settings.window * 2), settings);
-  if (!verdict.flush && verdict.room !== 'full') return null;
+  // Notes are of the agent's owner: what is said elsewhere does not go among them.
+  const savesMemory = mayQuoteNotes({ sessionKey: seat.key, origin: users.at(-1)!.origin });
+  if (!(verdict.flush && savesMemory) && verdict.room !== 'full') return null;
   const { makeRoom, silentTokenOf } = await import('./compact.ts');
-  const { appendDayNote } = await import('../store/day-notes.ts');
+  const { appendFlush } = await import('./remember.ts');
   return makeRoom(desk, seat, state, ownOf(open), {
     ask: askerOf(desk, seat, open, attend),
-    appendFlush: (_desk, agentId, text, now) =>
-      appendDayNote(workspaceOf(desk, agentId), desk.zone, text, now),
+    appendFlush,
+    savesMemory,
     silentToken: silentTokenOf(runner),
   });
 }
@@ -299,7 +301,7 @@ export async function superviseAgent(
         home: desk.context.home,
         configFile: desk.context.configFile,
         now: desk.context.now,
-        ...(request.runnerName === 'recall' ? { zone: desk.zone.name } : {}),
+        ...(request.runnerName === 'recall' ? recallOptions(desk, request.agentId) : {}),
       },
     );
   } finally {
@@ -320,10 +322,12 @@ export async function superviseAgent(
   return { outcome, stop: aborted ? (asked ?? { kind: 'stop', messageId: '' }) : null };
 }
 
-/** The folder an agent works in. */
-export function workspaceOf({ config, layout }: Desk, agentId: string): string {
-  const workspace = agentEntry(config, agentId)?.workspace ?? config.agents?.defaults?.workspace;
-  return workspace ? expandHome(workspace) : layout.workspace(agentId);
+/** What the built-in runner needs to know of the desk. */
+function recallOptions({ config, context, layout, zone }: Desk, agentId: string) {
+  const memory = memorySettings(config, agentId).enabled
+    ? { cache: layout.memoryIndex(agentId), uid: context.uid, token: context.newId() }
+    : null;
+  return { zone: zone.name, memory };
 }
 
 /** What the agent of a turn is asked, with the history it is given. Reads only. */
@@ -331,7 +335,7 @@ export function requestOf(
   desk: Desk,
   seat: Seat,
   record: SessionRecord,
-  { turn, users }: OpenTurn,
+  { turn, users, notes }: OpenTurn,
 ): TurnRequest {
   const { config, layout } = desk;
   const last = users.at(-1)!;
@@ -359,6 +363,7 @@ export function requestOf(
     body,
     // Only what is sent is read: a runner that keeps (or wants) no history costs the same behind a long transcript.
     history: sendsHistory(runner) ? history() : [],
+    ...(notes?.length ? { notes } : {}),
     origin: last.origin,
     attachments: users.flatMap(user => user.attachments ?? []),
     isNewSession: turn.isNewSession,
@@ -389,7 +394,8 @@ export function requestOf(
   function history() {
     const chat = { ...last.origin, agentId: seat.agentId, sessionKey: seat.key };
     const { isOwn } = ownOf({ turn, users });
-    return assembleHistory(desk, record, chat, { incoming: messageTokens(body), isOwn });
+    const beside = (notes ?? []).reduce((sum, note) => sum + messageTokens(note.text), 0);
+    return assembleHistory(desk, record, chat, { incoming: messageTokens(body) + beside, isOwn });
   }
 }
 

@@ -3,12 +3,13 @@ import fs from 'node:fs';
 import { defaultAgentId } from '../core/routing/binding.ts';
 import { type JobPlan, planJob } from '../core/schedule/due.ts';
 import { parseDuration } from '../core/schedule/duration.ts';
+import { holdsAt } from '../core/schedule/glance.ts';
 import { heartbeatJob, heartbeatsOf } from '../core/schedule/heartbeat.ts';
 import { agentOfJob, definitionOf } from '../core/schedule/job.ts';
 import { CRON_DEFAULTS, rulesOf } from '../core/schedule/rule.ts';
 import type { JobState } from '../core/schedule/run-record.ts';
 import { JobCache } from '../store/job-cache.ts';
-import { loadJobs, mayExecute, settledJob } from '../store/jobs.ts';
+import { mayExecute, seeJobs, settledJob } from '../store/jobs.ts';
 import type { Desk } from './desk.ts';
 import { factsOf, type Task } from './perform.ts';
 
@@ -17,7 +18,10 @@ const KEPT = CRON_DEFAULTS.retention.keep;
 const HOUR = 3_600_000;
 
 export interface Tasks {
+  /** without the jobs of which nothing is to be said before their next instant */
   tasks: (Task & { state: JobState; plan: JobPlan })[];
+  /** the first instant of those others, epoch ms; null: none */
+  calmUntil: number | null;
   /** definitions that cannot be used */
   invalid: { id: string | null; name: string | null; problem: string }[];
   /** the file cannot be read: no job runs, and nobody takes it for empty */
@@ -26,37 +30,50 @@ export interface Tasks {
   unsafe: string | null;
 }
 
-/** The jobs and heartbeats with their plans as of now. */
-export function gatherTasks(desk: Desk): Tasks {
+/**
+ * The jobs and heartbeats with their plans as of now.
+ *
+ * @param wanted ids of jobs that are to be among them in any case
+ * @param cache of an earlier look of this process
+ */
+export function gatherTasks(
+  desk: Desk,
+  wanted: ReadonlySet<string> = new Set(),
+  cache = JobCache.open(desk),
+): Tasks {
   const { config, context } = desk;
-  const cache = JobCache.open(desk);
-  const found: Tasks = { tasks: [], invalid: [], unreadable: null, unsafe: null };
+  const found: Tasks = { tasks: [], calmUntil: null, invalid: [], unreadable: null, unsafe: null };
   const add = (task: Task, state: JobState) => {
-    const plan = planJob(task.due, state, factsOf(desk, task));
-    found.tasks.push({ ...task, state, plan });
+    try {
+      const plan = planJob(task.due, state, factsOf(desk, task));
+      found.tasks.push({ ...task, state, plan });
+    } catch (error) {
+      // One job that cannot be reckoned (a zone this Node does not know) keeps nobody else from running.
+      const { id, name } = task;
+      found.invalid.push({ id, name, problem: `it cannot be planned: ${(error as Error).message}` });
+    }
   };
   const keep = keptRuns(desk);
-  const list = config.cron?.enabled === false ? null : loadJobs(desk, cache);
+  const list = config.cron?.enabled === false ? null : seeJobs(desk, cache);
   if (list?.state === 'unreadable') found.unreadable = list;
   else if (list !== null) {
-    found.invalid = list.invalid;
+    found.invalid.push(...list.invalid);
     found.unsafe = mayExecute(list, context.uid);
     const definedAt = writtenAt(desk, list.mtimeMs);
     const byDefault = defaultAgentId(config);
-    for (const stored of list.jobs) {
-      const state = cache.stateOf(stored.job.id);
-      const job = settledJob(stored, state);
+    const now = context.now();
+    for (const listed of list.jobs) {
+      const glance = listed.glanceWith(cache, settledJob);
+      if (glance !== null && !wanted.has(listed.id) && holdsAt(glance, now)) {
+        if (glance.next !== null) found.calmUntil = Math.min(found.calmUntil ?? glance.next, glance.next);
+        continue;
+      }
+      const state = cache.stateOf(listed.id);
+      const job = settledJob(listed.read(), state);
       add(
         {
-          ...{
-            id: job.id,
-            name: job.name,
-            agentId: agentOfJob(job, byDefault),
-            due: job,
-            job,
-            definedAt,
-            keep,
-          },
+          ...{ id: job.id, name: job.name, due: job, job, definedAt, keep },
+          agentId: agentOfJob(job, byDefault),
           rules: rulesOf(job, config.cron),
           definition: definitionOf(job),
         },
@@ -106,8 +123,8 @@ export function heartbeatTask(
 }
 
 /** The next instant at which anything here is due, epoch ms; null where nothing is. */
-export function nextOf({ tasks }: Tasks): number | null {
-  const times = tasks.flatMap(({ plan }) => (plan.next === null ? [] : [plan.next]));
+export function nextOf({ tasks, calmUntil }: Tasks): number | null {
+  const times = [calmUntil, ...tasks.map(({ plan }) => plan.next)].filter(at => at !== null);
   return times.length === 0 ? null : Math.min(...times);
 }
 

@@ -8,9 +8,11 @@ import path from 'node:path';
 import { DEFAULTS } from '../config/defaults.ts';
 import { nextAttempt } from '../core/delivery/delivery.ts';
 import { parseToken } from '../core/lease.ts';
+import { isOver } from '../core/schedule/due.ts';
 import { nextDailyReset } from '../core/session/boundary.ts';
 import {
   actionKey,
+  isHeartbeat,
   planTick,
   startable,
   startsAgent,
@@ -19,13 +21,16 @@ import {
   type TickFacts,
 } from '../core/tick.ts';
 import { listClaims } from '../store/claims.ts';
+import { JobCache } from '../store/job-cache.ts';
+import { listNames } from '../store/json-file.ts';
 import { encodeKey } from '../store/layout.ts';
-import { holderOf, tokenState } from '../store/lock.ts';
+import { holderOf, type Lock, tokenState, tryLock } from '../store/lock.ts';
 import { listOutbox } from '../store/outbox.ts';
+import { sessionOfTurn } from './carry-out.ts';
 import { deliver, nextDelivery, senderOf } from './deliver.ts';
 import { type Desk, TurnInterrupted } from './desk.ts';
 import { explain, pendingWork, putAway, workPending } from './leftovers.ts';
-import { perform } from './perform.ts';
+import { abandon, perform } from './perform.ts';
 import { jobPerformer } from './performer.ts';
 import { emptyReport, runReport, type TickReport } from './report.ts';
 import { planDailyResets, resetDaily } from './sweep.ts';
@@ -38,6 +43,8 @@ const SESSIONS = 4;
 const LOOK_AGAIN = 5000;
 /** What was tried is not tried again sooner, ms. */
 const REST = 5000;
+/** A timer ticks that often; a tick that lasts longer runs a job no more often than one tick after the other would, ms. */
+const TIMER = 60_000;
 
 export interface TickOptions {
   signal: AbortSignal;
@@ -45,43 +52,69 @@ export interface TickOptions {
   max?: number;
 }
 
-/** What a tick would do now, and when there is something to do next. Reads only. */
-export function lookAhead(desk: Desk): {
+/**
+ * What a tick would do now, and when there is something to do next. Reads only.
+ *
+ * @param cache of an earlier look of this process
+ */
+export function lookAhead(
+  desk: Desk,
+  cache?: JobCache,
+): {
   actions: TickAction[];
   nextDueAt: number | null;
   tasks: Tasks;
 } {
-  const tasks = gatherTasks(desk);
+  const { claims } = listClaims(desk.layout);
+  const tasks = gatherTasks(desk, new Set(claims.map(({ jobId }) => jobId)), cache);
   const outbox = listOutbox(desk.layout).items.filter(
     item => item.state === 'waiting' && senderOf(desk.config, item.origin) !== null,
   );
   const now = desk.context.now();
-  const { claims } = listClaims(desk.layout);
-  const left = claims.filter(({ owner }) => tokenState(desk.context, owner) === 'dead');
+  const held = new Set(listNames(path.dirname(desk.layout.runningLock('x'))));
+  const left = claims.filter(
+    ({ owner, jobId }) => tokenState(desk.context, owner) === 'dead' && !isHeld(desk, jobId),
+  );
+  // Of jobs that cannot be told from ones that are gone (the file is broken, jobs are switched off) nothing is given up.
+  const knowsAll = tasks.unreadable === null && desk.config.cron?.enabled !== false;
+  const invalid = new Set(tasks.invalid.map(({ id }) => id));
   const agentOf = new Map(tasks.tasks.map(({ id, agentId }) => [id, agentId]));
   const pending = pendingWork(desk);
+  const ofRuns = sessionsOf(left, tasks);
   const resets = planDailyResets(desk);
   const facts: TickFacts = {
     now,
     left: left
-      .filter(({ jobId }) => agentOf.has(jobId))
-      .map(({ jobId, startedAt }) => ({ id: jobId, agentId: agentOf.get(jobId)!, startedAt })),
-    // A turn of this very process is under way; of others it is said that they are busy.
-    sessions: pending.sessions.filter(({ agentId, key }) => !isOwn(desk, agentId, key)),
+      .filter(({ jobId }) => agentOf.has(jobId) || (knowsAll && !invalid.has(jobId)))
+      .map(({ jobId, startedAt }) => ({ id: jobId, agentId: agentOf.get(jobId) ?? '', startedAt })),
+    // A turn of this very process is under way; of others it is said that they are busy. Who accounts for the run of a
+    // job sees to its turn too.
+    sessions: pending.sessions.filter(
+      ({ agentId, key }) => !isOwn(desk, agentId, key) && !ofRuns.has(`${agentId} ${key}`),
+    ),
     wakes: pending.wakes,
     resets: { keys: resets.resets.map(({ key }) => key), isLook: resets.sweep !== null },
     tasks: tasks.tasks.map(({ id, agentId, plan, state, job }): TaskOutlook => {
-      const isOver =
-        job?.deleteAfterRun === true && state.last?.status === 'ok' && state.last.trigger !== 'manual';
       return {
-        ...{ id, agentId, runs: plan.runs, isOver },
-        isRunning: isHeld(desk, id),
+        ...{ id, agentId, runs: plan.runs, isOver: job !== null && isOver(job, state) },
+        isRunning: held.has(encodeKey(id)) && isHeld(desk, id),
+        isNew: plan.seen !== null,
         accounts: plan.records.length + (plan.seen ? 1 : 0) + (plan.clock === null ? 0 : 1),
       };
     }),
     deliveries: outbox.filter(item => nextAttempt(item) <= now).map(({ id }) => id),
   };
   return { actions: planTick(facts), nextDueAt: nextDueAt(desk, tasks), tasks };
+}
+
+/** The sessions in which dead owners had agents asked for jobs. */
+function sessionsOf(left: readonly { jobId: string }[], { tasks }: Tasks): Set<string> {
+  const ids = new Set(left.map(({ jobId }) => jobId));
+  return new Set(
+    tasks.flatMap(({ id, job, agentId }) =>
+      ids.has(id) && job?.payload.kind === 'agentTurn' ? [`${agentId} ${sessionOfTurn(job, agentId)}`] : [],
+    ),
+  );
 }
 
 const DAY = 24 * 3_600_000;
@@ -110,13 +143,23 @@ export async function tick(
   report.problems.push(...(await putAway(desk)));
   const flying = new Map<TickAction, Promise<void>>();
   const tried = new Map<string, number>();
+  const ran = new Map<string, number>();
+  const begunAt = desk.context.now();
+  const isTried = (action: TickAction) => {
+    const since = (at: number | undefined) => desk.context.now() - (at ?? Number.NEGATIVE_INFINITY);
+    if (since(tried.get(triedKey(action))) < REST) return true;
+    // Else two jobs of every few seconds would keep each other, and this process, going for ever.
+    const isNew = action.do === 'run' && action.trigger === 'schedule' && action.dueAt > begunAt;
+    return isNew && since(ran.get(action.id)) < TIMER;
+  };
   let started = 0;
   // What waits in the outbox is looked at once, due or not, so that the report says why it waits.
   let hasLookedAtOutbox = false;
   let next: number | null = 0;
   let isIdle = false;
+  const cache = JobCache.open(desk);
   while (!signal.aborted || flying.size > 0) {
-    const { actions, nextDueAt, tasks } = lookAhead(desk);
+    const { actions, nextDueAt, tasks } = lookAhead(desk, cache);
     noteTasks(report, tasks);
     if (!hasLookedAtOutbox && !actions.some(action => action.do === 'deliver')) {
       actions.push({ do: 'deliver', ids: [], why: 'what waits is looked at' });
@@ -131,16 +174,17 @@ export async function tick(
             sessions: SESSIONS,
           },
           runsPerAgent: desk.config.cron?.maxConcurrentRuns ?? DEFAULTS.config.cron.maxConcurrentRuns,
-          isTried: key => desk.context.now() - (tried.get(key) ?? Number.NEGATIVE_INFINITY) < REST,
+          isTried,
         });
     for (const action of begun) {
       hasLookedAtOutbox ||= action.do === 'deliver';
       if (startsAgent(action)) started++;
+      if (action.do === 'run') ran.set(action.id, desk.context.now());
       const done = act(desk, action, tasks, report, signal)
         .catch(error => trouble(nameOf(action), error))
         .then(rests => {
           flying.delete(action);
-          if (rests !== false) tried.set(actionKey(action), desk.context.now());
+          if (rests !== false) tried.set(triedKey(action), desk.context.now());
         });
       flying.set(action, done);
     }
@@ -164,6 +208,11 @@ export async function tick(
     }
   }
   return { report, nextDueAt: next, isIdle: isIdle && !signal.aborted };
+}
+
+/** That a session's messages were worked says nothing about its events, nor a record that was written about a run. */
+function triedKey(action: TickAction): string {
+  return `${action.do} ${actionKey(action)}`;
 }
 
 function nameOf(action: TickAction): string {
@@ -193,7 +242,7 @@ async function act(
       else if (status === 'failed')
         report.failed.push({ sessionKey: action.key, reason: error?.message ?? status });
       // Its mark is gone, unless another event came meanwhile, and that one does not wait for the next tick.
-      return status !== 'ran';
+      return status !== 'ran' && reason !== 'no-events';
     }
     case 'reset': {
       const done = await resetDaily(desk, planDailyResets(desk), signal);
@@ -218,15 +267,50 @@ async function act(
     case 'account':
     case 'run': {
       const task = tasks.tasks.find(({ id }) => id === action.id);
-      if (task === undefined) return true;
-      const wish = action.do === 'account' || action.do === 'recover' ? 'account' : 'due';
-      const done = await perform(desk, task, wish, jobPerformer(desk, tasks.unsafe), { signal });
-      if (done.state === 'busy') report.busy.push(`job ${action.id}`);
-      if (done.state === 'done') report.runs.push(runReport(done.record));
-      // Another instant of it may be due already.
-      return done.state !== 'done';
+      if (task === undefined) {
+        if (action.do === 'recover') await abandon(desk, action.id);
+        return true;
+      }
+      if (action.do !== 'run') return performTask(desk, task, 'account', tasks, report, signal);
+      if (isHeartbeat(task.id)) return performTask(desk, task, 'due', tasks, report, signal);
+      const slot = takeSlot(desk, task.agentId);
+      if (slot === null) {
+        report.busy.push(`job ${action.id}`);
+        return true;
+      }
+      try {
+        return await performTask(desk, task, 'due', tasks, report, signal);
+      } finally {
+        slot.release();
+      }
     }
   }
+}
+
+/** One of the places of an agent's runs, over all ticks; null where each is taken by somebody living. */
+function takeSlot({ config, context, layout }: Desk, agentId: string): Lock | null {
+  const slots = config.cron?.maxConcurrentRuns ?? DEFAULTS.config.cron.maxConcurrentRuns;
+  for (let slot = 0; slot < slots; slot++) {
+    const lock = tryLock(context, layout.slotLock(agentId, slot), agentId);
+    if (lock !== null) return lock;
+  }
+  return null;
+}
+
+/** @returns false where the same may be begun again at once */
+async function performTask(
+  desk: Desk,
+  task: Tasks['tasks'][number],
+  wish: 'account' | 'due',
+  tasks: Tasks,
+  report: TickReport,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const done = await perform(desk, task, wish, jobPerformer(desk, tasks.unsafe), { signal });
+  if (done.state === 'busy') report.busy.push(`job ${task.id}`);
+  if (done.state === 'done') report.runs.push(runReport(done.record));
+  // Another instant of it may be due already.
+  return done.state !== 'done';
 }
 
 function noteTasks(report: TickReport, { invalid, unreadable }: Tasks): void {

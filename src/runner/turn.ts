@@ -50,6 +50,7 @@ import { type Desk, type Hooks, type OpenTurn, type Seat, type State, TurnInterr
 import { handOver, keepDropped, settleTurn, syncAndSave, waiterLives } from './hand-over.ts';
 import { settingsOf } from './judge.ts';
 import { stopOrphans, stopRun } from './orphans.ts';
+import { recollect } from './recollect.ts';
 import { recover, settleTail, type Unsettled } from './recover.ts';
 import { runTurn } from './run.ts';
 import { threadRoot } from './thread.ts';
@@ -215,7 +216,8 @@ async function resume(
   if (hooks.signal?.aborted) throw new TurnInterrupted();
   if (turn.attempt < MAX_ATTEMPTS && users.length > 0) {
     const again: TurnEntry = { ...turn, attempt: turn.attempt + 1, timestamp: desk.context.now() };
-    return runTurn(desk, seat, append(desk, state, [again]).state, { turn: again, users }, hooks);
+    const notes = await recollect(desk, seat, again, users);
+    return runTurn(desk, seat, append(desk, state, [again]).state, { turn: again, users, notes }, hooks);
   }
   const error = {
     code: 'interrupted',
@@ -287,8 +289,9 @@ async function startAnew(
   };
   const told = new Set(state.tail.map(line => (line.entry as { id?: unknown }).id));
   const lines = events.filter(event => !told.has(event.id)).map(eventEntry);
+  const notes = await recollect(desk, seat, turn, users);
   const next = append(desk, state, [...lines, turn]).state;
-  return runTurn(desk, seat, next, { turn, users }, hooks, direct);
+  return runTurn(desk, seat, next, { turn, users, notes }, hooks, direct);
 }
 
 /** Waiting messages that are not in the transcript yet. What is there already is handed over and removed. */
@@ -362,15 +365,16 @@ async function takeBatch(
   const newPerson = newPersonNotice(desk.config, state.record, batch[0]!);
   if (newPerson) desk.warn(newPerson);
   const direct = asked ?? (batch.length === 1 && !batch[0]!.queuedAs ? batch[0]!.messageId : null);
+  const users = plan.entries.filter(isUserEntry).filter(isOwnEntry);
+  const turn = plan.entries.find(isTurnEntry);
+  const notes = turn ? await recollect(desk, seat, turn, users) : [];
   const accepted = accept(desk, seat, state, plan, direct === null ? undefined : hooks.onAccepted);
   if (plan.change) {
     const { settings, untilReset } = plan.change;
     const at = batch[0]!.acceptedAt;
     await changeSettings(context, desk.layout, seat, accepted.record!, settings, { at, untilReset });
   }
-  const users = plan.entries.filter(isUserEntry).filter(isOwnEntry);
-  const turn = plan.entries.find(isTurnEntry);
-  if (turn) return runTurn(desk, seat, accepted, { turn, users }, hooks, direct);
+  if (turn) return runTurn(desk, seat, accepted, { turn, users, notes }, hooks, direct);
   return handBack(desk, seat, accepted, plan, direct, hooks);
 }
 

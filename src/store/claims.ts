@@ -19,6 +19,8 @@ export interface Claim {
   attempt: number;
   /** epoch ms */
   startedAt: number;
+  /** the definition it was claimed for; absent: of an older claw */
+  definition?: string;
   /** lock token of its owner */
   owner: string;
 }
@@ -72,8 +74,9 @@ export function listClaims(layout: Layout): {
     if (read.state === 'missing') continue;
     const claim = (read.state === 'ok' ? read.value : null) as Partial<Claim> | null;
     const texts = [claim?.jobId, claim?.runId, claim?.trigger, claim?.owner];
-    if (texts.every(each => typeof each === 'string') && Number.isFinite(claim?.startedAt))
-      claims.push(claim as Claim);
+    const isWhole = texts.every(each => typeof each === 'string') && Number.isFinite(claim?.startedAt);
+    // A copy under another name claims nothing: it would never be removed by its own.
+    if (isWhole && claimFile(layout, claim as Claim) === file) claims.push(claim as Claim);
     else unreadable.push({ file, reason: read.state === 'unreadable' ? read.reason : 'it is no claim' });
   }
   claims.sort((a, b) => a.startedAt - b.startedAt);

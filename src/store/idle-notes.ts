@@ -3,9 +3,8 @@
  * nothing has changed. The next tick then reads this one file, not the config and all that could wait. It is a cache: not
  * synced, and harmless to remove.
  *
- * A file or folder is known by its stat data. One that changed just before it was looked at may change again with the same
- * data, so then nothing is noted. Source: git's index and its racy entries (git, Documentation/technical/racy-git.txt);
- * two seconds are the coarsest time stamp in use (FAT).
+ * A file or folder is known by its stat data (`signatures.ts`). Where one changed just before it was looked at, nothing is
+ * noted.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -13,10 +12,10 @@ import type { Context, Place } from '../context.ts';
 import { listNames, sweepTemporaries } from './json-file.ts';
 import { Layout } from './layout.ts';
 import { newToken, tokenState } from './lock.ts';
+import { changedAt, isRacy, signatureOf } from './signatures.ts';
 
 declare const CLAW_BUILD: string | undefined;
 
-const RACY = 2000;
 const DAY = 24 * 3_600_000;
 const ZONE_LINK = '/etc/localtime';
 
@@ -47,9 +46,9 @@ export function lookAround(place: Place, more: readonly string[] = []): Sighting
   const layout = new Layout(home);
   const sighting: Sighting = { at: place.now(), host: '', signatures: {}, isCalm: true };
   const look = (file: string) => {
-    const { signature, changedAt } = statOf(file);
+    const { signature, changed } = statOf(file);
     sighting.signatures[file] = signature;
-    if (changedAt > sighting.at - RACY) sighting.isCalm = false;
+    if (isRacy(changed, sighting.at)) sighting.isCalm = false;
     return signature !== MISSING;
   };
   /** Its folders, the names in them; each looked at before it is listed. */
@@ -64,7 +63,8 @@ export function lookAround(place: Place, more: readonly string[] = []): Sighting
   try {
     sighting.host = hostOf(place);
     for (const file of [configFile, layout.jobs(), layout.outbox(), ...more]) look(file);
-    if (look(layout.claims()) && listNames(layout.claims()).length > 0) sighting.isCalm = false;
+    if (look(layout.claims()) && listNames(layout.claims()).some(name => !name.startsWith('.')))
+      sighting.isCalm = false;
     // Where an owner dies no file changes, so whatever somebody has in hand has to be looked at again.
     lookInto(layout.pendingRoot(), (_, name) => !name.endsWith('.failed'));
     lookInto(layout.locksRoot(), (folder, name) => !isEmptyFolder(path.join(folder, name)));
@@ -156,15 +156,10 @@ function hostOf({ env }: Place): string {
 const MISSING = 'missing';
 
 /** Stat data of what a path leads to, and when that last changed, epoch ms. @throws where it cannot be told */
-function statOf(file: string): { signature: string; changedAt: number } {
+function statOf(file: string): { signature: string; changed: number } {
   const stat = fs.statSync(file, { throwIfNoEntry: false, bigint: true });
-  if (!stat) return { signature: MISSING, changedAt: Number.NEGATIVE_INFINITY };
-  return { signature: signatureOf(stat), changedAt: Math.max(Number(stat.mtimeMs), Number(stat.ctimeMs)) };
-}
-
-/** With ctime, which nobody can set back: an older file copied over with its times is a change too. */
-function signatureOf({ dev, ino, size, mtimeNs, ctimeNs }: fs.BigIntStats): string {
-  return [dev, ino, size, mtimeNs, ctimeNs].join(':');
+  if (!stat) return { signature: MISSING, changed: Number.NEGATIVE_INFINITY };
+  return { signature: signatureOf(stat), changed: changedAt(stat) };
 }
 
 function isEmptyFolder(folder: string): boolean {

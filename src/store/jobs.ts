@@ -7,6 +7,7 @@ import path from 'node:path';
 import type { ConfigInput } from '../config/schema.ts';
 import type { Context } from '../context.ts';
 import { ClawError } from '../core/errors.ts';
+import { whereNotJson } from '../core/json-error.ts';
 import { defaultAgentId } from '../core/routing/binding.ts';
 import { hasAccount } from '../core/routing/channel.ts';
 import { seenNow } from '../core/schedule/due.ts';
@@ -19,13 +20,14 @@ import {
   settledSchedule,
   type UnknownKey,
 } from '../core/schedule/job.ts';
-import type { JobState, RunLine } from '../core/schedule/run-record.ts';
+import { type JobState, type RunLine, reduceRuns } from '../core/schedule/run-record.ts';
 import type { Zone } from '../core/schedule/zone.ts';
-import { JobCache } from './job-cache.ts';
+import { JobCache, type JobReading, ListedJob } from './job-cache.ts';
 import { makeFolder, prepareFile, readJson, sweepTemporaries } from './json-file.ts';
 import type { Layout } from './layout.ts';
 import { newToken, tokenState, tryLock } from './lock.ts';
-import { appendRuns } from './runs.ts';
+import { appendRuns, readRuns } from './runs.ts';
+import { changedAt, isRacy, signatureOf } from './signatures.ts';
 
 /** How long a change waits for another one, ms; each takes some. */
 const PATIENCE = 10_000;
@@ -49,6 +51,11 @@ export interface StoredJob {
   index: number;
   unknown: UnknownKey[];
   assumed: Assumed;
+}
+
+/** The list for who only looks at it: jobs without the text in the file. */
+export interface JobsSeen extends Pick<JobList, 'state' | 'file' | 'invalid' | 'mtimeMs' | 'stat'> {
+  jobs: ListedJob[];
 }
 
 /** One that cannot, and why; it stays in the file. */
@@ -96,7 +103,8 @@ export function loadJobs(place: JobPlace, cache?: JobCache): JobsRead {
   // Looked at first: a file written meanwhile is then taken for older than it is, and looked at again.
   const stat = fs.statSync(file, { throwIfNoEntry: false });
   const read = readJson(file);
-  if (read.state === 'unreadable') return read;
+  if (read.state === 'unreadable')
+    return read.reason.startsWith('not JSON') ? { ...read, reason: whyNotJson(file, read.reason) } : read;
   if (read.state === 'missing' || stat === undefined)
     return { ...NOTHING, file, document: { version: 1, jobs: [] } };
   const list = listIn(read.value);
@@ -131,6 +139,54 @@ export function loadJobs(place: JobPlace, cache?: JobCache): JobsRead {
   return found;
 }
 
+/** People edit this file: they are told the line. */
+function whyNotJson(file: string, otherwise: string): string {
+  try {
+    return `not JSON at ${whereNotJson(fs.readFileSync(file, 'utf8'))}`;
+  } catch {
+    return otherwise;
+  }
+}
+
+/**
+ * All jobs, from the cache where the file has not changed since it was read. Who asks keeps the cache afterwards (`save`).
+ */
+export function seeJobs(place: JobPlace, cache: JobCache): JobsSeen | Exclude<JobsRead, JobList> {
+  const file = place.layout.jobs();
+  const lookedAt = place.context.now();
+  // Looked at before it is read, so that a file written meanwhile is looked at again.
+  const stat = fs.statSync(file, { throwIfNoEntry: false, bigint: true });
+  if (stat === undefined) return { ...NOTHING, file, jobs: [] };
+  const signature = signatureOf(stat);
+  const setting = settingText(place);
+  const known = cache.listing(signature, setting, place.zone);
+  if (known !== null) return { ...known, state: 'ok', file, invalid: known.invalid as InvalidJob[] };
+  let zone: string | null = null;
+  const asked: Zone = {
+    isHost: place.zone.isHost,
+    get name() {
+      zone ??= place.zone.name;
+      return zone;
+    },
+  };
+  const read = loadJobs({ ...place, zone: asked }, cache);
+  if (read.state === 'unreadable') return read;
+  const jobs = read.jobs.map(({ job, assumed, unknown }) => ListedJob.from({ job, assumed, unknown }));
+  const { invalid, mtimeMs } = read;
+  if (read.stat !== null && mtimeMs !== null && !isRacy(changedAt(stat), lookedAt))
+    cache.keep({ signature, setting, zone, mtimeMs, stat: read.stat, invalid, jobs });
+  return { state: 'ok', file, invalid, mtimeMs, stat: read.stat, jobs };
+}
+
+/** All of the config that decides how a definition is read, as text. The zone is apart, since few ask for it. */
+function settingText({ config }: JobPlace): string {
+  const accounts = Object.entries(config.channels ?? {}).map(([name, channel]) => [
+    name,
+    Object.keys(channel?.accounts ?? {}),
+  ]);
+  return JSON.stringify([defaultAgentId(config), config.session ?? null, accounts]);
+}
+
 const NOTHING = {
   state: 'ok' as const,
   jobs: [] as StoredJob[],
@@ -140,7 +196,7 @@ const NOTHING = {
 };
 
 /** The job with the anchor or zone it was first seen with, where its author named none. */
-export function settledJob({ job, assumed }: Pick<StoredJob, 'job' | 'assumed'>, state: JobState): Job {
+export function settledJob({ job, assumed }: Pick<JobReading, 'job' | 'assumed'>, state: JobState): Job {
   return assumed.length === 0
     ? job
     : { ...job, schedule: settledSchedule(job.schedule, assumed, state.seen) };
@@ -170,7 +226,7 @@ export function mayExecute(
 }
 
 /** @throws ClawError data `state-unreadable` */
-export function jobsOrThrow(read: JobsRead): JobList {
+export function jobsOrThrow<List extends JobList | JobsSeen>(read: List | Exclude<JobsRead, JobList>): List {
   if (read.state === 'ok') return read;
   throw new ClawError(
     'data',
@@ -222,37 +278,49 @@ export function changeJobs<Result>(place: JobPlace, change: (list: JobList) => J
           `${unsafe}, who could make claw run any command; it is not changed`,
           `read it, then: chown ${context.uid} ${list.file}; chmod go-w ${list.file}`,
         );
-      noteDefinitions(place, cache, list, leaveUnseen ? [] : put, remove);
+      noteDefinitions(place, cache, list, remove);
     }
     for (const each of lines) appendRuns(context, layout, each.jobId, each.lines);
     if (isWriting) write(place, list, put, remove);
+    if (!leaveUnseen) noteChanged(place, put);
     return result;
   } finally {
     lock.release();
   }
 }
 
-function noteDefinitions(
-  place: JobPlace,
-  cache: JobCache,
-  list: JobList,
-  put: { index: number | null; raw: Fields }[],
-  remove: readonly number[],
-): void {
-  const { context, layout } = place;
-  const now = context.now();
-  const note = (one: Pick<StoredJob, 'job' | 'assumed'>, definedAt: number) => {
-    const state = cache.stateOf(one.job.id);
-    const job = settledJob(one, state);
-    const seen = seenNow(job, state, { now, definedAt, definition: definitionOf(job) });
-    if (seen !== null) appendRuns(context, layout, job.id, [seen]);
-  };
-  for (const one of list.jobs) if (!remove.includes(one.index)) note(one, list.mtimeMs ?? now);
+/** What the file says until now is noted before its time moves. */
+function noteDefinitions(place: JobPlace, cache: JobCache, list: JobList, remove: readonly number[]): void {
+  const now = place.context.now();
+  for (const one of list.jobs) {
+    if (!remove.includes(one.index)) note(place, one, cache.stateOf(one.job.id), list.mtimeMs ?? now);
+  }
+}
+
+/**
+ * What was added or changed is noted behind the file: a crash in between leaves a definition that the next tick sees with
+ * the file's time. Before it, a definition would be noted that does not hold.
+ */
+function noteChanged(place: JobPlace, put: { raw: Fields }[]): void {
+  const now = place.context.now();
   for (const { raw } of put) {
     const read = readJob(raw, jobSetting(place, now));
+    if (!read.ok) continue;
+    const state = reduceRuns(readRuns(place.layout, read.job.id).lines);
     // When the command was given, not when the lock was: `--at 5s` may have passed while it waited.
-    if (read.ok) note(read, read.job.updatedAtMs ?? now);
+    note(place, read, state, read.job.updatedAtMs ?? now);
   }
+}
+
+function note(
+  { context, layout }: JobPlace,
+  one: Pick<StoredJob, 'job' | 'assumed'>,
+  state: JobState,
+  definedAt: number,
+): void {
+  const job = settledJob(one, state);
+  const seen = seenNow(job, state, { now: context.now(), definedAt, definition: definitionOf(job) });
+  if (seen !== null) appendRuns(context, layout, job.id, [seen]);
 }
 
 function write(

@@ -107,6 +107,10 @@ export class Layout {
   runningLock(name: string): string {
     return path.join(this.home, 'locks', '@run', name);
   }
+  /** one of the places of an agent's runs at a time; agent ids hold no `~` */
+  slotLock(agentId: string, slot: number): string {
+    return path.join(this.home, 'locks', '@slots', `${agentId}~${slot}`);
+  }
   /** held for the moment of an append to a job's past */
   runsLock(name: string): string {
     return path.join(this.home, 'locks', '.runs', name);
@@ -114,6 +118,10 @@ export class Layout {
   /** one entry for each run of a job that somebody has in hand */
   claims(): string {
     return path.join(this.home, 'claims');
+  }
+  /** held for the moment of an addition to an agent's notes */
+  memoryLock(agentId: string): string {
+    return path.join(this.home, 'locks', '.memory', agentId);
   }
   locksRoot(): string {
     return path.join(this.home, 'locks');
@@ -157,6 +165,10 @@ export class Layout {
   }
   cache(): string {
     return path.join(this.home, 'cache');
+  }
+  /** what a search knows of an agent's notes */
+  memoryIndex(agentId: string): string {
+    return path.join(this.home, 'cache', 'memory', agentId);
   }
   idleNote(): string {
     return path.join(this.home, 'cache', 'idle.json');

@@ -6,10 +6,11 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Context } from '../context.ts';
 import type { JobState, RunLine } from '../core/schedule/run-record.ts';
-import { makeFolder, prepareFile, syncFolder, writeAll } from './json-file.ts';
+import { readSchedule } from '../core/schedule/schedule.ts';
+import { makeFolder, prepareFile, sweepTemporaries, syncFolder, writeAll } from './json-file.ts';
 import { lineBytes, parseLine, readForward } from './jsonl-file.ts';
 import { encodeKey, type Layout } from './layout.ts';
-import { newToken, tryLock } from './lock.ts';
+import { newToken, tokenState, tryLock } from './lock.ts';
 
 /** How long an append waits for one that rewrites the file, ms. */
 const PATIENCE = 2000;
@@ -49,9 +50,44 @@ const ACTIONS: ReadonlySet<unknown> = new Set([
   ...['finished', 'seen', 'state', 'disabled', 'enabled', 'alerted', 'recovered', 'clock', 'dropped'],
 ]);
 
+/** A line is believed when everything that is reckoned with in it can be: another tool, or a hand, may have written it. */
 function isRunLine(value: object): value is RunLine {
   const { action, ts } = value as Partial<RunLine>;
-  return ACTIONS.has(action) && Number.isFinite(ts);
+  if (!ACTIONS.has(action) || !isTime(ts)) return false;
+  const fields = value as Readonly<Record<string, unknown>>;
+  switch (action) {
+    case 'seen':
+      return isTime(fields.from) && typeof fields.enabled === 'boolean' && isSchedule(fields.schedule);
+    case 'finished': {
+      const times = [fields.dueAt, fields.from, fields.to, fields.behind, fields.startedAt, fields.retryAt];
+      return typeof fields.status === 'string' && times.every(time => time === undefined || isTime(time));
+    }
+    case 'state':
+      return isState(fields.state);
+    case 'clock':
+      return fields.from === undefined || isTime(fields.from);
+    default:
+      return true;
+  }
+}
+
+/** An instant that a calendar can show, epoch ms. */
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Math.abs(value) <= 8.64e15;
+}
+
+function isSchedule(value: unknown): boolean {
+  return readSchedule(value, { anchorMs: Number.NaN, tz: '' }).ok;
+}
+
+function isState(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { seen, position, behind, queued, retry, spent } = value as Readonly<Record<string, unknown>>;
+  const lists = [behind, queued].every(list => list === undefined || Array.isArray(list));
+  const isSeen = seen === undefined || seen === null || isRunLine({ ...(seen as object), action: 'seen' });
+  const isPlace = position === undefined || position === null || isTime(position);
+  const objects = [retry, spent].every(each => each === undefined || typeof each === 'object');
+  return lists && isSeen && isPlace && objects && spent !== null;
 }
 
 /**
@@ -79,7 +115,7 @@ export function appendRuns(context: Context, layout: Layout, jobId: string, line
 }
 
 /**
- * Shortens a file that has grown: the state of all lines first, then the newest `keep`. Bad lines and imported ones go with
+ * Shortens a file that has grown: the newest `keep`, then the state that all lines came to. Bad lines and imported ones go with
  * the old ones only when the file is shortened; a copy is not kept.
  *
  * @param stateOf what lines come to
@@ -106,9 +142,12 @@ export function pruneRuns(
     const gone = new Set<RunLine>(old);
     const kept = finished.filter(line => !gone.has(line));
     const state = stateOf(lines);
-    const first = { action: 'state', ts: context.now(), jobId, state } as const;
-    const bytes = Buffer.concat([...imported, first, ...kept].map(lineBytes));
-    const temporary = path.join(path.dirname(file), `.tmp-${newToken(context)}`);
+    const last = { action: 'state', ts: context.now(), jobId, state } as const;
+    // Behind them: it stands for them too, and they must not count a second time.
+    const bytes = Buffer.concat([...imported, ...kept, last].map(lineBytes));
+    const folder = path.dirname(file);
+    sweepTemporaries(folder, token => tokenState(context, token) === 'dead');
+    const temporary = path.join(folder, `.tmp-${newToken(context)}`);
     const prepared = prepareFile(file, bytes, temporary);
     try {
       prepared.commit({ folder: true });

@@ -41,6 +41,11 @@ export function putSystemEvent(
   return id;
 }
 
+/** How many events wait for sessions of an agent. */
+export function countSystemEvents(layout: Layout, agentId: string): number {
+  return listNames(layout.events(agentId)).filter(name => EVENT.test(name)).length;
+}
+
 interface EventFile {
   file: string;
   sequence: number;

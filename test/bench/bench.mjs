@@ -123,6 +123,45 @@ function fillJobs(home, count) {
   fs.writeFileSync(path.join(home, 'cron/jobs.json'), JSON.stringify({ version: 1, jobs }), { mode: 0o600 });
 }
 
+/** Jobs in three zones, due in some months. */
+function fillZonedJobs(home, count) {
+  const month = index => 1 + ((new Date().getUTCMonth() + 3 + (index % 3)) % 12);
+  const jobs = Array.from({ length: count }, (_, index) => ({
+    id: `job-${index}`,
+    name: `job number ${index}`,
+    enabled: true,
+    createdAtMs: Date.now(),
+    schedule: {
+      kind: 'cron',
+      expr: `${index % 60} ${index % 24} ${1 + (index % 28)} ${month(index)} *`,
+      tz: ['UTC', 'Europe/Stockholm', 'America/New_York'][index % 3],
+    },
+    sessionTarget: 'isolated',
+    wakeMode: 'next-heartbeat',
+    payload: { kind: 'agentTurn', message: `Look after number ${index} and say what you found.` },
+  }));
+  fs.mkdirSync(path.join(home, 'cron'), { mode: 0o700 });
+  fs.writeFileSync(path.join(home, 'cron/jobs.json'), JSON.stringify({ version: 1, jobs }), { mode: 0o600 });
+}
+
+/** A tick that may not go by what the one before it noted. */
+function wholeTick(home) {
+  const a = [];
+  const b = [];
+  for (let index = 0; index < runs; index++) {
+    fs.rmSync(path.join(home, 'cache/idle.json'), { force: true });
+    a.push(once([bin, 'tick'], home));
+    b.push(once([bare], home));
+  }
+  fs.rmSync(path.join(home, 'cache/idle.json'), { force: true });
+  return {
+    ms: median([...a]),
+    other: median([...b]),
+    ratio: median(a.map((ms, index) => ms / b[index])),
+    memory: peak([bin, 'tick'], home),
+  };
+}
+
 /** Records as a turn leaves them, without running one for each; each last used `agedBy` ms before the one before it. */
 function fillSessions(home, count, agedBy = 0) {
   const template = once_record(home);
@@ -207,8 +246,8 @@ function fillTranscripts(home, count, bytes) {
 }
 
 /** A command before whose every start the cache of searches is removed. */
-function cold(args, home, count) {
-  const forget = () => fs.rmSync(path.join(home, 'cache/search'), { recursive: true, force: true });
+function cold(args, home, count, cache = 'cache/search') {
+  const forget = () => fs.rmSync(path.join(home, cache), { recursive: true, force: true });
   const a = [];
   const b = [];
   for (let index = 0; index < count; index++) {
@@ -223,6 +262,42 @@ function cold(args, home, count) {
     ratio: median(a.map((ms, index) => ms / b[index])),
     memory: peak(args, home),
   };
+}
+
+/** Notes of 400 days, 25 a day. */
+function memory() {
+  const home = newHome('memory', {
+    agents: { defaults: { runner: 'cat' } },
+    runners: { cat: { command: 'cat', context: 'native' } },
+  });
+  const folder = path.join(home, 'agents/main/workspace/memory');
+  fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (let day = 0; day < 400; day++) {
+    const name = new Date(Date.UTC(2025, 0, 1 + day)).toISOString().slice(0, 10);
+    const notes = Array.from({ length: 25 }, (_, index) => {
+      const words = Array.from(
+        { length: 12 },
+        (_, word) => `w${(day * 7919 + index * 104729 + word * 31337) % 20000}`,
+      );
+      return `- 10:${String(index + 10)} ${words.join(' ')}\n`;
+    });
+    fs.writeFileSync(path.join(folder, `${name}.md`), notes.join(''));
+  }
+  fs.appendFileSync(path.join(folder, '2025-03-03.md'), '- the spare key is with Ada\n');
+  const find = [bin, 'memory', 'search', '--json', 'spare', 'key'];
+  row('`memory search` in 10,000 notes, no cache', cold(find, home, 5, 'cache/memory'), '≤ 12 × bare');
+  // What has just changed is read again; after two seconds its cache is trusted.
+  once(find, home);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2500);
+  fs.rmSync(path.join(home, 'cache/memory'), { recursive: true });
+  row('`memory search` in 10,000 notes', pair(find, home), '≤ 3 × bare');
+  const turn = [bin, 'ingest', '--json', '--session', 'main', 'where is the spare key?'];
+  const none = newHome('no-memory', {
+    agents: { defaults: { runner: 'cat' } },
+    runners: { cat: { command: 'cat', context: 'native' } },
+  });
+  const beside = pair(turn, home, turn, none);
+  row('`ingest` with 10,000 notes', beside, '≤ 1.3 × without', `${f(beside.ratio)} × without`);
 }
 
 function searches() {
@@ -280,6 +355,19 @@ try {
   const jobs = newHome('jobs');
   fillJobs(jobs, 1000);
   row('`tick`, nothing due, 1,000 jobs', idleTick(jobs), '≤ 1.6 ×');
+  const board = newHome('board');
+  fillZonedJobs(board, 1000);
+  once([bin, 'tick'], board);
+  // The list is remembered once its file has rested.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2500);
+  row('`cron list`, 1,000 jobs in three zones', pair([bin, 'cron', 'list'], board), '≤ 2.2 ×');
+  row('`cron list --json`, the same', pair([bin, 'cron', 'list', '--json'], board), '≤ 2.2 ×');
+  row('a whole `tick` over them', wholeTick(board), '-');
+  const single = newHome('single');
+  fillZonedJobs(single, 1);
+  once([bin, 'tick'], single);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2500);
+  row('`cron list`, one job', pair([bin, 'cron', 'list'], single), '≤ 1.9 ×');
   const perMinute = [cpu([bin, 'tick'], jobs), cpu([bare], jobs)];
   process.stderr.write(`an idle minute: ${perMinute.map(ms => f(ms, 0)).join(' ms, bare node ')} ms\n`);
 
@@ -289,6 +377,8 @@ try {
   row('`sessions --json`, 10,000 sessions', listing, '≤ 350 ms', `${f(listing.ratio)} × bare`);
   const among = pair([bin, 'ingest', '--json', 'hello'], many, [bin, 'ingest', '--json', 'hello'], one);
   row('`ingest` with 10,000 sessions', among, '≤ 1.1 × with one', `${f(among.ratio)} × with one`);
+
+  memory();
 
   if (process.env.LARGE) {
     const huge = newHome('huge');

@@ -49,8 +49,9 @@ describe('value and source of each key', () => {
     expect(value(idle, 'session.reset.idleMinutes')).toEqual({ value: 60, source: 'default' });
   });
 
-  test('defaults of keys without effect are not claimed to hold', () => {
-    expect(value({}, 'memory.retrieveCount')).toBeUndefined();
+  test('where nobody set a key, its default holds', () => {
+    expect(value({}, 'agents.defaults.compaction.keepRecentTurns')).toEqual({ value: 10, source: 'default' });
+    expect(value({}, 'memory.retrieveCount')).toEqual({ value: 5, source: 'default' });
     expect(value({}, 'messages.queue.cap')).toEqual({ value: 20, source: 'default' });
     expect(value({ cron: { enabled: false } }, 'cron.enabled')).toEqual({ value: false, source: FILE });
   });

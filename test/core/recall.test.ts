@@ -1,10 +1,10 @@
 import MiniSearch from 'minisearch';
 import { describe, expect, test } from 'vitest';
+import { parseNotes } from '../../src/core/memory/note.ts';
+import { mayQuoteNotes } from '../../src/core/memory/rule.ts';
 import {
   CONNECT_LINE,
   conversationPassages,
-  mayQuoteNotes,
-  notePassages,
   type Passage,
   rankPassages,
   recallReply,
@@ -110,7 +110,7 @@ describe('what may be quoted', () => {
   test('notes are items and paragraphs under their headings', () => {
     const markdown =
       '# Family\n\n- Anna, born\n  in May\n* Bob\n\n## Car\r\nRed Volvo\nnew tyres\n\nparked at home\n';
-    expect(notePassages('MEMORY.md', markdown, { at }).map(passage => passage.text)).toEqual([
+    expect(parseNotes(new TextEncoder().encode(markdown)).map(note => note.text)).toEqual([
       'Family: Anna, born in May',
       'Family: Bob',
       'Car: Red Volvo new tyres',

@@ -115,6 +115,28 @@ describe.skipIf(reason !== null)('a full disk', () => {
     });
   });
 
+  it('refuses a note, and the notes stay byte for byte; with room again the same note is kept once', () => {
+    smallHome(withRunner({ command: 'cat' }, never));
+    const add = (text: string) => home.run(['memory', 'add', '--json', '--to', 'MEMORY.md'], { input: text });
+    const notes = () => fs.readFileSync(home.path('agents', 'main', 'workspace', 'MEMORY.md'), 'utf8');
+    expect(add('the first').json()).toMatchObject({ file: 'MEMORY.md', line: 1 });
+    const before = notes();
+    fill();
+    for (const pages of [0, 1]) {
+      fill(pages);
+      const run = add(LARGE);
+      expect(run).toMatchObject({ status: 75, stdout: '' });
+      expect(JSON.parse(run.stderr.split('\n').at(-2)!).error.message).toMatch(
+        /note was not written.*ENOSPC/s,
+      );
+      expect(notes()).toBe(before);
+    }
+    free();
+    expect(add(LARGE).json()).toMatchObject({ file: 'MEMORY.md', line: 2 });
+    expect(notes()).toBe(before + notes().slice(before.length));
+    expect(notes().match(/x+/g)).toEqual([LARGE]);
+  });
+
   it('refuses with --no-wait and for a busy session just so', async () => {
     smallHome({});
     const gate = gated(home, never);

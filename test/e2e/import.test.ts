@@ -130,7 +130,10 @@ describe('claw import of Clawdis', () => {
     home.run(['tick']);
     expect(inbox(home)).toEqual([]);
     expect(gate.runs()).toEqual([]);
-    expect(texts(home, 'main')).toContain('the spare key is with Ada');
+    // The tick has begun a new day; what was said stands in the session before.
+    const { previousSessionId } = home.run(['sessions', 'show', 'main', '--json']).json();
+    expect(home.run(['sessions', 'history', 'main']).stderr).toContain(previousSessionId);
+    expect(texts(home, previousSessionId)).toContain('the spare key is with Ada');
   });
 });
 

@@ -55,7 +55,7 @@ describe('a start reads', () => {
     ['ingest', ['ingest', '--json', 'hello'], ['claw.js', 'lib/clipanion.js', 'turn.js']],
     ['tick', ['tick'], ['claw.js', 'idle.js', 'jobs.js', 'lib/clipanion.js', 'tick.js', 'turn.js']],
     ['cron list', ['cron', 'list', '--json'], ['claw.js', 'jobs.js', 'lib/clipanion.js']],
-    ['search', ['sessions', 'search', 'hello'], ['claw.js', 'far.js', 'lib/clipanion.js']],
+    ['search', ['sessions', 'search', 'hello'], ['claw.js', 'far.js', 'lib/clipanion.js', 'notes.js']],
   ])('for %s what it needs', (_, args, wanted) => {
     expect(readBy(args)).toEqual(wanted);
   });

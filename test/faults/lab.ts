@@ -240,6 +240,12 @@ function endAgent(id: string): void {
   }
 }
 
+/** Whether a program of the audit log (`<pid>-<start time>`) still lives. */
+export function stillLives(id: string): boolean {
+  const [pid, start] = id.split('-');
+  return startTime(Number(pid)) === start;
+}
+
 function startTime(pid: number): string | null {
   try {
     const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');

@@ -13,7 +13,7 @@ const CALLS = [
   ...['clone', 'clone3', 'vfork', 'execve'],
 ];
 
-interface Point {
+export interface Point {
   call: string;
   n: number;
   /** only calls that name this file are counted */
@@ -38,7 +38,7 @@ export function whyNoStrace(): string | null {
   return `strace cannot inject here: ${trial.stderr.trim() || `exit ${trial.status}`}`;
 }
 
-function trace(
+export function trace(
   place: Place,
   args: string[],
   calls: string[],
@@ -59,7 +59,11 @@ function trace(
 }
 
 /** The points of a clean run: strace counts each call for each thread, and claw works in its first one. */
-async function pointsOf(template: Place, scenario: Scenario): Promise<Point[]> {
+export async function pointsOf(
+  template: Place,
+  scenario: Pick<Scenario, 'name' | 'victim'>,
+  started = ['/bin/sh', AGENT],
+): Promise<Point[]> {
   const place = template.copy();
   try {
     const { done, log } = trace(place, scenario.victim, CALLS, []);
@@ -78,11 +82,16 @@ async function pointsOf(template: Place, scenario: Scenario): Promise<Point[]> {
       points.push({ call, n });
     }
     // The start of the shell that is to become the agent, and that moment itself.
-    for (const file of ['/bin/sh', AGENT]) points.push({ call: 'execve', n: 1, file });
+    for (const file of started) points.push({ call: 'execve', n: 1, file });
     return points;
   } finally {
     place.remove();
   }
+}
+
+/** Whether the process was killed at the point. */
+export function wasStruck(log: string): boolean {
+  return lines(log).some(line => line.includes('killed by SIGKILL'));
 }
 
 /** As `strikeEverywhere`, by system calls. */
@@ -119,7 +128,7 @@ export async function strikeSystemCalls(
           const kept = process.env.CLAW_FAULTS_KEEP ? ` (${place.folder})` : '';
           return {
             acknowledged: said.acknowledged,
-            struck: lines(log).some(line => line.includes('killed by SIGKILL')),
+            struck: wasStruck(log),
             finding: problems.length
               ? `at ${call}:${n}, ${last.slice(0, 200)}${kept}: ${problems.join('; ')}`
               : null,

@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { strikeBusy } from './busy.ts';
 import { deliveries, parse } from './check.ts';
 import { strikeTwice } from './compound.ts';
+import { jobStorm } from './job-storm.ts';
+import { JOB_SCENARIOS, type JobScenario, strikeJob, strikeJobCalls } from './jobs.ts';
 import { type Mode, Program } from './lab.ts';
 import { MUTANTS } from './mutants.ts';
 import { type Report, type StrikeOptions, strikeEverywhere } from './points.ts';
@@ -164,6 +166,48 @@ export function twoKills(extent: Extent): void {
         holds(await strikeTwice(getProgram(), scenario, extent === 'part' ? 8 : 40, seedOf(scenario.name))),
       );
     }
+  });
+}
+
+/** The tick that runs a job. */
+export function jobFaults(extent: Extent): void {
+  const getProgram = withProgram();
+  const whole = extent === 'whole';
+  describe('a fault at every file operation of the tick that runs a job', () => {
+    const strike = (mode: Mode, scenario: JobScenario, options: StrikeOptions = {}) =>
+      it(nameOf(mode, scenario.name, options), async () =>
+        holds(await strikeJob(getProgram(), scenario, mode, options)),
+      );
+    for (const scenario of JOB_SCENARIOS) {
+      strike('kill', scenario, whole ? {} : { every: 9 });
+      if (whole) for (const part of PARTS) strike('short', scenario, { part });
+    }
+  });
+  const reason = whyNoStrace();
+  describe.skipIf(reason !== null)('SIGKILL at every system call of the tick that runs a job', () => {
+    for (const scenario of JOB_SCENARIOS) {
+      const options = whole ? {} : { every: 23 };
+      it(nameOf('kill', scenario.name, options), async () =>
+        holds(await strikeJobCalls(getProgram(), scenario, options)),
+      );
+    }
+  });
+}
+
+/** Ticks in any number, kills and edits, over jobs that are due every few seconds. */
+export function jobStorms(extent: Extent): void {
+  describe('a storm over jobs', () => {
+    const getProgram = withProgram();
+    const seconds = extent === 'whole' ? 20 : 5;
+    const timers = extent === 'whole' ? 4 : 3;
+    it(`${seconds} seconds`, async () => {
+      const seed = extent === 'whole' ? seedOf('job storm') : 7;
+      const report = await jobStorm(getProgram(), { seconds, timers, seed, kill: 0.3 });
+      const { findings, ...counts } = report;
+      console.log(`job storm: ${JSON.stringify(counts)}`);
+      expect(counts.records).toBeGreaterThan(12);
+      expect(findings.join('\n')).toBe('');
+    });
   });
 }
 

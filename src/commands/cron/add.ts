@@ -6,13 +6,15 @@ import { defaultAgentId } from '../../core/routing/binding.ts';
 import { viewerOf } from '../../core/routing/visibility.ts';
 import { agentOfJob, idFromName, idProblem, type Job, readJob, writtenJob } from '../../core/schedule/job.ts';
 import type { RunLine } from '../../core/schedule/run-record.ts';
+import type { StoredSchedule } from '../../core/schedule/schedule.ts';
 import type { Desk } from '../../runner/desk.ts';
-import { changeJobs, type JobChange, type JobList, jobSetting } from '../../store/jobs.ts';
+import { JobCache } from '../../store/job-cache.ts';
+import { changeJobs, type JobChange, type JobList, jobSetting, settledJob } from '../../store/jobs.ts';
 import { runsFile } from '../../store/runs.ts';
 import { openDesk } from '../desk.ts';
 import { type Changed, checkTime, mendedJob, printChanged, problemInOptions } from './change.ts';
 import { JobOptionsCommand } from './job-options.ts';
-import { requireRight } from './rights.ts';
+import { requireRight, signed } from './rights.ts';
 import { maySeeJob } from './rows.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -51,6 +53,8 @@ export class CronAddCommand extends JobOptionsCommand {
     const id = this.id ?? (typeof fields.id === 'string' ? fields.id : undefined);
     const wrong = id === undefined ? null : idProblem(id);
     if (wrong !== null) throw this.usage(`--id ${JSON.stringify(id)}: ${wrong}`);
+    // What is refused is refused before anything is touched.
+    this.create(desk, fields, id ?? 'new', now);
     const added = changeJobs(desk, list => this.change(desk, list, fields, id, now));
     await printChanged(desk, added, this.json, text => this.warn(text));
     return EXIT.ok;
@@ -76,7 +80,12 @@ export class CronAddCommand extends JobOptionsCommand {
       fields.every === undefined &&
       fields.cron === undefined
     )
-      throw this.usage('it needs a schedule: --at WHEN, --every DURATION or --cron EXPR');
+      throw this.usage(
+        'it needs a schedule: --at WHEN, --every DURATION or --cron EXPR',
+        this.words.some(word => /^--(at|every|cron)\b/.test(word))
+          ? 'everything behind --exec is the command: put the schedule before it'
+          : undefined,
+      );
     const viewer = viewerOf(desk.context.env);
     const isKeyed = typeof raw.sessionTarget === 'string' && /:/.test(raw.sessionTarget);
     if (viewer?.agentId && raw.agentId === undefined && !isKeyed) raw.agentId = viewer.agentId;
@@ -98,6 +107,18 @@ export class CronAddCommand extends JobOptionsCommand {
     return read;
   }
 
+  /** A grid whose anchor nobody names stays where it is, however often the command is given. */
+  private keptGrid(before: StoredSchedule, schedule: unknown): Fields {
+    const wanted = schedule as StoredSchedule | undefined;
+    const isSame =
+      this.every !== undefined &&
+      this.anchor === undefined &&
+      before.kind === 'every' &&
+      wanted?.kind === 'every' &&
+      wanted.everyMs === before.everyMs;
+    return isSame ? { schedule: before } : {};
+  }
+
   private change(
     desk: Desk,
     list: JobList,
@@ -115,6 +136,10 @@ export class CronAddCommand extends JobOptionsCommand {
       const { createdAtMs: _, ...changes } = fields;
       const { stored, read } = mendedJob(desk, there, {
         ...changes,
+        ...this.keptGrid(
+          settledJob(there, JobCache.open(desk).stateOf(there.job.id)).schedule,
+          fields.schedule,
+        ),
         ...(this.disabled === undefined ? {} : { enabled: !this.disabled }),
       });
       if (!read.ok) throw this.usage(problemInOptions(read.problem));
@@ -123,7 +148,7 @@ export class CronAddCommand extends JobOptionsCommand {
       const unchanged = JSON.stringify(writtenJob(read.job, there.raw)) === JSON.stringify(before);
       const result: Changed = { action: 'updated', job: read.job, unknown: read.unknown };
       if (unchanged) return { result: { ...result, action: 'unchanged' } };
-      const job = { ...read.job, updatedAtMs: now };
+      const job = { ...signed(desk, stored, read.job), updatedAtMs: now };
       return {
         put: [{ index: there.index, raw: writtenJob(job, there.raw) }],
         result: { ...result, job },
@@ -146,7 +171,8 @@ export class CronAddCommand extends JobOptionsCommand {
         desk.context.newId().replaceAll('-', ''),
         each => folded.has(each.toLowerCase()) || fs.existsSync(runsFile(desk.layout, each)),
       );
-    const { job, unknown } = this.create(desk, fields, fresh, now);
+    const { job: made, unknown } = this.create(desk, fields, fresh, now);
+    const job = signed(desk, null, made);
     // An id that was used before: what its past had switched off is switched on.
     const lines: RunLine[] = fs.existsSync(runsFile(desk.layout, fresh))
       ? [{ action: 'enabled', ts: now, jobId: fresh, reason: 'added' }]

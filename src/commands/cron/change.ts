@@ -3,9 +3,9 @@
 import { relative } from '../../core/display/age.ts';
 import { ClawError } from '../../core/errors.ts';
 import { defaultAgentId } from '../../core/routing/binding.ts';
-import { defaultAccount } from '../../core/routing/channel.ts';
 import { mainSessionKey } from '../../core/routing/session-key.ts';
 import { toSchedule } from '../../core/schedule/due.ts';
+import { heartbeatJob, heartbeatOf, nextBeat } from '../../core/schedule/heartbeat.ts';
 import {
   agentOfJob,
   deliveryOf,
@@ -16,16 +16,22 @@ import {
 } from '../../core/schedule/job.ts';
 import type { RunLine } from '../../core/schedule/run-record.ts';
 import { describeSchedule, instantsBetween, warningsOf } from '../../core/schedule/schedule.ts';
+import { whyUnheard } from '../../core/schedule/unheard.ts';
 import { tellLocalTime, type Zone, zoneFor } from '../../core/schedule/zone.ts';
+import type { Origin } from '../../core/session/session.ts';
+import { targetIn, unheardAt } from '../../runner/beat.ts';
+import { targetOf } from '../../runner/carry-out.ts';
 import { senderOf } from '../../runner/deliver.ts';
 import type { Desk } from '../../runner/desk.ts';
+import { whyNotThere } from '../../runner/push.ts';
 import { JobCache } from '../../store/job-cache.ts';
 import { jobSetting, type StoredJob, settledJob } from '../../store/jobs.ts';
+import { readRuns } from '../../store/runs.ts';
 import { loadRecord } from '../../store/sessions.ts';
 import { tickAge } from '../checks/work.ts';
 import { isoTime, printable } from '../format.ts';
 import { printJson, printOut } from '../output.ts';
-import { notesOnKeys } from './rows.ts';
+import { notesOnKeys, sessionKeyOfJob } from './rows.ts';
 
 const SHOWN = 3;
 
@@ -84,16 +90,23 @@ export async function printChanged(
   const now = desk.context.now();
   const schedule = toSchedule(job.schedule);
   const next = job.enabled ? instantsBetween(schedule, now, Number.POSITIVE_INFINITY, SHOWN, desk.zone) : [];
-  const warnings = [...(await warningsOfJob(desk, job)), ...notesOnKeys({ job, unknown })];
+  const warnings = [...(await warningsOfJob(desk, job)), ...notesOnKeys(job, unknown)];
+  const told = next[0] === undefined ? null : toldAt(desk, job, next[0]);
   if (json) {
     const state = { nextRunAtMs: next[0] ?? null };
-    printJson({ action, id: job.id, job: { ...job, state }, next: next.map(isoTime), warnings });
+    const toldBy = told === null ? {} : { toldBy: isoTime(told) };
+    printJson({ action, id: job.id, job: { ...job, state }, next: next.map(isoTime), ...toldBy, warnings });
   } else {
     const zone: Zone = job.schedule.kind === 'cron' ? zoneFor(job.schedule.tz, desk.zone) : desk.zone;
     printOut(
       [
         `${action} ${job.id}: ${printable(describeSchedule(schedule, zone))}${job.enabled ? '' : ' (disabled)'}`,
         ...next.map(at => `  next ${tellLocalTime(zone, at)} (${zone.name})  ${relative(at - now)}`),
+        ...(told === null
+          ? []
+          : [
+              `  told with the next message, or by the heartbeat of ${tellLocalTime(desk.zone, told)} (--wake now: at once)`,
+            ]),
         '',
       ].join('\n'),
     );
@@ -105,6 +118,7 @@ export async function printChanged(
 async function warningsOfJob(desk: Desk, job: Job): Promise<string[]> {
   return [
     ...warningsOf(toSchedule(job.schedule)),
+    ...warningsOfSession(desk, job),
     ...warningsOfDelivery(desk, job),
     ...(desk.config.cron?.enabled === false
       ? ['cron.enabled is false in the configuration: no job runs']
@@ -113,30 +127,88 @@ async function warningsOfJob(desk: Desk, job: Job): Promise<string[]> {
   ];
 }
 
+function warningsOfSession(desk: Desk, job: Job): string[] {
+  if (job.sessionTarget === 'main' || job.sessionTarget === 'isolated') return [];
+  const { agentId, key } = sessionKeyOfJob(desk, job);
+  return loadRecord(desk.layout, agentId, key).state === 'missing'
+    ? [`there is no session ${key} yet; the first run begins it (claw sessions lists those there are)`]
+    : [];
+}
+
+/** Who gets what it says, by the rules that hold when it runs: nobody, somebody the channel keeps out, or nobody sends it. */
 function warningsOfDelivery(desk: Desk, job: Job): string[] {
   const { config } = desk;
+  const agentId = agentOfJob(job, defaultAgentId(config));
+  if (job.payload.kind === 'systemEvent') return warningsOfEvent(desk, agentId);
   const delivery = deliveryOf(job.payload);
   if (delivery === null) return [];
-  const agentId = agentOfJob(job, defaultAgentId(config));
-  let { channel } = delivery;
-  let account = delivery.accountId;
-  if (channel === undefined || channel === 'last' || delivery.to === undefined) {
-    const read = loadRecord(desk.layout, agentId, mainSessionKey(agentId, config.session));
-    const route = read.state === 'ok' ? read.record.lastRoute : undefined;
-    const named = channel !== undefined && channel !== 'last';
-    if (route === undefined || (named && route.channel !== channel && delivery.to === undefined))
-      return [
-        `nobody has written to the main session of ${agentId} yet${named ? ` by ${channel}` : ''}: until then there is nowhere to deliver to; --channel and --to say it`,
-      ];
-    channel = named ? channel : route.channel;
-    account ??= route.accountId;
+  const target = targetOf(desk, job, agentId);
+  if (target === null || target === 'none') {
+    const { channel } = delivery;
+    const by = channel === undefined || channel === 'last' ? '' : ` by ${channel}`;
+    const then =
+      target === null
+        ? 'it runs, and delivers nothing (--best-effort-deliver)'
+        : 'its runs fail; --channel and --to say it';
+    return [
+      `there is nobody to deliver to: the job names no recipient, and nobody has written to the main session of ${agentId}${by} from a channel; until then ${then}`,
+    ];
   }
-  const accountId = account ?? defaultAccount(config.channels, channel!);
-  return senderOf(config, { channel: channel!, accountId, chatType: 'dm' })
+  return warningsOfPlace(desk, { agentId, sessionKey: sessionKeyOfJob(desk, job).key, origin: target });
+}
+
+function warningsOfPlace(
+  desk: Desk,
+  place: { agentId: string; sessionKey: string; origin: Origin },
+): string[] {
+  const { channel } = place.origin;
+  const why = whyNotThere(desk, place);
+  if (why !== null)
+    return [`what the job says will not be sent: ${why}; it is kept as dead in claw delivery list`];
+  return senderOf(desk.config, place.origin)
     ? []
     : [
         `channel ${channel} has no sender (channels.${channel}.send): what the job says waits in claw delivery list`,
       ];
+}
+
+/** Whether what the agent says when it is told of an event would reach anybody now. */
+function warningsOfEvent(desk: Desk, agentId: string): string[] {
+  const { config } = desk;
+  const key = mainSessionKey(agentId, config.session);
+  const target = targetIn(desk, heartbeatOf(config, agentId), key);
+  const unheard = unheardAt(desk, { agentId, key }, target);
+  if (unheard?.status === 'no-target')
+    return [
+      `as it stands nobody would hear what the agent says of it: ${whyUnheard(unheard)}; write to it from a channel, or: ${waysToTell(desk, agentId)}`,
+    ];
+  return target.origin === null
+    ? []
+    : warningsOfPlace(desk, { agentId, sessionKey: key, origin: target.origin });
+}
+
+/** The commands that say who is told; what else is set there stays. */
+function waysToTell({ config }: Desk, agentId: string): string {
+  const agents = config.agents?.list ?? [];
+  const index = agents.findIndex(({ id, heartbeat }) => id === agentId && heartbeat !== undefined);
+  const place = index < 0 ? 'agents.defaults.heartbeat' : `agents.list[${index}].heartbeat`;
+  const isSet = index >= 0 || config.agents?.defaults?.heartbeat !== undefined;
+  const [channel = 'CHANNEL'] = Object.keys(config.channels ?? {});
+  return isSet
+    ? `claw config set ${place}.target ${channel} && claw config set ${place}.to RECIPIENT`
+    : `claw config set ${place} '{target: "${channel}", to: "RECIPIENT"}'`;
+}
+
+/** When an event that is due at an instant is told at the latest, epoch ms; null where a tick tells it at once, or nobody knows. */
+function toldAt(desk: Desk, job: Job, due: number): number | null {
+  if (job.payload.kind !== 'systemEvent' || job.wakeMode === 'now') return null;
+  const agentId = agentOfJob(job, defaultAgentId(desk.config));
+  const heartbeat = heartbeatOf(desk.config, agentId);
+  const { lines } = readRuns(desk.layout, heartbeatJob(agentId));
+  const beat = nextBeat(heartbeat, lines, due, desk.zone);
+  if (beat !== null || heartbeat.off !== null || heartbeat.everyMs === null) return beat;
+  // The first tick sets the grid.
+  return heartbeat.activeHours === null ? due + heartbeat.everyMs : null;
 }
 
 /** A job is only as good as what calls claw tick. */

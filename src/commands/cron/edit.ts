@@ -8,7 +8,7 @@ import { changeJobs } from '../../store/jobs.ts';
 import { openDesk } from '../desk.ts';
 import { type Changed, checkTime, mendedJob, printChanged, problemInOptions, switchedOn } from './change.ts';
 import { JobOptionsCommand } from './job-options.ts';
-import { requireRight } from './rights.ts';
+import { requireRight, signed } from './rights.ts';
 import { findJob, maySeeJob } from './rows.ts';
 
 /** What can be taken back, by the option that sets it: the place of its field. */
@@ -80,7 +80,7 @@ export class CronEditCommand extends JobOptionsCommand {
             unknown: read.unknown,
           },
         };
-      const job = { ...read.job, updatedAtMs: now };
+      const job = { ...signed(desk, stored, read.job), updatedAtMs: now };
       return {
         put: [{ index: found.index, raw: writtenJob(job, raw) }],
         lines,

@@ -54,7 +54,7 @@ export abstract class JobOptionsCommand extends ClawCommand {
   exec = Option.String('--exec', {
     tolerateBoolean: true,
     description:
-      'a command, its words behind all options: one word is a line for sh -c, several are a program with arguments',
+      'a command, behind all options: a program with its arguments (--exec df -h), or a line for sh -c in quotes, behind which options may follow',
   });
   wake = Option.String('--wake', {
     description: 'now or next-heartbeat (default): when the main session reacts',
@@ -66,7 +66,7 @@ export abstract class JobOptionsCommand extends ClawCommand {
   to = Option.String('--to', { description: 'recipient on that channel' });
   account = Option.String('--account', { description: 'account of that channel' });
   bestEffort = Option.Boolean('--best-effort-deliver', {
-    description: 'a delivery that cannot be made is no failure of the run',
+    description: 'run also where there is nobody to deliver to; without it such a run is a failure',
   });
   deleteAfterRun = Option.Boolean('--delete-after-run', {
     description: 'remove the job after it has succeeded',
@@ -266,7 +266,7 @@ export abstract class JobOptionsCommand extends ClawCommand {
   }
 
   private numberFrom0(option: string, value: string | undefined): number | undefined {
-    return value !== undefined && /^0+$/.test(value) ? 0 : countOption(option, value, this.what);
+    return countOption(option, value, this.what, 0);
   }
 
   private word(option: string, value: string | undefined, words: string[]): string | undefined {

@@ -3,16 +3,15 @@ import type { Context } from '../../context.ts';
 import { ago, relative } from '../../core/display/age.ts';
 import { EXIT } from '../../core/errors.ts';
 import { configuredAgentId } from '../../core/routing/route.ts';
-import { toSchedule } from '../../core/schedule/due.ts';
-import { describeSchedule } from '../../core/schedule/schedule.ts';
-import { tellLocalTime } from '../../core/schedule/zone.ts';
-import type { Desk } from '../../runner/desk.ts';
+import type { JobGlance } from '../../core/schedule/glance.ts';
+import { localTimes } from '../../core/schedule/zone.ts';
+import { listOutbox } from '../../store/outbox.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
 import { table, terminalWidth } from '../format.ts';
-import { printJson, printOut } from '../output.ts';
+import { printJsonText, printOut } from '../output.ts';
 import { timeOption } from '../time-option.ts';
-import { conditionOf, documentOf, type JobRow, notesOnKeys, readBoard, sessionKeyOfJob } from './rows.ts';
+import { documentText, type JobLine, notesOnKeys, readLines } from './rows.ts';
 
 export class CronListCommand extends ClawCommand {
   static override paths = [['cron', 'list']];
@@ -31,28 +30,26 @@ export class CronListCommand extends ClawCommand {
   override async run(context: Context): Promise<number> {
     const desk = await openDesk(context, { anyConfig: true });
     const now = timeOption(this.at, desk);
-    const board = readBoard(desk, now);
+    const board = readLines(desk, now);
     const agentId = this.agent === undefined ? undefined : configuredAgentId(this.agent, desk.config);
-    const rows =
-      agentId === undefined
-        ? board.rows
-        : board.rows.filter(({ job }) => sessionKeyOfJob(desk, job).agentId === agentId);
+    const lines = agentId === undefined ? board.lines : board.lines.filter(line => line.agentId === agentId);
     const invalid = agentId === undefined ? board.invalid : [];
-    if (this.json)
-      printJson({
-        file: board.list.file,
-        enabled: desk.config.cron?.enabled !== false,
-        jobs: rows.map(documentOf),
-        invalid,
-      });
-    else if (rows.length + invalid.length === 0) printOut('No jobs.\n');
+    if (this.json) {
+      const head = JSON.stringify({ file: board.file, enabled: desk.config.cron?.enabled !== false });
+      const jobs = lines.map(documentText).join(',');
+      printJsonText(`${head.slice(0, -1)},"jobs":[${jobs}],"invalid":${JSON.stringify(invalid)}}`);
+    } else if (lines.length + invalid.length === 0) printOut('No jobs.\n');
     else {
+      const dead = new Set(
+        listOutbox(desk.layout).items.flatMap(({ id, state }) => (state === 'dead' ? id : [])),
+      );
       const next = `NEXT (${desk.zone.name})`;
+      const tell = localTimes(desk.zone);
       printOut(
         table(
           ['ID', 'NAME', 'SCHEDULE', next, 'LAST', 'TARGET', 'AGENT', 'STATE'],
           [
-            ...rows.map(row => cells(desk, row, now)),
+            ...lines.map(line => cells(line, now, tell, dead)),
             ...invalid.map(({ id, name, index, problem }) => [
               ...[id ?? `(number ${index + 1})`, name ?? '', '-', '-', '-', '-', '-'],
               `invalid: ${problem}`,
@@ -65,40 +62,40 @@ export class CronListCommand extends ClawCommand {
     }
     if (desk.config.cron?.enabled === false)
       this.warn('cron.enabled is false in the configuration: no job runs');
-    for (const row of rows) for (const text of notesOnKeys(row.stored)) this.warn(text);
-    const unsafe = rows.find(row => row.untrusted !== null)?.untrusted;
+    for (const { said } of lines)
+      if (said.unknown.length > 0) for (const text of notesOnKeys(said, said.unknown)) this.warn(text);
+    const unsafe = lines.find(line => line.untrusted !== null)?.untrusted;
     if (unsafe) this.warn(`${unsafe}: commands of jobs are not run`);
     return EXIT.ok;
   }
 }
 
-function cells(desk: Desk, row: JobRow, now: number): string[] {
-  const { job, outlook, state } = row;
-  const schedule = toSchedule(job.schedule);
-  const { next } = outlook;
+function cells(
+  { said, agentId, untrusted }: JobLine,
+  now: number,
+  tell: (instant: number) => string,
+  dead: ReadonlySet<string>,
+): string[] {
+  const { id, name, schedule, next, last, sessionTarget, condition, failures } = said;
+  const isDead = last?.sends !== undefined && dead.has(last.sends);
   return [
-    job.id,
-    job.name,
-    schedule.kind === 'at' ? 'once' : describeSchedule(schedule, desk.zone).replace(/^cron /, ''),
-    next === null
-      ? '-'
-      : `${tellLocalTime(desk.zone, next).replace(/ [+-]\d\d:\d\d$/, '')} (${relative(next - now)})`,
-    lastInWords(row, now),
-    job.sessionTarget,
-    sessionKeyOfJob(desk, job).agentId,
-    stateInWords(row, state.failures),
+    ...[id, name, schedule],
+    next === null ? '-' : `${tell(next)} (${relative(next - now)})`,
+    lastInWords(isDead ? { ...last, how: `${last.how} (delivery dead)` } : last, now),
+    ...[sessionTarget, agentId, stateInWords({ condition, failures, untrusted })],
   ];
 }
 
 /** How the newest run ended, and when. */
-export function lastInWords({ state: { last } }: JobRow, now: number): string {
-  if (last === null) return '-';
-  const reason = last.reason === undefined ? '' : `:${last.reason}`;
-  return `${last.status}${reason}, ${ago(now - (last.startedAt ?? last.ts))}`;
+export function lastInWords(last: JobGlance['last'], now: number): string {
+  return last === null ? '-' : `${last.how}, ${ago(now - last.at)}`;
 }
 
-export function stateInWords(row: JobRow, failures: number): string {
-  const condition = conditionOf(row);
-  const untrusted = row.untrusted === null ? '' : ', command not trusted';
-  return `${condition}${failures > 0 && condition !== 'disabled' ? ` (${failures} in a row)` : ''}${untrusted}`;
+export function stateInWords({
+  condition,
+  failures,
+  untrusted,
+}: Pick<JobGlance, 'condition' | 'failures'> & Pick<JobLine, 'untrusted'>): string {
+  const inARow = failures > 0 && !/^(?:disabled$|over:)/.test(condition) ? ` (${failures} in a row)` : '';
+  return `${condition}${inARow}${untrusted === null ? '' : ', command not trusted'}`;
 }

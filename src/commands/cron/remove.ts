@@ -1,9 +1,14 @@
 import { Command, Option } from 'clipanion';
 import type { Context } from '../../context.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
+import { defaultAgentId } from '../../core/routing/binding.ts';
 import { viewerOf } from '../../core/routing/visibility.ts';
+import { agentOfJob } from '../../core/schedule/job.ts';
+import { withdrawEvents } from '../../runner/run-now.ts';
+import { JobCache } from '../../store/job-cache.ts';
 import { changeJobs } from '../../store/jobs.ts';
 import { ClawCommand } from '../base.ts';
+import { count } from '../checks/check.ts';
 import { openDesk } from '../desk.ts';
 import { printJson, printOut } from '../output.ts';
 import { requireRight } from './rights.ts';
@@ -21,7 +26,7 @@ export class CronRemoveCommand extends ClawCommand {
   override async run(context: Context): Promise<number> {
     const desk = await openDesk(context, { log: 'cron remove' });
     const isPerson = viewerOf(context.env) === null;
-    const removed = changeJobs(desk, list => {
+    const removed = changeJobs<{ id: string; name: string | null; agentId: string | null }>(desk, list => {
       // What cannot be used can be removed all the same, if it can be named without doubt.
       const broken = list.invalid.filter(({ id }) => id !== null && id === this.job.trim());
       const usable = list.jobs.some(({ job }) => job.id === this.job.trim());
@@ -34,15 +39,22 @@ export class CronRemoveCommand extends ClawCommand {
             `remove one of them in ${list.file}`,
           );
         const [{ index, id, name }] = broken as [(typeof broken)[0]];
-        return { remove: [index], result: { id: id!, name } };
+        return { remove: [index], result: { id: id!, name, agentId: null } };
       }
       const seen = list.jobs.filter(({ job }) => maySeeJob(desk, job));
       const { job, index } = findJob(seen, isPerson ? list.invalid : [], this.job);
       requireRight(desk, job, null, { what: `cron remove ${job.id}` });
-      return { remove: [index], result: { id: job.id, name: job.name } };
+      const agentId = agentOfJob(job, defaultAgentId(desk.config));
+      return { remove: [index], result: { id: job.id, name: job.name, agentId } };
     });
-    if (this.json) printJson({ removed: true, ...removed });
-    else printOut(`removed ${removed.id}\n`);
+    const { id, name, agentId } = removed;
+    const state = JobCache.open(desk).stateOf(id);
+    const events = agentId === null ? 0 : withdrawEvents(desk, { id, agentId, state });
+    if (this.json) printJson({ removed: true, id, name, events });
+    else
+      printOut(
+        `removed ${id}${events === 0 ? '' : `; ${count(events, 'reminder')} of it that waited will not be told`}\n`,
+      );
     return EXIT.ok;
   }
 }

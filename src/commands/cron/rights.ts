@@ -3,6 +3,7 @@ import { ClawError } from '../../core/errors.ts';
 import { viewerOf } from '../../core/routing/visibility.ts';
 import type { Job } from '../../core/schedule/job.ts';
 import type { Desk } from '../../runner/desk.ts';
+import { maxHopsOf } from '../../runner/ingest.ts';
 import { isOperator } from '../operator.ts';
 import { placesNamed } from './job-options.ts';
 import { maySeeJob } from './rows.ts';
@@ -43,13 +44,31 @@ export function requireRight(
       throw refusal(`${run} may only have jobs of its own session and agent`, own ? `--session ${own}` : ask);
     }
   if (after === null) return;
-  const places = placesNamed({ ...after.payload });
+  const places = [...new Set([...placesNamed({ ...before?.payload }), ...placesNamed({ ...after.payload })])];
   const wasThere = before !== null && places.every(name => isSame(before, after, name));
   if (places.length > 0 && !wasThere)
     throw refusal(
       `${run} may not choose who gets what a job says (${places.join(', ')}); --deliver alone goes where its session is answered`,
       ask,
     );
+}
+
+/**
+ * A job as an agent makes or changes it: it counts as one more step away from the person, like everything agents pass on.
+ *
+ * @throws ClawError noPermission when agents have passed it on too often
+ */
+export function signed(desk: Desk, before: Job | null, job: Job): Job {
+  if (isOperator(desk.context)) return job;
+  const hops = Math.max(before?.hops ?? 0, Number(desk.context.env.CLAW_HOPS ?? 1) || 1);
+  const most = maxHopsOf(desk);
+  if (hops <= most) return { ...job, hops };
+  throw new ClawError(
+    'noPermission',
+    'too-many-hops',
+    `agents have passed this on ${hops} times (at most ${most})`,
+    'do it now, instead of planning it',
+  );
 }
 
 function isSame(before: Job, after: Job, name: string): boolean {

@@ -4,11 +4,22 @@ import { ClawError } from '../../core/errors.ts';
 import { defaultAgentId } from '../../core/routing/binding.ts';
 import { cronKey, mainSessionKey } from '../../core/routing/session-key.ts';
 import { maySee, viewerOf } from '../../core/routing/visibility.ts';
-import { agentOfJob, type Job } from '../../core/schedule/job.ts';
-import { dueFacts, type Outlook, outlookOf } from '../../core/schedule/outlook.ts';
-import type { JobState } from '../../core/schedule/run-record.ts';
+import {
+  conditionOf,
+  endOf,
+  holdsAt,
+  type JobGlance,
+  type JobView,
+  runsCommand,
+  scheduleInWords,
+  standingOf,
+} from '../../core/schedule/glance.ts';
+import { agentOfJob, type Job, type UnknownKey } from '../../core/schedule/job.ts';
+import { dueFacts, outlookOf } from '../../core/schedule/outlook.ts';
+import { isUnheard, whyUnheard } from '../../core/schedule/unheard.ts';
+import type { Fate } from '../../runner/deliver.ts';
 import type { Desk } from '../../runner/desk.ts';
-import { JobCache } from '../../store/job-cache.ts';
+import { JobCache, type ListedJob } from '../../store/job-cache.ts';
 import {
   type InvalidJob,
   type JobList,
@@ -16,6 +27,7 @@ import {
   loadJobs,
   mayExecute,
   type StoredJob,
+  seeJobs,
   settledJob,
 } from '../../store/jobs.ts';
 import { listNames } from '../../store/json-file.ts';
@@ -23,16 +35,8 @@ import { encodeKey } from '../../store/layout.ts';
 import { describeHolder } from '../../store/lock.ts';
 import { isoTime } from '../format.ts';
 
-export interface JobRow {
-  stored: StoredJob;
-  /** with its settled schedule */
-  job: Job;
-  state: JobState;
-  outlook: Outlook;
-  /** since when a process runs it, epoch ms; null where none does */
-  runningAtMs: number | null;
-  /** why its command is not run */
-  untrusted: string | null;
+export interface JobRow extends JobView {
+  stored: Pick<StoredJob, 'job' | 'assumed' | 'unknown'>;
 }
 
 export interface Board {
@@ -49,41 +53,120 @@ export interface Board {
 export function readBoard(desk: Desk, now: number): Board {
   const cache = JobCache.open(desk);
   const list = jobsOrThrow(loadJobs(desk, cache));
-  const running = new Set(listNames(desk.layout.runningLock('x').slice(0, -2)));
-  const unsafe = mayExecute(list, desk.context.uid);
+  const watch = watchOver(desk, list, now);
   const rows = list.jobs
     .filter(({ job }) => maySeeJob(desk, job))
-    .map(stored => rowOf(desk, cache, list, stored, { now, running, unsafe }));
+    .map(stored => rowOf(desk, cache, stored, watch));
   cache.save();
   // An agent is told nothing of what cannot be read: nobody can say whose it is.
   return { list, rows, invalid: viewerOf(desk.context.env) === null ? list.invalid : [] };
 }
 
+/** What rows need beside their jobs. */
+interface Watch {
+  now: number;
+  definedAt: number;
+  /** names of jobs that somebody holds, or held when he died */
+  running: ReadonlySet<string>;
+  unsafe: string | null;
+}
+
+function watchOver(desk: Desk, list: Pick<JobList, 'file' | 'stat' | 'mtimeMs'>, now: number): Watch {
+  const running = new Set(listNames(desk.layout.runningLock('x').slice(0, -2)));
+  return { now, definedAt: list.mtimeMs ?? now, running, unsafe: mayExecute(list, desk.context.uid) };
+}
+
 function rowOf(
   desk: Desk,
   cache: JobCache,
-  list: JobList,
-  stored: StoredJob,
-  { now, running, unsafe }: { now: number; running: ReadonlySet<string>; unsafe: string | null },
+  stored: JobRow['stored'],
+  { now, definedAt, running, unsafe }: Watch,
 ): JobRow {
   const { context, layout, zone } = desk;
   const state = cache.stateOf(stored.job.id);
   const job = settledJob(stored, state);
-  const definedAt = list.mtimeMs ?? now;
   const facts = dueFacts(job, { now, definedAt, zone, cron: desk.config.cron });
   const outlook = outlookOf(job, state, facts, (schedule, after) => cache.nextInstant(schedule, after));
   const name = encodeKey(job.id);
   const holder = running.has(name) ? describeHolder(context, layout.runningLock(name)) : null;
-  const runsCommand = job.payload.kind === 'exec' || job.precheck !== undefined;
   return {
     ...{ stored, job, state, outlook },
     runningAtMs: holder === null || holder.state === 'dead' ? null : (holder.since ?? now),
-    untrusted: runsCommand ? unsafe : null,
+    untrusted: runsCommand(job) ? unsafe : null,
+  };
+}
+
+/** A job as a line of a listing. */
+export interface JobLine {
+  said: Pick<
+    JobGlance,
+    'id' | 'name' | 'schedule' | 'sessionTarget' | 'next' | 'last' | 'condition' | 'failures' | 'unknown'
+  >;
+  agentId: string;
+  untrusted: string | null;
+  /** what its document is made of */
+  source: ListedJob | JobRow;
+}
+
+/** The document of a line, as JSON. */
+export function documentText({ source }: JobLine): string {
+  return 'stored' in source ? JSON.stringify(documentOf(source)) : source.document();
+}
+
+/**
+ * As `readBoard`, as lines: of most of a thousand jobs the cache knows all that a listing says.
+ *
+ * @throws ClawError `state-unreadable`
+ */
+export function readLines(
+  desk: Desk,
+  now: number,
+): { file: string; lines: JobLine[]; invalid: InvalidJob[] } {
+  const cache = JobCache.open(desk);
+  const list = jobsOrThrow(seeJobs(desk, cache));
+  const watch = watchOver(desk, list, now);
+  const viewer = viewerOf(desk.context.env);
+  const byDefault = defaultAgentId(desk.config);
+  const lines: JobLine[] = [];
+  for (const listed of list.jobs) {
+    const glance = listed.glanceWith(cache, settledJob);
+    const isCalm =
+      glance !== null &&
+      holdsAt(glance, now) &&
+      !(watch.running.size > 0 && watch.running.has(encodeKey(listed.id))) &&
+      !(watch.unsafe !== null && glance.runsCommand);
+    const line: JobLine = isCalm
+      ? { said: glance, agentId: agentOfJob(glance, byDefault), untrusted: null, source: listed }
+      : lineOf(rowOf(desk, cache, listed.read(), watch), byDefault);
+    if (
+      viewer === null ||
+      maySee(viewer, sessionKeyOfJob(desk, { ...line.said, agentId: line.agentId }), desk.config)
+    )
+      lines.push(line);
+  }
+  cache.save();
+  return { file: list.file, lines, invalid: viewer === null ? list.invalid : [] };
+}
+
+function lineOf(row: JobRow, byDefault: string): JobLine {
+  const { job, outlook, state, untrusted, stored } = row;
+  return {
+    said: {
+      ...{ id: job.id, name: job.name, schedule: scheduleInWords(job.schedule) },
+      ...{ sessionTarget: job.sessionTarget, next: outlook.next, condition: conditionOf(row) },
+      failures: state.failures,
+      last: endOf(state.last),
+      unknown: stored.unknown,
+    },
+    ...{ agentId: agentOfJob(job, byDefault), untrusted, source: row },
   };
 }
 
 /** The session in which a job tells or runs. */
-export function sessionKeyOfJob(desk: Pick<Desk, 'config'>, job: Job): { agentId: string; key: string } {
+export function sessionKeyOfJob(
+  desk: Pick<Desk, 'config'>,
+  job: Pick<Job, 'id' | 'agentId' | 'sessionTarget'>,
+): { agentId: string; key: string } {
   const agentId = agentOfJob(job, defaultAgentId(desk.config));
   if (job.sessionTarget === 'main') return { agentId, key: mainSessionKey(agentId, desk.config.session) };
   return { agentId, key: job.sessionTarget === 'isolated' ? cronKey(agentId, job.id) : job.sessionTarget };
@@ -93,16 +176,6 @@ export function sessionKeyOfJob(desk: Pick<Desk, 'config'>, job: Job): { agentId
 export function maySeeJob(desk: Desk, job: Job): boolean {
   const viewer = viewerOf(desk.context.env);
   return viewer === null || maySee(viewer, sessionKeyOfJob(desk, job), desk.config);
-}
-
-/** What a job comes to, in one word that scripts may rely on. */
-export function conditionOf({ job, state, outlook, runningAtMs }: JobRow): string {
-  if (runningAtMs !== null) return 'running';
-  if (!job.enabled) return 'disabled';
-  if (outlook.idle !== null) return outlook.idle === 'failures' ? 'disabled:failures' : outlook.idle;
-  if (outlook.late) return 'late';
-  if (state.queued.length > 0) return 'queued';
-  return state.failures > 0 ? 'failing' : 'on';
 }
 
 /** Why a job that is due was not started. */
@@ -119,40 +192,22 @@ export function lateBecause(
     : 'the last tick did not start it (claw logs)';
 }
 
-/** A job as JSON documents show it; names of the state as the systems before had them. Times are epoch ms. */
+/** A job as JSON documents show it. */
 export function documentOf(row: JobRow): object {
-  const { job, state, outlook, runningAtMs, untrusted } = row;
-  const { last, disabled, retry, queued, failures } = state;
-  return {
-    ...job,
-    condition: conditionOf(row),
-    state: {
-      nextRunAtMs: outlook.next,
-      lastRunAtMs: last?.startedAt ?? last?.dueAt ?? last?.ts ?? null,
-      lastStatus: last?.status ?? null,
-      lastReason: last?.reason ?? null,
-      lastError: last?.error?.message ?? null,
-      lastDurationMs: last?.durationMs ?? null,
-      runningAtMs,
-      failures,
-      disabledAtMs: disabled?.at ?? null,
-      disabledReason: disabled?.reason ?? (job.enabled ? null : 'by hand'),
-      retryAtMs: retry?.at ?? null,
-      queued: queued.length,
-      done: outlook.idle === 'done',
-    },
-    next: outlook.next === null ? null : isoTime(outlook.next),
-    late: outlook.late,
-    ...(untrusted === null ? {} : { untrusted }),
-    ...(row.stored.unknown.length === 0 ? {} : { unknownKeys: row.stored.unknown.map(({ path }) => path) }),
-  };
+  return { ...row.job, ...standingOf(row, row.stored.unknown) };
+}
+
+/** What became of what a run said: `sent`, or what it is and why. */
+export function fateInWords(fate: Fate): string {
+  const why = fate.reason === undefined ? '' : `: ${isUnheard(fate) ? whyUnheard(fate) : fate.reason}`;
+  return `${fate.status === 'queued' ? 'waiting' : fate.status}${why}`;
 }
 
 /** What to say of keys that mean nothing here. */
-export function notesOnKeys({ job, unknown }: Pick<StoredJob, 'job' | 'unknown'>): string[] {
+export function notesOnKeys({ id }: Pick<Job, 'id'>, unknown: readonly UnknownKey[]): string[] {
   return unknown.map(({ path, known }) => {
     const near = nearest(path.slice(path.lastIndexOf('.') + 1), known);
-    return `job ${job.id}: ${path} means nothing to claw${near === undefined ? '' : `; did you mean ${near}?`}`;
+    return `job ${id}: ${path} means nothing to claw${near === undefined ? '' : `; did you mean ${near}?`}`;
   });
 }
 

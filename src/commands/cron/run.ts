@@ -12,7 +12,7 @@ import { isoTime } from '../format.ts';
 import { endedBySignals } from '../heartbeat/run.ts';
 import { printJson, printOut } from '../output.ts';
 import { requireRight } from './rights.ts';
-import { findJob, maySeeJob } from './rows.ts';
+import { fateInWords, findJob, maySeeJob } from './rows.ts';
 
 export class CronRunCommand extends ClawCommand {
   static override paths = [['cron', 'run']];
@@ -53,24 +53,34 @@ export function jobNamed(desk: Desk, name: string, what: string): { id: string }
 
 function documentOf(id: string, done: RanNow): object {
   if (!done.ran) {
+    const { reason, why } = done;
     const next = done.next === null ? null : isoTime(done.next);
-    return { id, ran: false, reason: done.reason, next };
+    return { id, ran: false, reason, ...(why === undefined ? {} : { why }), next };
   }
-  return { id, ran: true, run: done.record, sent: done.sent };
+  const { record, sent, fate } = done;
+  return { id, ran: true, run: record, sent, delivery: fate };
 }
 
 function inWords(desk: Desk, id: string, done: RanNow): string {
   if (!done.ran) {
-    if (done.reason === 'running') return `${id} is running already (claw cron cancel ${id})`;
-    if (done.reason === 'left') return `${id} was interrupted; the next tick goes on with it`;
-    const next =
-      done.next === null ? 'and not due any more' : `before ${tellLocalTime(desk.zone, done.next)}`;
-    return `${id} is not due ${next}; to run it all the same: claw cron run ${id} --force`;
+    const force = `to run it all the same: claw cron run ${id} --force`;
+    switch (done.reason) {
+      case 'running':
+        return `${id} is running already (claw cron cancel ${id})`;
+      case 'left':
+        return `${id} was interrupted; the next tick goes on with it`;
+      case 'disabled':
+        return `${id} is disabled (${done.why}): claw cron enable ${id}; ${force}`;
+      case 'over':
+        return `${id} is not due any more (claw cron runs ${id}); ${force}`;
+      default:
+        return `${id} is not due before ${tellLocalTime(desk.zone, done.next!)}; ${force}`;
+    }
   }
-  const { status, reason, summary, error, delivery } = done.record;
+  const { record, fate } = done;
+  const { status, reason, summary, error } = record;
   const why = reason === undefined ? '' : ` (${reason})`;
-  const where =
-    delivery === undefined ? '' : `\ndelivery: ${done.sent.length > 0 ? 'sent' : delivery.status}`;
+  const where = fate === null ? '' : `\ndelivery: ${fateInWords(fate)}`;
   const told = status === 'queued' ? 'its event waits for a turn of the main session' : (summary ?? '');
   return `${id}  ${status}${why}${error ? `: ${error.message}` : told ? `\n${told}` : ''}${where}`;
 }

@@ -4,6 +4,7 @@ import type { Context } from '../../context.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
 import { finishedRuns, type ListedRun } from '../../core/schedule/run-listing.ts';
 import { tellLocalTime } from '../../core/schedule/zone.ts';
+import { fateOf } from '../../runner/deliver.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { JobCache } from '../../store/job-cache.ts';
 import { loadJobs } from '../../store/jobs.ts';
@@ -14,7 +15,7 @@ import { openDesk } from '../desk.ts';
 import { age, printable, table, terminalWidth } from '../format.ts';
 import { isOperator } from '../operator.ts';
 import { printJson, printOut } from '../output.ts';
-import { maySeeJob, unknownJob } from './rows.ts';
+import { fateInWords, maySeeJob, unknownJob } from './rows.ts';
 
 const USUAL = 50;
 const MOST = 5000;
@@ -92,9 +93,17 @@ function what(desk: Desk, run: ListedRun): string {
     ...(run.trigger === undefined || run.trigger === 'schedule' ? [] : [run.trigger]),
     ...(run.attempt === undefined || run.attempt === 1 ? [] : [`attempt ${run.attempt}`]),
     ...(run.error === undefined ? [] : [typeof run.error === 'string' ? run.error : run.error.message]),
+    ...fateOfRun(desk, run),
     ...(run.summary === undefined ? [] : [run.summary]),
   ];
   return parts.join(' · ');
+}
+
+/** What was to be sent and is not; that it was sent is no news. */
+function fateOfRun(desk: Desk, { delivery, error }: ListedRun): string[] {
+  if (delivery === undefined || (error !== undefined && delivery.status === 'no-target')) return [];
+  const fate = fateOf(desk, delivery);
+  return ['sent', 'queued', 'none'].includes(fate.status) ? [] : [`delivery ${fateInWords(fate)}`];
 }
 
 function usage(message: string): ClawError {

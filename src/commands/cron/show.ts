@@ -3,10 +3,12 @@ import type { Context } from '../../context.ts';
 import { ago, relative } from '../../core/display/age.ts';
 import { EXIT } from '../../core/errors.ts';
 import { toSchedule } from '../../core/schedule/due.ts';
+import { conditionOf, endOf } from '../../core/schedule/glance.ts';
 import type { Job } from '../../core/schedule/job.ts';
 import { rulesOf } from '../../core/schedule/rule.ts';
 import { describeSchedule, instantsBetween } from '../../core/schedule/schedule.ts';
 import { tellLocalTime, zoneFor } from '../../core/schedule/zone.ts';
+import { fateOf } from '../../runner/deliver.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
@@ -14,7 +16,15 @@ import { age, isoTime, printable, printableLines } from '../format.ts';
 import { printJson, printOut } from '../output.ts';
 import { timeOption } from '../time-option.ts';
 import { lastInWords, stateInWords } from './list.ts';
-import { documentOf, findJob, type JobRow, notesOnKeys, readBoard, sessionKeyOfJob } from './rows.ts';
+import {
+  documentOf,
+  fateInWords,
+  findJob,
+  type JobRow,
+  notesOnKeys,
+  readBoard,
+  sessionKeyOfJob,
+} from './rows.ts';
 
 const SHOWN = 3;
 
@@ -54,7 +64,7 @@ export class CronShowCommand extends ClawCommand {
         upcoming: next.map(isoTime),
       });
     } else printOut(describe(desk, row, { next, now, key, rules }));
-    for (const text of notesOnKeys(row.stored)) this.warn(text);
+    for (const text of notesOnKeys(row.job, row.stored.unknown)) this.warn(text);
     return EXIT.ok;
   }
 }
@@ -73,15 +83,22 @@ function describe(
     ['name', job.name],
     ['note', job.description],
     ['schedule', describeSchedule(toSchedule(job.schedule), zone)],
-    ['state', stateInWords(row, state.failures)],
+    [
+      'state',
+      stateInWords({
+        condition: conditionOf(row),
+        failures: state.failures,
+        untrusted: row.untrusted,
+      }),
+    ],
     ['why', disabled === null ? undefined : `${disabled.reason}; claw cron enable ${job.id}`],
     ['session', `${job.sessionTarget === key ? '' : `${job.sessionTarget}, `}${key}`],
     ['wake', job.wakeMode],
     ...payloadLines(job),
-    ['missed', `catch-up ${rules.catchUp}${rules.graceMs === null ? '' : `, grace ${age(rules.graceMs)}`}`],
-    ['retries', String(rules.retries)],
+    ...ruleLines(rules, job),
     ['precheck', job.precheck],
-    ['last', last === null ? undefined : lastInWords(row, now)],
+    ['last', last === null ? undefined : lastInWords(endOf(last), now)],
+    ['delivery', last?.delivery === undefined ? undefined : fateInWords(fateOf(desk, last.delivery))],
     ['error', last?.error?.message],
     ['retry', retry === null ? undefined : `${when(retry.at)}, attempt ${retry.attempt}`],
     [
@@ -98,6 +115,32 @@ function describe(
       ([head, text]) => `${head.padEnd(10)}${printableLines(text).replaceAll('\n', `\n${' '.repeat(10)}`)}\n`,
     )
     .join('');
+}
+
+/** How late an instant may be where nothing is said of it. */
+const GRACES = { skip: '2m', once: 'half the period, 2m to 12h', all: '12h' } as const;
+
+/** The rules in force, wherever they come from. */
+function ruleLines(
+  rules: ReturnType<typeof rulesOf>,
+  { schedule }: Pick<Job, 'schedule'>,
+): [string, string | undefined][] {
+  const { graceMs, retries, disableAfter, alertAfter, alertCooldownMs, runsPerDay, tokensPerDay } = rules;
+  const isLimit = (number: number) => Number.isFinite(number);
+  const budget = [
+    ...(isLimit(runsPerDay) ? [`${runsPerDay} runs`] : []),
+    ...(isLimit(tokensPerDay) ? [`${tokensPerDay} tokens`] : []),
+  ];
+  const usual = schedule.kind === 'at' ? 'however late' : `grace ${GRACES[rules.catchUp]}`;
+  const times = (number: number) => (number === 1 ? '1 failure' : `${number} failures in a row`);
+  const again = alertCooldownMs === null ? '' : `, again every ${age(alertCooldownMs)}`;
+  return [
+    ['missed', `catch-up ${rules.catchUp}, ${graceMs === null ? usual : `grace ${age(graceMs)}`}`],
+    ['retries', `${retries}${retries === 0 ? '' : `, the first after ${age(rules.retryDelayMs)}`}`],
+    ['alert', isLimit(alertAfter) ? `after ${times(alertAfter)}${again}` : 'never'],
+    ['gives up', disableAfter === 0 ? 'never by failures' : `after ${times(disableAfter)}`],
+    ['budget', budget.length === 0 ? undefined : `${budget.join(', ')} a day`],
+  ];
 }
 
 function payloadLines({ payload, deleteAfterRun }: Job): [string, string | undefined][] {

@@ -2,6 +2,7 @@ import { Command, Option } from 'clipanion';
 import type { Context } from '../../context.ts';
 import { ago, relative } from '../../core/display/age.ts';
 import { EXIT } from '../../core/errors.ts';
+import { conditionOf } from '../../core/schedule/glance.ts';
 import { tellLocalTime } from '../../core/schedule/zone.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { ClawCommand } from '../base.ts';
@@ -11,7 +12,7 @@ import { openDesk } from '../desk.ts';
 import { isoTime } from '../format.ts';
 import { printJson, printOut } from '../output.ts';
 import { timeOption } from '../time-option.ts';
-import { conditionOf, lateBecause, readBoard } from './rows.ts';
+import { lateBecause, readBoard } from './rows.ts';
 
 export class CronStatusCommand extends ClawCommand {
   static override paths = [['cron', 'status']];
@@ -64,6 +65,10 @@ function statusOf(desk: Desk, now: number) {
     disabled: rows
       .filter(row => conditionOf(row).startsWith('disabled'))
       .map(({ job, state }) => ({ id: job.id, reason: state.disabled?.reason ?? 'by hand' })),
+    over: rows
+      .map(row => ({ id: row.job.id, condition: conditionOf(row) }))
+      .filter(({ condition }) => condition.startsWith('over:'))
+      .map(({ id, condition }) => ({ id, reason: condition.slice('over:'.length) })),
     lastTick: last === null ? null : { at: isoTime(last.at), ageMs: last.ageMs, late: last.late },
   };
 }
@@ -90,6 +95,8 @@ function describe(desk: Desk, status: ReturnType<typeof statusOf>, now: number):
     ...status.late.map(({ id, dueAtMs, reason }) =>
       line('late', `${id}, due ${ago(now - dueAtMs!)}: ${reason}`),
     ),
+    ...status.disabled.map(({ id, reason }) => line('disabled', `${id}: ${reason} (claw cron enable ${id})`)),
+    ...status.over.map(({ id, reason }) => line('over', `${id}: ${reason} (claw cron runs ${id})`)),
     line(
       'last tick',
       lastTick === null

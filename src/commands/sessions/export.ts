@@ -71,7 +71,9 @@ export class SessionsExportCommand extends ClawCommand {
         throw new ClawError(
           'data',
           'transcript-missing',
-          `${file} is gone; the next message begins a new session`,
+          found.record?.bytes === 0
+            ? `nothing has been said in ${key} yet; what was said before: claw sessions history ${found.record.previousSessionId ?? key}`
+            : `${file} is gone; the next message begins a new session`,
           'claw sessions list',
         );
       pieces = exportSession(desk, found, {

@@ -60,6 +60,16 @@ export class SessionsHistoryCommand extends ClawCommand {
     const desk = await openDesk(context, { anyConfig: true });
     const found = findSession(desk, this.name);
     const file = desk.layout.transcript(found.agentId, found.sessionId);
+    const about = { sessionId: found.sessionId, sessionKey: found.record?.key ?? null };
+    if (!fs.existsSync(file) && found.record?.bytes === 0) {
+      // It has begun (a reset did that) and nothing has been said in it.
+      Outlet.stdout().writeAll(this.json ? asDocument(about, []) : []);
+      const before = found.record.previousSessionId;
+      this.warn(
+        `nothing has been said in it yet${before ? `; what was said before: claw sessions history ${before}` : ''}`,
+      );
+      return EXIT.ok;
+    }
     if (!fs.existsSync(file)) {
       throw new ClawError(
         'data',
@@ -75,7 +85,6 @@ export class SessionsHistoryCommand extends ClawCommand {
     const messages = streamMessages(file, last, wanted, (number, reason) => {
       if (++badCount <= TOLD) bad.push({ number, reason });
     });
-    const about = { sessionId: found.sessionId, sessionKey: found.record?.key ?? null };
     Outlet.stdout().writeAll(this.json ? asDocument(about, messages) : asText(messages, desk));
     for (const { number, reason } of bad)
       this.warn(`${file}:${number}: ${reason}; the line is left in place`);

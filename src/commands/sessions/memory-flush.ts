@@ -1,5 +1,6 @@
 /** How the saving of memory stands in a session (openclaw#41356: it never came, and nothing said why). */
 import { compactionSettings, judgeFlush, judgeRoom } from '../../core/context/compaction.ts';
+import { mayQuoteNotes } from '../../core/memory/rule.ts';
 import type { SessionRecord } from '../../core/session/session.ts';
 import type { MemoryFlushEntry } from '../../core/session/transcript.ts';
 import { countContext } from '../../runner/assemble.ts';
@@ -30,6 +31,9 @@ export function reportFlush(desk: Desk, record: SessionRecord, sendsHistory: boo
   if (!sendsHistory) {
     return { ...last, tokens, threshold: null, due: false, reason: 'runner-needs-no-history' };
   }
+  const origin = record.lastRoute ?? { chatType: record.chatType };
+  if (!mayQuoteNotes({ sessionKey: record.key, origin }))
+    return { ...last, tokens, threshold: null, due: false, reason: 'not-private' };
   const off = settings.mode === 'auto' ? 'off' : `compaction-${settings.mode}`;
   const reason = verdict.reason === 'off' ? off : verdict.reason;
   return { ...last, tokens, threshold: verdict.threshold, due: verdict.due, reason };

@@ -4,7 +4,8 @@
  * (openclaw `src/agents/compaction.ts`), as its conformance vectors have them.
  */
 import type { ConfigInput } from '../../config/schema.ts';
-import { agentCompaction, agentEntry } from '../agent.ts';
+import { agentCompaction } from '../agent.ts';
+import { memorySettings } from '../memory/rule.ts';
 import type { ContextCount } from '../session/session.ts';
 import type { CompactEntry, Entry } from '../session/transcript.ts';
 import type { HistoryMessage } from '../turn-request.ts';
@@ -58,7 +59,7 @@ export function compactionSettings(config: ConfigInput, agentId: string): Compac
   const mode = own.mode ?? 'auto';
   const { enabled, softThresholdTokens, prompt, systemPrompt } = own.memoryFlush ?? {};
   const before = softThresholdTokens ?? Math.min(FLUSH_BEFORE, Math.floor(budget / 5));
-  const flushes = mode === 'auto' && enabled !== false && memoryEnabled(config, agentId);
+  const flushes = mode === 'auto' && enabled !== false && memorySettings(config, agentId).enabled;
   return {
     mode,
     keepRecentTurns: own.keepRecentTurns ?? KEEP_TURNS,
@@ -75,11 +76,6 @@ export function compactionSettings(config: ConfigInput, agentId: string): Compac
         }
       : null,
   };
-}
-
-function memoryEnabled(config: ConfigInput, agentId: string): boolean {
-  const own = agentEntry(config, agentId)?.memory?.enabled;
-  return own ?? config.agents?.defaults?.memory?.enabled ?? config.memory?.enabled ?? true;
 }
 
 /**

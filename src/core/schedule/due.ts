@@ -14,6 +14,7 @@ import {
   type SeenRecord,
 } from './run-record.ts';
 import { nextAfter, periodOf, type Schedule, type StoredSchedule } from './schedule.ts';
+import { isUnheard } from './unheard.ts';
 import type { Zone } from './zone.ts';
 
 const SECOND = 1000;
@@ -109,6 +110,8 @@ export function planJob(job: DueJob, state: JobState, facts: DueFacts): JobPlan 
     if (passed !== null) {
       // A newer instant stands for the further try of an older one.
       plan.records.push({ ...retryRecord(retry), status: 'superseded', reason: 'newer-instant' });
+    } else if (isDue && isSpent(known, facts)) {
+      plan.records.push({ ...retryRecord(retry), status: 'superseded', reason: 'budget' });
     } else if (isDue) {
       const { dueAt, attempt } = retry;
       plan.runs = [{ dueAt, attempt, trigger: 'retry' }];
@@ -139,6 +142,18 @@ export function graceOf(schedule: Schedule, instant: number, rules: JobRules, ho
 /** Wait after the nth failure in a row, ms: doubled each time up to a limit. */
 export function backOff(rules: JobRules, failures: number): number {
   return Math.min(rules.retryDelayMs * 2 ** Math.min(Math.max(0, failures - 1), 30), rules.retryMaxDelayMs);
+}
+
+/** Whether a job that goes once it has succeeded has done so, as it is defined now, and not before deaf ears. */
+export function isOver(
+  { deleteAfterRun }: Pick<Job, 'deleteAfterRun'>,
+  { seen, last, done }: JobState,
+): boolean {
+  if (deleteAfterRun !== true || seen === null || isUnheard(last?.delivery)) return false;
+  if (seen.schedule.kind === 'at') return done;
+  // A run by hand was a try; one that began before the definition was changed was another's.
+  const isOwn = last !== null && last.trigger !== 'manual' && (last.startedAt ?? last.ts) >= seen.ts;
+  return isOwn && last.status === 'ok';
 }
 
 /** The `seen` line for a definition that is new or has changed, null where it is known. */
@@ -275,10 +290,15 @@ function enumerate(schedule: Schedule, from: number, to: number, host: Zone): nu
   return found;
 }
 
-/** Why nothing of a due job is started now; null where it is. */
-function whyNot(state: JobState, { now, rules, today }: DueFacts): string | null {
+function isSpent(state: JobState, { rules, today }: DueFacts): boolean {
   const spent = state.spent.day === today ? state.spent : { runs: 0, tokens: 0 };
-  if (spent.runs >= rules.runsPerDay || spent.tokens >= rules.tokensPerDay) return 'budget';
+  return spent.runs >= rules.runsPerDay || spent.tokens >= rules.tokensPerDay;
+}
+
+/** Why nothing of a due job is started now; null where it is. */
+function whyNot(state: JobState, facts: DueFacts): string | null {
+  if (isSpent(state, facts)) return 'budget';
+  const { now, rules } = facts;
   const { failedAt, failures } = state;
   // A failure from the future was before the clock was set back.
   const isFresh = failedAt !== null && failedAt <= now && now < failedAt + backOff(rules, failures);
@@ -406,10 +426,10 @@ export function concludeRun(
 
   function alertOf(): AfterRun['alert'] {
     if (ending.status === 'ok') return state.alertedAt === null ? null : 'recovered';
-    if (!counts) return null;
-    if (disables) return 'disabled';
     // A reminder that is not tried again is lost unless somebody is told.
-    const isLost = isOnce && record.retryAt === undefined;
+    const isLost = isOnce && record.retryAt === undefined && trigger !== 'manual';
+    if (!counts && !(isLost && ending.status === 'interrupted')) return null;
+    if (disables) return 'disabled';
     if (failures < rules.alertAfter && !isLost) return null;
     if (state.alertedAt === null) return 'failing';
     const { alertCooldownMs } = rules;

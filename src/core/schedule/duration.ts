@@ -53,7 +53,7 @@ const ISO =
 function parseIso(text: string, zone: Zone): When {
   const match = ISO.exec(text);
   if (match === null) {
-    return problem(text, 'expected a duration such as "20m", or ISO 8601 such as "2026-05-06T10:00"');
+    return problem(text, 'expected a duration such as "20m", or a time in ISO 8601');
   }
   const [, year, month, day, hour, minute, second, fraction, offset] = match;
   const local = {

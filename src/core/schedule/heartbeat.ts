@@ -33,6 +33,12 @@ export const DEFAULT_PROMPT =
   'Read HEARTBEAT.md in your workspace and do what it asks for. Take nothing up again from the conversation by ' +
   'yourself. When nothing needs attention, answer HEARTBEAT_OK.';
 
+/** What of the message of a beat or wake somebody has written: the rest is the same each time and asks nothing. */
+export function ownWords(text: string): string {
+  if (text.startsWith(WAKE)) return '';
+  return text.replace(DEFAULT_PROMPT, '').replace(EVENTS_BESIDE, '').trim();
+}
+
 /** Hours in which an agent may be asked. `start` and `end` are minutes of the local day, 0 to 1440. */
 export interface ActiveHours {
   start: number;
@@ -312,12 +318,15 @@ function gridIn(lines: readonly RunLine[]): Schedule | null {
 /** How long the same alert is not told again, ms. */
 const TOLD_FOR = DAY;
 
-/** The hash of the last alert that was told, where that was less than a day before `now` (epoch ms). */
-export function lastTold(lines: readonly RunLine[], now: number): string | null {
-  const told = lines.findLast(
-    (line): line is RunRecord => line.action === 'finished' && line.said !== undefined,
+/** The hashes of the alerts that were told less than a day before `now` (epoch ms). */
+export function toldLately(lines: readonly RunLine[], now: number): ReadonlySet<string> {
+  return new Set(
+    lines.flatMap(line =>
+      line.action === 'finished' && line.said !== undefined && Math.abs(now - line.ts) < TOLD_FOR
+        ? [line.said]
+        : [],
+    ),
   );
-  return told && Math.abs(now - told.ts) < TOLD_FOR ? told.said! : null;
 }
 
 /**
@@ -326,11 +335,12 @@ export function lastTold(lines: readonly RunLine[], now: number): string | null 
  * @param silent the token by which the agent says nothing
  */
 export function wakePrompt(silent: string): string {
-  return (
-    'The lines marked "System:" have just come in; the user has not seen them. Tell the user what concerns the user ' +
-    `in them, in your own words, and do what they ask you for. When nothing in them needs to be told, answer ${silent}.`
-  );
+  return `${WAKE}${silent}.`;
 }
+
+const WAKE =
+  'The lines marked "System:" have just come in; the user has not seen them. Tell the user what concerns the user ' +
+  'in them, in your own words, and do what they ask you for. When nothing in them needs to be told, answer ';
 
 /** Behind the prompt of a beat that finds events waiting: it may not take them for part of HEARTBEAT.md. */
 export const EVENTS_BESIDE =

@@ -45,7 +45,7 @@ export function alertOf(
 ): string {
   const job = `Job "${name}" (${id})`;
   if (kind === 'recovered') return `${job} works again.`;
-  const times = failures === 1 ? 'has failed' : `has failed ${failures} times in a row`;
+  const times = failures <= 1 ? 'has failed' : `has failed ${failures} times in a row`;
   const off = kind === 'disabled' ? ` It is disabled now; to go on: claw cron enable ${id}` : '';
   return `${job} ${times}: ${error}.${off || ` See: claw cron runs ${id}`}`.replace('..', '.');
 }

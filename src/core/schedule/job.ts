@@ -60,6 +60,8 @@ export interface Job {
   precheck?: string;
   /** most of a day, in the zone of the user */
   budget?: { runsPerDay?: number; tokensPerDay?: number };
+  /** how many agents stand between a person and this job; absent: a person made it */
+  hops?: number;
   /** what the main session hears of an isolated run */
   isolation?: {
     postToMainMode?: 'summary' | 'full' | 'none';
@@ -116,7 +118,7 @@ const JOB_KEYS = [
     'retries',
     'disableAfter',
   ],
-  ...['precheck', 'budget', 'isolation'],
+  ...['precheck', 'budget', 'isolation', 'hops'],
 ] as const;
 const DELIVERY_KEYS = ['deliver', 'channel', 'to', 'accountId', 'bestEffortDeliver'] as const;
 const PAYLOAD_KEYS = {
@@ -208,7 +210,7 @@ function readFields(raw: Fields, id: string | null, setting: JobSetting): JobRea
     raw.isolation === undefined || raw.isolation === null ? undefined : isolationOf(raw.isolation);
   const grace = optionalText(raw, 'grace');
   if (grace !== undefined && parseDuration(grace) === null)
-    throw new Refusal(`grace ${JSON.stringify(grace)} is no duration such as 30m`);
+    throw new Refusal(`grace ${JSON.stringify(grace)}: expected a duration such as "30m"`);
   // Built field by field: a listing reads a thousand of them, and spreading leaves ten objects behind for each.
   const job = { id, name: named ?? nameFrom(payload) } as Job;
   put(job, 'description', optionalText(raw, 'description'));
@@ -228,6 +230,7 @@ function readFields(raw: Fields, id: string | null, setting: JobSetting): JobRea
   put(job, 'precheck', optionalText(raw, 'precheck'));
   put(job, 'budget', budget);
   put(job, 'isolation', isolation);
+  put(job, 'hops', wholeNumber(raw, 'hops', 0));
   return { ok: true, job, unknown: unknownKeys(raw, payload.kind), assumed };
 }
 
@@ -357,7 +360,11 @@ function scheduleOf(
       },
     },
   );
-  if (!read.ok) throw new Refusal(`schedule: ${read.problem}`);
+  if (!read.ok) {
+    const isNamed = read.problem.startsWith('.');
+    const beside = isBeside ? read.problem.slice(1) : `schedule${read.problem}`;
+    throw new Refusal(isNamed ? beside : `schedule: ${read.problem}`);
+  }
   const schedule = storedSchedule(read.schedule);
   const hasZone = typeof fields.tz === 'string' && fields.tz.trim() !== '';
   const hasAnchor = fields.anchorMs !== undefined || named || createdAtMs !== undefined;
@@ -381,7 +388,7 @@ function kindOf(payload: Fields): JobPayload['kind'] | undefined {
   }
   const found =
     typeof kind === 'string' && KINDS.find(each => each.toLowerCase() === kind.trim().toLowerCase());
-  if (!found) throw new Refusal(`payload kind ${JSON.stringify(kind)} is none of ${KINDS.join(', ')}`);
+  if (!found) throw new Refusal(`payload.kind ${JSON.stringify(kind)}: expected one of ${KINDS.join(', ')}`);
   return found;
 }
 
@@ -576,7 +583,7 @@ function optionalText(fields: Fields, name: string, before = ''): string | undef
   const text = blankless(value);
   if (text === null)
     throw new Refusal(
-      `${before}${name} is ${value === '' || typeof value === 'string' ? 'empty' : 'not a text'}`,
+      `${before}${name} ${JSON.stringify(value)?.slice(0, 80)}: expected a text${typeof value === 'string' ? ' that is not blank' : ''}`,
     );
   return text;
 }
@@ -589,7 +596,8 @@ function textOrNumber(value: unknown): string | undefined {
 function optionalFlag(fields: Fields, name: string): boolean | undefined {
   const value = fields[name];
   if (value === undefined || value === null) return undefined;
-  if (typeof value !== 'boolean') throw new Refusal(`${name} is neither true nor false`);
+  if (typeof value !== 'boolean')
+    throw new Refusal(`${name} ${JSON.stringify(value)}: expected true or false`);
   return value;
 }
 
@@ -598,7 +606,7 @@ function oneOf<Word extends string>(fields: Fields, name: string, words: readonl
   if (value === undefined || value === null) return undefined;
   const found = words.find(word => word === value);
   if (found === undefined)
-    throw new Refusal(`${name} ${JSON.stringify(value)} is none of ${words.join(', ')}`);
+    throw new Refusal(`${name} ${JSON.stringify(value)}: expected one of ${words.join(', ')}`);
   return found;
 }
 
@@ -606,7 +614,7 @@ function wholeNumber(fields: Fields, name: string, least: number, before = ''): 
   const value = fields[name];
   if (value === undefined || value === null) return undefined;
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least)
-    throw new Refusal(`${before}${name} ${JSON.stringify(value)} is no whole number from ${least} on`);
+    throw new Refusal(`${before}${name} ${JSON.stringify(value)}: expected a whole number from ${least} on`);
   return value;
 }
 
@@ -614,7 +622,7 @@ function positiveNumber(fields: Fields, name: string): number | undefined {
   const value = fields[name];
   if (value === undefined || value === null) return undefined;
   if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0)
-    throw new Refusal(`${name} ${JSON.stringify(value)} is no number above 0`);
+    throw new Refusal(`payload.${name} ${JSON.stringify(value)}: expected a number above 0`);
   return value;
 }
 

@@ -21,10 +21,14 @@ export function finishedRuns(
   jobId: string,
 ): ListedRun[] {
   const queued = new Map<string, ListedRun>();
+  const ended = new Set<string>();
   const runs: ListedRun[] = [];
   for (const line of [...imported, ...lines]) {
     if (line.action !== 'finished' || (line.jobId !== undefined && line.jobId !== jobId)) continue;
     const run: ListedRun = line;
+    // Told before the record that it waits was written.
+    if (run.status === 'queued' && run.runId !== undefined && ended.has(run.runId)) continue;
+    if (run.status !== 'queued' && run.runId !== undefined) ended.add(run.runId);
     const before = run.runId === undefined ? undefined : queued.get(run.runId);
     if (before !== undefined) {
       queued.delete(run.runId!);

@@ -125,7 +125,16 @@ export interface JobState {
   /** newest run that started, and how it ended */
   last: Pick<
     RunRecord,
-    'ts' | 'status' | 'runId' | 'dueAt' | 'startedAt' | 'durationMs' | 'reason' | 'error' | 'trigger'
+    | 'ts'
+    | 'status'
+    | 'runId'
+    | 'dueAt'
+    | 'startedAt'
+    | 'durationMs'
+    | 'reason'
+    | 'error'
+    | 'trigger'
+    | 'delivery'
   > | null;
   alertedAt: number | null;
   /** starts and tokens of one day (its local date) */
@@ -216,12 +225,19 @@ function afterSeen(state: JobState, line: SeenRecord): JobState {
   return { ...next, position: line.from, behind: [...state.behind, ...unaccounted], done: false };
 }
 
+/** What earlier schedules still leave to be accounted for, when everything up to an instant is: one may have run while it was changed. */
+function behindFrom(behind: JobState['behind'], reached: number): JobState['behind'] {
+  return behind
+    .filter(({ to }) => to > reached)
+    .map(stretch => (stretch.from < reached ? { ...stretch, from: reached } : stretch));
+}
+
 const STARTED: ReadonlySet<RunStatus> = new Set([
   ...(['ok', 'error', 'timeout', 'interrupted', 'queued', 'cancelled'] as const),
 ]);
 
 function afterFinished(state: JobState, line: RunRecord): JobState {
-  const { status, trigger, runId, dueAt, ts } = line;
+  const { status, trigger, runId, dueAt, ts, reason } = line;
   if (line.behind !== undefined) {
     const upTo = line.behind;
     return { ...state, behind: state.behind.filter(({ to }) => to > upTo) };
@@ -232,23 +248,29 @@ function afterFinished(state: JobState, line: RunRecord): JobState {
     ...state,
     position: byClock ? Math.max(state.position ?? reached, reached) : state.position,
     // Whoever accounts for later instants has accounted for those before.
-    behind: byClock ? state.behind.filter(({ to }) => to > reached) : state.behind,
+    behind: byClock ? behindFrom(state.behind, reached) : state.behind,
     queued: state.queued.filter(waiting => waiting.runId !== runId),
   };
   if (status === 'missed' || status === 'superseded')
     return status === 'superseded' ? { ...next, retry: null } : next;
-  const { startedAt, durationMs, reason, error } = line;
-  next.last = {
-    ts,
-    status,
-    runId,
-    trigger,
-    ...(dueAt === undefined ? {} : { dueAt }),
-    ...(startedAt === undefined ? {} : { startedAt }),
-    ...(durationMs === undefined ? {} : { durationMs }),
-    ...(reason === undefined ? {} : { reason }),
-    ...(error === undefined ? {} : { error }),
-  };
+  // What stands beside a run is not how the newest one ended.
+  if (status === 'skipped' && (reason === 'overlap' || reason === 'coalesced')) return next;
+  const { startedAt, durationMs, error } = line;
+  // Its event was told before the record that it waits was written.
+  const isTold = status === 'queued' && state.last?.runId === runId;
+  if (!isTold)
+    next.last = {
+      ts,
+      status,
+      runId,
+      trigger,
+      ...(dueAt === undefined ? {} : { dueAt }),
+      ...(startedAt === undefined ? {} : { startedAt }),
+      ...(durationMs === undefined ? {} : { durationMs }),
+      ...(reason === undefined ? {} : { reason }),
+      ...(error === undefined ? {} : { error }),
+      ...(line.delivery === undefined ? {} : { delivery: line.delivery }),
+    };
   if (!STARTED.has(status)) return next;
   if (line.day !== undefined) {
     const { day, runs, tokens } = state.spent;
@@ -260,10 +282,12 @@ function afterFinished(state: JobState, line: RunRecord): JobState {
       tokens: (isSameDay ? tokens : 0) + used,
     };
   }
-  if (status === 'queued')
+  if (status === 'queued' && !isTold)
     next.queued = [...next.queued, { runId, at: ts, ...(dueAt === undefined ? {} : { dueAt }) }];
   if (status === 'ok') {
-    const isItsInstant = state.seen?.schedule.kind === 'at' && dueAt !== undefined;
+    // Another instant's success (the job was moved meanwhile) is not this one's.
+    const schedule = state.seen?.schedule;
+    const isItsInstant = schedule?.kind === 'at' && dueAt === schedule.atMs;
     return { ...next, failures: 0, failedAt: null, retry: null, done: next.done || isItsInstant };
   }
   if (status === 'cancelled' || status === 'queued') return { ...next, retry: null };

@@ -13,7 +13,7 @@ import {
   nextSecond,
   parseCron,
 } from './cron-expression.ts';
-import { parseDuration } from './duration.ts';
+import { parseDuration, parseWhen } from './duration.ts';
 import { isKnownZone, type OffsetChange, offsetChange, tellLocalTime, type Zone, zoneFor } from './zone.ts';
 
 const SECOND = 1000;
@@ -56,28 +56,43 @@ export function readSchedule(raw: unknown, missing: { anchorMs: number; tz: stri
   const kind = fields.kind ?? kindOf(fields);
   switch (kind) {
     case 'at': {
-      const at = instantIn(fields.atMs ?? fields.at);
-      return at === null ? problem('its time is none') : { ok: true, schedule: { kind, at } };
+      const [name, written] = fields.atMs === undefined ? ['at', fields.at] : ['atMs', fields.atMs];
+      const at = instantIn(written, () => fields.tz ?? missing.tz);
+      return typeof at === 'number' ? { ok: true, schedule: { kind, at } } : bad(name, written, at);
     }
     case 'every': {
       const every = fields.everyMs ?? parseDuration(String(fields.every ?? ''));
       const everyMs = typeof every === 'number' ? Math.floor(every) : 0;
-      if (!Number.isSafeInteger(everyMs) || everyMs < 1) return problem('its period is none');
-      const anchorMs = instantIn(fields.anchorMs ?? missing.anchorMs);
-      if (anchorMs === null) return problem('its anchor is no time');
+      if (!Number.isSafeInteger(everyMs) || everyMs < 1)
+        return fields.everyMs === undefined
+          ? bad('every', fields.every, 'expected a duration above 0, such as "90m"')
+          : bad('everyMs', fields.everyMs, 'expected a number of ms above 0 (or "every": "90m")');
+      const anchor = fields.anchorMs ?? missing.anchorMs;
+      const anchorMs = instantIn(anchor, () => fields.tz ?? missing.tz);
+      if (typeof anchorMs !== 'number') return bad('anchorMs', anchor, anchorMs);
       return { ok: true, schedule: { kind, everyMs, anchorMs } };
     }
     case 'cron': {
       const written = fields.expr ?? fields.cron;
       const read = parseCron(typeof written === 'string' ? written : '');
-      if (!read.ok) return read;
+      if (!read.ok)
+        return typeof written === 'string'
+          ? read
+          : bad(
+              fields.expr === undefined ? 'cron' : 'expr',
+              written,
+              'expected an expression of five fields, such as "0 7 * * *"',
+            );
       const named = fields.tz ?? missing.tz;
       const tz = typeof named === 'string' ? named.trim() || missing.tz : '';
-      if (!isKnownZone(tz)) return problem(`"${tz}" is no IANA time zone known here`);
+      if (!isKnownZone(tz))
+        return bad('tz', named, 'expected an IANA time zone known here, such as "Europe/Stockholm"');
       return { ok: true, schedule: { kind, expr: read.cron.text, tz } };
     }
     default:
-      return problem(`its kind ${JSON.stringify(kind) ?? ''} is none of at, every, cron`);
+      return kind === undefined
+        ? problem('it has none of "at", "every", "cron"')
+        : bad('kind', kind, 'expected one of "at", "every", "cron"');
   }
 }
 
@@ -177,15 +192,34 @@ function kindOf({ expr, cron, everyMs, every, atMs, at }: Readonly<Record<string
   return (atMs ?? at) === undefined ? undefined : 'at';
 }
 
-/** An instant as ms or as ISO 8601 with an offset. */
-function instantIn(value: unknown): number | null {
-  const isoTime = typeof value === 'string' && /^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:?\d\d)$/i.test(value);
-  const at = typeof value === 'number' ? Math.floor(value) : isoTime ? Date.parse(value) : Number.NaN;
-  return Math.abs(at) <= LAST_INSTANT ? at : null;
+/**
+ * An instant as ms or as ISO 8601, without an offset in a zone.
+ *
+ * @param zone name of it, asked for only then
+ * @returns epoch ms, or what was expected
+ */
+function instantIn(value: unknown, zone: () => unknown): number | string {
+  const expected = 'expected epoch ms, or ISO 8601 such as "2027-05-06T10:00"';
+  if (typeof value === 'number') return Math.abs(value) <= LAST_INSTANT ? Math.floor(value) : expected;
+  if (typeof value !== 'string' || !/^\s*\d{4}-\d\d-\d\d/.test(value)) return expected;
+  const hasOffset = /(?:Z|[+-]\d\d(?::?\d\d)?)$/i.test(value.trim().slice(10));
+  const name = hasOffset ? 'UTC' : String(zone()).trim();
+  if (!isKnownZone(name)) return `its tz ${JSON.stringify(name)} is no IANA time zone known here`;
+  const when = parseWhen(value, { now: 0, zone: zoneFor(name, NO_HOST) });
+  if (!when.ok) return when.problem.replace(/^".*?": /, '');
+  return Math.abs(when.at) <= LAST_INSTANT ? when.at : expected;
 }
+
+const NO_HOST: Zone = { name: '', isHost: false };
 
 function problem(why: string): ScheduleRead {
   return { ok: false, problem: why };
+}
+
+/** A field, what stands there, and what is expected. */
+function bad(name: string, value: unknown, expected: string): ScheduleRead {
+  const there = value === undefined ? 'is missing' : (JSON.stringify(value) ?? 'is none').slice(0, 80);
+  return problem(`.${name} ${there}: ${expected}`);
 }
 
 /** A schedule as a function from an instant to the next one. */

@@ -122,6 +122,35 @@ export function tellLocalTime(zone: Zone, instant: number): string {
   return `${WEEKDAYS[shown.getUTCDay()]} ${time} ${ahead}`;
 }
 
+/** As `tellLocalTime` without the offset, for many instants, which share few days. */
+export function localTimes(zone: Zone): (instant: number) => string {
+  const days = new Map<number, string>();
+  const two = (value: number) => (value < 10 ? `0${value}` : String(value));
+  const offsets = new Map<number, number | null>();
+  /** of a day of UTC; null where clocks change in it, which they do at most once in some weeks */
+  const offsetOf = (day: number) => {
+    let offset = offsets.get(day);
+    if (offset === undefined) {
+      const { at, before } = offsetChange(zone, day * DAY, (day + 1) * DAY);
+      offset = at === Number.POSITIVE_INFINITY ? before : null;
+      offsets.set(day, offset);
+    }
+    return offset;
+  };
+  return instant => {
+    const shown = instant + (offsetOf(Math.floor(instant / DAY)) ?? offsetAt(zone, instant));
+    const day = Math.floor(shown / DAY);
+    let date = days.get(day);
+    if (date === undefined) {
+      date = tellLocalTime(UTC, day * DAY).slice(0, -' 00:00 +00:00'.length);
+      days.set(day, date);
+    }
+    const second = Math.floor((shown - day * DAY) / 1000);
+    const time = `${two(Math.floor(second / 3600))}:${two(Math.floor(second / 60) % 60)}`;
+    return second % 60 === 0 ? `${date} ${time}` : `${date} ${time}:${two(second % 60)}`;
+  };
+}
+
 /**
  * An instant as short as a machine's log has it, with the name people give to that time: `2026-01-12 12:19:17 PST`. Where
  * a zone has no such name in English, its distance to Greenwich: `GMT+1`.

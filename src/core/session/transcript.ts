@@ -102,6 +102,8 @@ export interface TurnEntry {
   settings?: SettingValues;
   /** ids of the system events it is told; they are done when it has ended well */
   events?: string[];
+  /** notes of its memory that the agent is given: where they stood, and how many characters went along */
+  notes?: { file: string; line: number; characters: number }[];
   isNewSession: boolean;
   reset: ResetInfo | null;
   notices: string[];

@@ -313,6 +313,20 @@ describe('failures', () => {
     expect(reduceRuns([...seen(once), ...after.lines]).disabled).toBeNull();
   });
 
+  it('of a reminder that was interrupted and is not tried again are told too', () => {
+    const once: StoredSchedule = { kind: 'at', atMs: at(1) };
+    const times = { startedAt: at(1), endedAt: at(1) + SECOND };
+    const alertAfter = (trigger: 'schedule' | 'manual', retries: number) => {
+      const run = { runId: 'r', attempt: 1, trigger, ...(trigger === 'manual' ? {} : { dueAt: at(1) }) };
+      const known = reduceRuns(seen(once));
+      const rules = facts(at(1), { retries });
+      return concludeRun(job(once), known, { ...run, ...times }, { status: 'interrupted' }, rules).alert;
+    };
+    expect(alertAfter('schedule', 0)).toBe('failing');
+    expect(alertAfter('schedule', 1)).toBeNull();
+    expect(alertAfter('manual', 0)).toBeNull();
+  });
+
   it('by hand disable nothing and move nothing', () => {
     const known = state(
       ...Array.from({ length: 20 }, () => finished({ status: 'error', trigger: 'manual', ts: at(1) })),

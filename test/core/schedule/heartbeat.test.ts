@@ -6,9 +6,9 @@ import {
   isActive,
   isEffectivelyEmpty,
   isKnownTarget,
-  lastTold,
   nextBeat,
   targetOf,
+  toldLately,
   visibilityOf,
 } from '../../../src/core/schedule/heartbeat.ts';
 import type { RunLine } from '../../../src/core/schedule/run-record.ts';
@@ -248,8 +248,10 @@ test('the same is not told again for a day; a clock set back does not keep it qu
     trigger: 'schedule',
     ...(said ? { said } : {}),
   });
-  expect(lastTold([told(NOON, 'a'), told(NOON + 1)], NOON + 24 * HOUR - 1)).toBe('a');
-  expect(lastTold([told(NOON, 'a'), told(NOON + 1, 'b')], NOON + 2)).toBe('b');
-  expect(lastTold([told(NOON, 'a')], NOON + 24 * HOUR)).toBeNull();
-  expect(lastTold([told(NOON + 72 * HOUR, 'a')], NOON)).toBeNull();
+  const lately = (lines: RunLine[], now: number) => [...toldLately(lines, now)];
+  expect(lately([told(NOON, 'a'), told(NOON + 1)], NOON + 24 * HOUR - 1)).toEqual(['a']);
+  // Two that take turns are each told once.
+  expect(lately([told(NOON, 'a'), told(NOON + 1, 'b')], NOON + 2)).toEqual(['a', 'b']);
+  expect(lately([told(NOON, 'a')], NOON + 24 * HOUR)).toEqual([]);
+  expect(lately([told(NOON + 72 * HOUR, 'a')], NOON)).toEqual([]);
 });

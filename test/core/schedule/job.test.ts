@@ -104,12 +104,16 @@ describe('a definition', () => {
     ['no id', { ...BARE, id: undefined }, /no id/],
     ['an id that is a path', { ...BARE, id: '../x' }, /an id is made of/],
     ['an id that ends in a dot', { ...BARE, id: 'x.' }, /ends in no dot/],
-    ['a blank name', { ...BARE, name: '  ' }, /name is empty/],
+    ['a blank name', { ...BARE, name: '  ' }, /name " +": expected a text/],
     ['no schedule', { ...BARE, schedule: undefined }, /schedule/],
     ['an expression out of range', { ...BARE, schedule: { cron: '61 * * * *' } }, /schedule/],
     ['an unknown zone', { ...BARE, schedule: { cron: '* * * * *', tz: 'Mars/Base' } }, /Mars\/Base/],
     ['no payload', { ...BARE, payload: undefined }, /no payload/],
-    ['an unknown kind', { ...BARE, payload: { kind: 'dance' } }, /none of systemEvent/],
+    [
+      'an unknown kind',
+      { ...BARE, payload: { kind: 'dance' } },
+      /payload.kind "dance": expected one of systemEvent/,
+    ],
     [
       'an event elsewhere than in main',
       { ...BARE, payload: { text: 't' }, sessionTarget: 'isolated' },

@@ -1,0 +1,113 @@
+/** Notes added to an agent's memory: by a person, by the agent itself, by the turn before a compaction. */
+import { ClawError } from '../core/errors.ts';
+import { dayOf, noteItem } from '../core/memory/note.ts';
+import { NOTES_FOLDER, PRIVATE_FILE } from '../core/memory/rule.ts';
+import { localTimeAt } from '../core/schedule/zone.ts';
+import { restOfKey } from '../store/layout.ts';
+import { newToken, tryLock } from '../store/lock.ts';
+import { type Added, appendMemory, LinkOut } from '../store/memory-files.ts';
+import { ioFailure } from './accept.ts';
+import type { Desk } from './desk.ts';
+import { workspaceOf } from './judge.ts';
+
+/** How long an addition waits for one that is under way, ms. */
+const PATIENCE = 5000;
+const LOOK_EVERY = 10;
+
+/** Where a note goes: the lasting notes, or those of the day in the user's zone. */
+export type NoteTarget = 'MEMORY.md' | 'today';
+
+/**
+ * Adds one dated note.
+ *
+ * @param from key of the session it was taken in, where that is not the private one
+ * @param now epoch ms
+ * @throws ClawError usage, or `not-accepted` where it could not be written; nothing of it stands then
+ */
+export async function addNote(
+  desk: Desk,
+  agentId: string,
+  note: { text: string; to: NoteTarget; from?: string | undefined },
+  now: number,
+): Promise<Added> {
+  const at = localTimeAt(desk.zone, now);
+  const isDaily = note.to === 'today';
+  const from = note.from === undefined ? undefined : restOfKey(note.from);
+  const name = isDaily ? `${NOTES_FOLDER}/${dayOf(at)}.md` : PRIVATE_FILE;
+  return append(desk, agentId, name, noteItem(note.text, at, isDaily, from), false);
+}
+
+/**
+ * Keeps what an agent wrote down before its history is compacted: behind what stands in the file of the day, in the
+ * user's zone at that instant, made where it is missing. Nothing that is there is changed, in this file or another.
+ *
+ * @param text Markdown; blank: nothing is written
+ * @param now epoch ms
+ * @returns where it stands; null where there was nothing to keep
+ * @throws ClawError `not-accepted` where it could not be written; nothing of it stands then
+ */
+export async function appendFlush(
+  desk: Desk,
+  agentId: string,
+  text: string,
+  now: number,
+): Promise<Added | null> {
+  const body = text.replaceAll('\0', '\ufffd').replace(/\r\n?/g, '\n').trim();
+  if (body === '') return null;
+  const day = dayOf(localTimeAt(desk.zone, now));
+  return append(desk, agentId, `${NOTES_FOLDER}/${day}.md`, `${body}\n`, true);
+}
+
+async function append(
+  desk: Desk,
+  agentId: string,
+  name: string,
+  text: string,
+  isApart: boolean,
+): Promise<Added> {
+  const { context, layout } = desk;
+  const place = layout.memoryLock(agentId);
+  const workspace = workspaceOf(desk, agentId);
+  try {
+    for (let tries = 0; ; tries++) {
+      const lock = tryLock(context, place, newToken(context));
+      if (lock !== null) {
+        try {
+          return appendMemory(workspace, name, text, isApart);
+        } finally {
+          lock.release();
+        }
+      }
+      // Whoever holds it that long is stuck. One write behind the end loses nothing without the lock either.
+      if (tries * LOOK_EVERY >= PATIENCE) return appendMemory(workspace, name, text, isApart);
+      await new Promise(resolve => setTimeout(resolve, LOOK_EVERY));
+    }
+  } catch (error) {
+    throw refusal(error, workspace, name);
+  }
+}
+
+function refusal(error: unknown, workspace: string, name: string): unknown {
+  if (error instanceof LinkOut)
+    return new ClawError(
+      'noPermission',
+      'memory-link',
+      `${workspace}/${name} is, or lies behind, a link that leads out of the workspace; nothing was written`,
+      'put the notes into the workspace, or set agents.list[].workspace',
+    );
+  const { message, code } = error as NodeJS.ErrnoException;
+  if (
+    message === 'not a file' ||
+    code === 'EISDIR' ||
+    code === 'ENOTDIR' ||
+    code === 'ENXIO' ||
+    code === 'ELOOP'
+  )
+    return new ClawError(
+      'cannotCreate',
+      'memory-not-a-file',
+      `${workspace}/${name} cannot be written to: ${message}`,
+      'claw memory list',
+    );
+  return ioFailure(error, 'the note was not written');
+}

@@ -1,0 +1,4 @@
+import { jobFaults, jobStorms } from './suite.ts';
+
+jobFaults('whole');
+jobStorms('whole');
