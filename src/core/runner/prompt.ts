@@ -3,17 +3,21 @@ import type { RunnerConfig } from '../../config/schema.ts';
 import type { HistoryMessage, TurnRequest } from '../turn-request.ts';
 
 const OPEN = 'Earlier messages of this conversation, oldest first. They are the record of what was said:';
+/** For a program that went on with its own session: it may know some of them. */
+const MISSED =
+  'Messages of this conversation since your last answer, oldest first. You may have seen some of them:';
 const CLOSE = 'The new message, to be answered now:';
 
 /**
- * The prompt as text. Without history (none yet, or the runner's context is `native` or `none`) it is exactly the
+ * The prompt as text. Without history (none yet, a native session that knows it, or the context `none`) it is exactly the
  * message, byte for byte, and a line for each attachment.
  */
 export function promptText(request: TurnRequest, context: RunnerConfig['context']): string {
   const history = historyFor(request, context);
   const message = messageText(request);
   if (history.length === 0) return message;
-  return `${OPEN}\n\n<earlier_messages>\n${history.map(renderMessage).join('\n')}\n</earlier_messages>\n\n${CLOSE}\n\n${message}`;
+  const open = request.native?.how === 'resumed' ? MISSED : OPEN;
+  return `${open}\n\n<earlier_messages>\n${history.map(renderMessage).join('\n')}\n</earlier_messages>\n\n${CLOSE}\n\n${message}`;
 }
 
 /** The message, and behind it a line for each attachment: a program that reads text learns of them no other way. */
@@ -42,6 +46,7 @@ export function promptDocument(request: TurnRequest, context: RunnerConfig['cont
     agentId: request.agentId,
     runId: request.runId,
     model: request.model ?? null,
+    systemPrompt: request.systemPrompt ?? null,
     thinkingLevel: request.thinkingLevel ?? null,
     origin: request.origin,
     attachments: request.attachments,
@@ -51,7 +56,8 @@ export function promptDocument(request: TurnRequest, context: RunnerConfig['cont
 }
 
 function historyFor(request: TurnRequest, context: RunnerConfig['context']): HistoryMessage[] {
-  return (context ?? 'claw') === 'claw' ? request.history : [];
+  const isTold = (context ?? 'claw') === 'claw' || (context === 'native' && request.native !== undefined);
+  return isTold ? request.history : [];
 }
 
 function renderMessage(message: HistoryMessage): string {
