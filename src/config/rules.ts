@@ -113,10 +113,14 @@ const pairingCodes: Rule = {
 const runnerNames: Rule = {
   reads: ['agents', 'runners'],
   check(config, report) {
-    const known = [...new Set([...BUILT_IN_RUNNERS, ...Object.keys(config.runners ?? {}), ...PRESET_NAMES])];
+    const own = [...BUILT_IN_RUNNERS, ...Object.keys(config.runners ?? {})];
+    const known: string[] = [...own, ...PRESET_NAMES];
     const check = (path: ConfigPath, runner: string | undefined) => {
       if (runner === undefined || known.includes(runner)) return;
-      report.error(path, `there is no runner "${runner}"${meant(runner, known)}; known: ${known.join(', ')}`);
+      report.error(
+        path,
+        `there is no runner "${runner}"${meant(runner, known)}; known: ${own.join(', ')}; presets: ${PRESET_NAMES.join(', ')}`,
+      );
     };
     check(['agents', 'defaults', 'runner'], config.agents?.defaults?.runner);
     for (const [index, agent] of agentsOf(config).entries())

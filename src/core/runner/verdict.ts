@@ -41,7 +41,7 @@ export const RUNNER_DEFAULTS = {
 } as const;
 
 const STDERR_CHARACTERS = 500;
-/** How much of the end of its output is searched for signs, where it reports no error of its own. */
+/** How much of the end of its output is searched for signs. */
 const SIGN_CHARACTERS = 4096;
 /** What a failed run keeps of its output; the transcript is no place for megabytes that answer nobody. */
 const FAILED_OUTPUT_CHARACTERS = 64 * 1024;
@@ -179,7 +179,7 @@ function named(
 ): TurnError {
   const { signs, login } = input.runner;
   if (signs === undefined || (error.code !== 'exit' && error.code !== 'agent-error')) return error;
-  const said = `${parsed.error ?? ''}\n${run.stderr}\n${parsed.error === null ? run.stdout.slice(-SIGN_CHARACTERS) : ''}`;
+  const said = `${parsed.error ?? ''}\n${run.stderr}\n${run.stdout.slice(-SIGN_CHARACTERS)}`;
   const text = said.toLowerCase();
   const shows = (sign: keyof typeof signs) =>
     (signs[sign] ?? []).some(each =>

@@ -1,6 +1,6 @@
 import type { Preset } from '../preset.ts';
 
-// `resume` takes no -s and no -C: the sandbox is set by a key of its config, the folder is that of the process.
+// `resume` takes no -s and no -C: the sandbox is set by a key of its config, it works in the folder it is started in.
 const BASE = [
   '--json',
   '--skip-git-repo-check',

@@ -35,7 +35,7 @@ export const copilot: Preset = {
     signs: {
       unknownSession: ['No session, task, or name matched'],
       contextOverflow: ['context window', 'maximum context length', 'prompt token count'],
-      auth: ['No authentication information found', '401'],
+      auth: ['No authentication information found', '"statusCode":401'],
     },
   },
   permissions: {

@@ -10,7 +10,7 @@ export const llm: Preset = {
     idleTimeoutSeconds: 0,
     signs: {
       contextOverflow: ['maximum context length', 'context window'],
-      auth: ['No key found', 'Incorrect API key', '401'],
+      auth: ['No key found', 'Incorrect API key', 'Error code: 401'],
     },
   },
   permissions: { safe: {}, edit: {}, full: {} },

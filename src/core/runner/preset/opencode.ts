@@ -42,7 +42,7 @@ export const opencode: Preset = {
     signs: {
       unknownSession: ['Session not found'],
       contextOverflow: ['maximum context length', 'context window', 'ContextOverflowError'],
-      auth: ['ProviderAuthError', 'API key is missing', 'Unauthorized'],
+      auth: ['ProviderAuthError', 'API key is missing', '"statusCode":401'],
     },
   },
   permissions: {

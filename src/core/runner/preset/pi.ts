@@ -48,7 +48,7 @@ export const pi: Preset = {
     signs: {
       unknownSession: ['No session found matching'],
       contextOverflow: ['context window', 'maximum context length', 'prompt is too long'],
-      auth: ['No API key found', 'No models available', '401'],
+      auth: ['No API key found', 'No models available', '"errorMessage":"401'],
     },
   },
   permissions: {
