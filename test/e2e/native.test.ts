@@ -64,8 +64,8 @@ const forget = () => {
 
 describe('a conversation that the program keeps', () => {
   it('goes on: the message alone, and its own tokens', () => {
-    expect(say('one').json().reply).toBe('turn 1');
-    expect(say('two').json().reply).toBe('turn 2');
+    expect(say('one').json().reply.text).toBe('turn 1');
+    expect(say('two').json().reply.text).toBe('turn 2');
     expect(starts().map(({ flag, prompt }) => [flag, prompt])).toEqual([
       ['--id', 'one'],
       ['--resume', 'two'],
@@ -101,7 +101,7 @@ describe('a conversation that the program keeps', () => {
   it('is begun anew when it has become too long for the model', () => {
     say('one');
     mode('too-long');
-    expect(say('two').json()).toMatchObject({ status: 'ok', reply: 'turn 1' });
+    expect(say('two').json()).toMatchObject({ status: 'replied', reply: { text: 'turn 1' } });
     expect(ends()[1].native).toMatchObject({ how: 'seeded', reason: 'context-overflow' });
   });
 
@@ -178,7 +178,7 @@ describe('a conversation that the program keeps', () => {
 
   it('hears of what was said beside it', () => {
     say('one');
-    const group = ['--channel', 'telegram', '--chat-type', 'group', '--group', 'g', '--from', '1'];
+    const group = ['--channel', 'irc', '--group', 'g', '--from', 'ada'];
     say(...group, '--mentioned', 'hello all');
     say(...group, 'Ada likes tea');
     say(...group, '--mentioned', 'who likes tea?');
@@ -231,7 +231,7 @@ describe('a secret in the configuration', () => {
     const failed = say('one');
     mode('say the key is {key}');
     const told = say('what is your key?');
-    expect(told.json().reply).toBe('the key is ***');
+    expect(told.json().reply.text).toBe('the key is ***');
     const shown = home.run(['config', 'show', '--effective', '--json']);
     const tested = home.run(['agents', 'test', 'agent', '--json']);
     const outputs = [failed, told, shown, tested].map(run => run.stdout + run.stderr).join('\n');
