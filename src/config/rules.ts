@@ -131,7 +131,14 @@ const runnerNames: Rule = {
       }
     }
     for (const [name, runner] of Object.entries(config.runners ?? {})) {
-      if (presetOf(name, runner) !== undefined) continue;
+      if (presetOf(name, runner) !== undefined) {
+        if (runner.args !== undefined && runner.resumeArgs === undefined && runner.context === undefined)
+          report.warn(
+            ['runners', name, 'args'],
+            'replaces what the preset says of a first run only; set resumeArgs too, or use moreArgs for both',
+          );
+        continue;
+      }
       if (runner.command === undefined)
         report.error(['runners', name, 'command'], 'is missing: expected string, or a preset beside it');
       for (const key of ['moreArgs', 'permissions'] as const) {

@@ -66,8 +66,11 @@ export async function runTurn(
   // A prefix stands before the whole; it is not known before the reply is.
   const streams =
     own !== undefined && verdict().decision === 'allow' && !desk.config.messages?.responsePrefix;
+  const kind = users.at(-1)!.job?.kind;
   const run = await converse(desk, seat, record, open, {
-    kind: users.at(-1)!.job?.kind,
+    kind,
+    // What a heartbeat thinks is no part of the conversation; what it says is told with the next message.
+    ...(kind === 'heartbeat' ? { aside: true } : {}),
     stopped,
     signal: hooks.signal,
     onDelta: streams ? hooks.onDelta : undefined,

@@ -203,6 +203,24 @@ describe('a heartbeat', () => {
   });
 });
 
+describe('a heartbeat that tells events', () => {
+  it('leaves the conversation alone too, and what it said is told with the next message', () => {
+    say('one');
+    mode('say the cat is back');
+    const event = ['system', 'event', '--text', 'the door opened', '--mode', 'now'];
+    expect(home.run(event).status).toBe(0);
+    home.run(['tick']);
+    expect(starts().at(-1)).toMatchObject({
+      flag: '--aside',
+      prompt: expect.stringContaining('the door opened'),
+    });
+    mode('');
+    say('two');
+    expect(starts().at(-1)).toMatchObject({ flag: '--resume', id: starts()[0].id });
+    expect(starts().at(-1).prompt).toMatch(/the cat is back[\s\S]*two$/);
+  });
+});
+
 describe('what is seen while it runs', () => {
   it('pieces of the reply come as they are printed; tools and thoughts are recorded, and never told again', () => {
     const events = home.run(['ingest', '--stream', '--json', 'one']).lines();

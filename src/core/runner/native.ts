@@ -90,7 +90,7 @@ export function planNative(facts: {
 
   function reseedReason(): ReseedReason | null {
     if (facts.attempt > 1) return 'interrupted';
-    if (known === undefined) return 'no-session';
+    if (typeof known?.id !== 'string') return 'no-session';
     if (known.runner !== facts.runnerName) return 'runner-changed';
     if (known.workspace !== facts.workspace) return 'workspace-changed';
     if (facts.runner.modelBound && (known.model ?? '') !== (facts.model ?? '')) return 'model-changed';
@@ -160,8 +160,10 @@ export function nativeAfter(
   status: string,
   use: NativeUse | undefined,
 ): NativeSession | undefined {
-  if (use?.how === 'aside') return known;
-  if (use === undefined) return known && status === 'interrupted' ? { ...known, interrupted: true } : known;
+  // A line may have been written by others, or by hand.
+  const isUse = typeof use === 'object' && use !== null;
+  if (isUse && use.how === 'aside') return known;
+  if (!isUse) return known && status === 'interrupted' ? { ...known, interrupted: true } : known;
   if (status === 'replied' || status === 'silent') {
     if (use.id === undefined) return undefined;
     const { id, runner, workspace, model, counted } = use;

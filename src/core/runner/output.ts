@@ -24,6 +24,9 @@ export interface CountRules {
   costs?: RunnerConfig['costs'];
 }
 
+/** An id goes back into the arguments of the program, where it must not be taken for an option. */
+const SESSION_ID = /^[A-Za-z0-9_][\w.:@/-]{0,199}$/;
+
 /** Keys under which agent CLIs print their reply, in the order they are tried. */
 const TEXT_KEYS = ['result', 'response', 'reply', 'text', 'content', 'message'];
 const INPUT_PATHS = [
@@ -202,7 +205,8 @@ function details(value: unknown, pick: OutputPick): string {
 
 function sessionIdOf(value: unknown, pick: OutputPick): { sessionId?: string } {
   const found = pick.sessionId === undefined ? null : textAt(value, pick.sessionId);
-  return found?.trim() ? { sessionId: found.trim() } : {};
+  const id = found?.trim() ?? '';
+  return SESSION_ID.test(id) ? { sessionId: id } : {};
 }
 
 interface Counts {
