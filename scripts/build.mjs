@@ -47,6 +47,7 @@ const PACKS = {
   turn: ['commands/ingest.ts', 'runner/agent.ts', 'runner/dispatch.ts', 'core/session/command.ts'],
   tick: ['commands/tick.ts', 'runner/rotate.ts'],
   look: ['commands/sessions/show.ts', 'commands/status.ts', 'commands/cron/next.ts'],
+  preset: ['core/runner/preset/table.ts'],
   far: [],
 };
 
