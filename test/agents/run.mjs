@@ -21,10 +21,15 @@ for (const name of names) rows.push(await tryAgent(name));
 fs.rmSync(scratch, { recursive: true, force: true });
 
 const widths = (cells, index) => Math.max(...cells.map(row => row[index].length));
-const all = [['agent', 'version', ...COLUMNS], ...rows.map(row => [row.name, row.version, ...COLUMNS.map(column => row[column])])];
+const all = [
+  ['agent', 'version', ...COLUMNS],
+  ...rows.map(row => [row.name, row.version, ...COLUMNS.map(column => row[column])]),
+];
 const line = row => `| ${row.map((cell, index) => cell.padEnd(widths(all, index))).join(' | ')} |`;
 const rule = `|${all[0].map((_, index) => '-'.repeat(widths(all, index) + 2)).join('|')}|`;
-console.log(`Tried on ${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}, ${process.platform}:\n`);
+console.log(
+  `Tried on ${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}, ${process.platform}:\n`,
+);
 console.log([line(all[0]), rule, ...all.slice(1).map(line)].join('\n'));
 process.exitCode = rows.every(row => COLUMNS.every(column => row[column] === 'yes')) ? 0 : 1;
 
@@ -35,7 +40,12 @@ async function tryAgent(name) {
   fs.mkdirSync(clawHome, { recursive: true, mode: 0o700 });
   CLIS[name].prepare(home, model.url);
   const program = CLIS[name].program(folder);
-  const runner = { preset: name, command: program, env: CLIS[name].env(model.url), ...(name === 'gemini' ? { defaultModel: 'gemini-2.5-pro' } : {}) };
+  const runner = {
+    preset: name,
+    command: program,
+    env: CLIS[name].env(model.url),
+    ...(name === 'gemini' ? { defaultModel: 'gemini-2.5-pro' } : {}),
+  };
   const config = (more = {}) =>
     fs.writeFileSync(
       path.join(clawHome, 'claw.json'),
@@ -82,7 +92,10 @@ async function tryAgent(name) {
     process.stderr.write(`${name} ${column}: ${problem ?? 'yes'}\n`);
   };
 
-  const shown = spawnSync(program, ['--version'], { encoding: 'utf8', env: { PATH: process.env.PATH, HOME: home } });
+  const shown = spawnSync(program, ['--version'], {
+    encoding: 'utf8',
+    env: { PATH: process.env.PATH, HOME: home },
+  });
   row.version = /\d+\.\d+[\w.-]*/.exec(shown.stdout + shown.stderr)?.[0].replace(/\.$/, '') ?? '?';
   config();
 
@@ -96,18 +109,30 @@ async function tryAgent(name) {
     const from = model.asked.length;
     const { reply, err } = await say('and my dog?');
     const last = ends().at(-1);
-    if (reply !== 'two' || last.native?.how !== 'resumed') return `said ${reply} (${last.native?.how}): ${err}`;
+    if (reply !== 'two' || last.native?.how !== 'resumed')
+      return `said ${reply} (${last.native?.how}): ${err}`;
     // What the model was sent holds the first message once: in the program's own history, not in claw's.
     const sent = model.asked.slice(from).join('\n');
-    return sent.includes('Minka') && !sent.includes('<earlier_messages>') ? null : 'the first turn was not remembered';
+    return sent.includes('Minka') && !sent.includes('<earlier_messages>')
+      ? null
+      : 'the first turn was not remembered';
   });
   await check('tokens', async () => {
-    const used = ends().map(({ usage }) => [usage?.inputTokens, usage?.outputTokens, usage?.estimated ?? false].join());
+    const used = ends().map(({ usage }) =>
+      [usage?.inputTokens, usage?.outputTokens, usage?.estimated ?? false].join(),
+    );
     return used[0] === used[1] && !used[0].includes('true') ? null : `counted ${used.join(' and then ')}`;
   });
   await check('unknown session', async () => {
     const other = path.join(scratch, `${name}-gone`);
-    for (const kept of ['.claude', '.codex/sessions', '.gemini/tmp', '.local/share/opencode', '.copilot', '.pi/agent/sessions'])
+    for (const kept of [
+      '.claude',
+      '.codex/sessions',
+      '.gemini/tmp',
+      '.local/share/opencode',
+      '.copilot',
+      '.pi/agent/sessions',
+    ])
       if (fs.existsSync(path.join(home, kept))) {
         fs.mkdirSync(path.dirname(path.join(other, kept)), { recursive: true });
         fs.renameSync(path.join(home, kept), path.join(other, kept));
@@ -117,15 +142,22 @@ async function tryAgent(name) {
     const from = model.asked.length;
     const { reply, err } = await say('who is my cat?');
     const { native } = ends().at(-1);
-    if (reply !== 'three' || native?.reason !== 'unknown-session') return `said ${reply} (${native?.how}, ${native?.reason}): ${err}`;
-    return model.asked.slice(from).some(text => text.includes('<earlier_messages>') && text.includes('Minka')) ? null : 'it was not told the history';
+    if (reply !== 'three' || native?.reason !== 'unknown-session')
+      return `said ${reply} (${native?.how}, ${native?.reason}): ${err}`;
+    return model.asked.slice(from).some(text => text.includes('<earlier_messages>') && text.includes('Minka'))
+      ? null
+      : 'it was not told the history';
   });
   await check('failure', async () => {
     model.behave({ fail: 401 });
     const { status, reply, error, out, err } = await say('x');
-    const leaked = Object.values(CLIS[name].env(model.url)).find(value => value.endsWith('for-tests') && (out + err).includes(value));
+    const leaked = Object.values(CLIS[name].env(model.url)).find(
+      value => value.endsWith('for-tests') && (out + err).includes(value),
+    );
     if (leaked) return 'its key was shown';
-    return status === 69 && !reply && error === 'auth' ? null : `status ${status}, ${error}, ${reply}: ${err}`;
+    return status === 69 && !reply && error === 'auth'
+      ? null
+      : `status ${status}, ${error}, ${reply}: ${err}`;
   });
   await check('timeout', async () => {
     model.behave({ delayMs: 60_000 });
