@@ -12,12 +12,21 @@ import { ClawError } from '../core/errors.ts';
 import type { JobMark } from '../core/incoming.ts';
 import { memorySettings } from '../core/memory/rule.ts';
 import { chainOf } from '../core/routing/visibility.ts';
+import {
+  type NativePlan,
+  type NativeUse,
+  planNative,
+  replanNative,
+  settleNative,
+} from '../core/runner/native.ts';
 import { tellEvents } from '../core/schedule/system-event.ts';
 import { tellClockTime } from '../core/schedule/zone.ts';
 import type { SessionRecord } from '../core/session/session.ts';
 import {
   type AssistantEntry,
   type Entry,
+  isSpoken,
+  isTurnEndEntry,
   isUserEntry,
   type SendVerdict,
   type TurnEndEntry,
@@ -33,6 +42,7 @@ import { append } from './accept.ts';
 import { type Desk, type Hooks, type OpenTurn, type Seat, type State, TurnInterrupted } from './desk.ts';
 import { settleTurn, syncAndSave } from './hand-over.ts';
 import { sendVerdict, settingsOf } from './judge.ts';
+import { runnerOf } from './resolve.ts';
 import { type StopRequest, watchForStop } from './stop.ts';
 
 /** Runs the agent of an accepted turn, appends how it ended, hands the reply back and saves the record. */
@@ -57,15 +67,17 @@ export async function runTurn(
   // A prefix stands before the whole; it is not known before the reply is.
   const streams =
     own !== undefined && verdict().decision === 'allow' && !desk.config.messages?.responsePrefix;
-  const request = requestOf(desk, seat, record, open);
-  const run = await superviseAgent(desk, seat, request, {
-    kind: users.at(-1)!.job?.kind,
+  const kind = users.at(-1)!.job?.kind;
+  const run = await converse(desk, seat, record, open, {
+    kind,
+    // What a heartbeat thinks is no part of the conversation; what it says is told with the next message.
+    ...(kind === 'heartbeat' ? { aside: true } : {}),
     stopped,
     signal: hooks.signal,
     onDelta: streams ? hooks.onDelta : undefined,
   });
-  const { end, reply } = endingOf(desk, seat.agentId, open, run, verdict());
-  const next = append(desk, state, reply ? [reply, end] : [end]).state;
+  const { end, reply, steps } = endingOf(desk, seat.agentId, open, run, verdict());
+  const next = append(desk, state, [...steps, ...(reply ? [reply] : []), end]).state;
   hooks.onEnd?.(end);
   const printed = new Set<string>();
   if (own && (await hooks.onAnswered?.({ state: 'ended', user: own, turn, end, reply }, record.sessionId)))
@@ -84,25 +96,82 @@ export async function runTurn(
 export interface EndedRun {
   outcome: TurnOutcome;
   stop: StopRequest | null;
+  /** how its own session was used, where its program keeps one; `outcome.usage` is then this run's share */
+  native?: NativeUse;
+}
+
+interface RunOptions {
+  /** of the job that asks, absent for a person */
+  kind?: JobMark['kind'] | undefined;
+  /** a person's Ctrl-C, which ends the turn */
+  stopped?(): boolean;
+  signal?: AbortSignal | undefined;
+  onDelta?: Hooks['onDelta'];
+}
+
+/**
+ * Runs the agent in its own session where its program keeps one: goes on with it, or begins one and tells it what was
+ * said so far. A program that refuses to go on is asked once more, in a session that begins; the end says why.
+ *
+ * @param aside beside the conversation: in a session that is thrown away
+ */
+export async function converse(
+  desk: Desk,
+  seat: Seat,
+  record: SessionRecord,
+  open: OpenTurn,
+  options: RunOptions & { aside?: true },
+): Promise<EndedRun> {
+  const { aside, ...rest } = options;
+  const runner = await runnerOf(desk.config, open.turn.runner);
+  const about = { record, open, runner, ...(aside ? { aside } : {}) };
+  const request = requestOf(desk, seat, about);
+  const run = await superviseAgent(desk, seat, request, rest);
+  const { outcome } = run;
+  if (request.native === undefined || outcome.status !== 'failed' || run.stop !== null)
+    return settled(desk, request, run);
+  const plan = replanNative(request.native, outcome.error.code, desk.context.newId());
+  if (plan === null) return settled(desk, request, run);
+  desk.warn(
+    `session ${seat.key}: ${request.runnerName} did not go on with its session ${request.native.id} (${plan.reason}); it begins a new one and is told the history`,
+  );
+  const again = requestOf(desk, seat, { ...about, plan });
+  return settled(desk, again, await superviseAgent(desk, seat, again, rest));
+}
+
+/** The end of a run over a native session, with what is left of that. */
+function settled(desk: Desk, request: TurnRequest, run: EndedRun): EndedRun {
+  const { native, runner, runnerName, workspace, model } = request;
+  if (native === undefined || runner === undefined) return run;
+  const { outcome } = run;
+  const { use, usage, follows } = settleNative(
+    native,
+    { runnerName, runner, workspace, model },
+    {
+      ended: outcome.status === 'failed' ? 'failed' : 'well',
+      reported: outcome.nativeId,
+      usage: outcome.usage,
+    },
+  );
+  if (!follows) {
+    desk.warn(
+      `runner "${runnerName}" was to go on with its session ${native.id} and answered from ${outcome.nativeId}; the next turn tells it the history`,
+    );
+  }
+  return { ...run, outcome: { ...outcome, usage }, native: use };
 }
 
 /**
  * Starts the agent of a request and attends it to its end; it can be stopped from outside meanwhile. Writes nothing into
  * the session.
  *
- * @param options kind: of the job that asks, absent for a person; stopped: a person's Ctrl-C, which ends the turn
  * @throws TurnInterrupted when it was told to end by `signal` alone; ClawError `lease-lost` when the session is another's
  */
-export async function superviseAgent(
+async function superviseAgent(
   desk: Desk,
   seat: Seat,
   request: TurnRequest,
-  options: {
-    kind?: JobMark['kind'] | undefined;
-    stopped?(): boolean;
-    signal?: AbortSignal | undefined;
-    onDelta?: Hooks['onDelta'];
-  },
+  options: RunOptions,
 ): Promise<EndedRun> {
   const { signal, onDelta } = options;
   const { runAgent } = await import('./agent.ts');
@@ -160,18 +229,29 @@ export function workspaceOf({ config, layout }: Desk, agentId: string): string {
   return workspace ? expandHome(workspace) : layout.workspace(agentId);
 }
 
-/** What the agent of a turn is asked, with the history it is given. Reads only. */
-export function requestOf(
+/**
+ * What the agent of a turn is asked, with the history it is given. Reads only.
+ *
+ * @param about runner: as resolved, undefined for recall; plan: how the native session is used, where that is decided;
+ *   aside: in one that is thrown away
+ */
+function requestOf(
   desk: Desk,
   seat: Seat,
-  record: SessionRecord,
-  { turn, users, notes }: OpenTurn,
+  about: {
+    record: SessionRecord;
+    open: OpenTurn;
+    runner: RunnerConfig | undefined;
+    plan?: NativePlan;
+    aside?: true;
+  },
 ): TurnRequest {
+  const { record, runner } = about;
+  const { turn, users, notes } = about.open;
   const { config, layout } = desk;
   const last = users.at(-1)!;
   const agent = agentEntry(config, seat.agentId);
   const defaults = config.agents?.defaults;
-  const runner = turn.runner === 'recall' ? undefined : config.runners?.[turn.runner];
   if (turn.runner !== 'recall' && !runner) {
     throw new ClawError(
       'config',
@@ -185,29 +265,57 @@ export function requestOf(
   const transcript = layout.transcript(seat.agentId, record.sessionId);
   const own = new Set(users.map(user => user.id));
   const thinkingLevel = turn.settings?.thinkingLevel;
+  const workspace = workspaceOf(desk, seat.agentId);
+  const systemPrompt = agent?.systemPrompt ?? defaults?.systemPrompt;
+  const native = nativePlan();
+  const isThrownAway = about.aside === true && runner?.context === 'native' && native === null;
   return {
     runId: turn.runId,
     agentId: seat.agentId,
     sessionKey: seat.key,
-    sessionId: record.sessionId,
+    // Where the program finds its session by claw's id, another id is another session.
+    ...(isThrownAway ? { sessionId: desk.context.newId() } : { sessionId: record.sessionId }),
     body: tellEvents(events(), bodyOf(users), at => tellClockTime(desk.zone, at)),
     // Only what is sent is read: a runner that keeps (or wants) no history costs the same behind a long transcript.
-    history: sendsHistory(runner) ? history() : [],
+    history: tellsHistory() ? history() : [],
     ...(notes?.length ? { notes } : {}),
+    ...(native ? { native } : {}),
+    ...(systemPrompt ? { systemPrompt } : {}),
     origin: last.origin,
     attachments: users.flatMap(user => user.attachments ?? []),
-    isNewSession: turn.isNewSession,
+    isNewSession: turn.isNewSession || isThrownAway,
     ...(turn.model ? { model: turn.model } : {}),
     ...(thinkingLevel ? { thinkingLevel } : {}),
     ...(turn.settings ? { settings: turn.settings } : {}),
     runnerName: turn.runner,
     ...(runner ? { runner: { ...runner, ...(timeoutSeconds ? { timeoutSeconds } : {}) } } : {}),
     env: { ...defaults?.env, ...agent?.env, CLAW_HOPS: String(hopsOf(users) + 1), ...chain() },
-    workspace: workspaceOf(desk, seat.agentId),
+    workspace,
     transcript,
     leaseFolder: seat.lock.folder,
     ...(last.job?.kind === 'heartbeat' ? { heartbeat: { ackMaxChars: last.job.ackMaxChars ?? 0 } } : {}),
   };
+
+  function nativePlan(): NativePlan | null {
+    // Without a way to go on with a session of claw's choice, the program finds its own by what its arguments say.
+    if (runner?.context !== 'native' || runner.resumeArgs === undefined) return null;
+    if (about.plan) return about.plan;
+    const freshId = desk.context.newId();
+    if (about.aside) return { how: 'aside', id: freshId };
+    const { runner: runnerName, attempt, model } = turn;
+    const facts = { known: record.native, runnerName, runner, workspace, model, attempt, freshId };
+    return planNative({ ...facts, hasHistory: spoken() });
+  }
+
+  /** Recall searches the transcript itself. */
+  function tellsHistory(): boolean {
+    return runner !== undefined && (native !== null || (runner.context ?? 'claw') === 'claw');
+  }
+
+  function spoken(): boolean {
+    for (const entry of earlier(null)) if (isSpoken(entry)) return true;
+    return false;
+  }
 
   /** Who waits for this turn, so that no agent further down waits for one of them. */
   function chain(): Record<string, string> {
@@ -223,7 +331,7 @@ export function requestOf(
 
   function history(): HistoryMessage[] {
     const limits = historyLimits(config, { ...last.origin, agentId: seat.agentId, sessionKey: seat.key });
-    return selectHistory(earlier(), limits, last.origin.chatType !== 'dm');
+    return selectHistory(earlier(native), limits, last.origin.chatType !== 'dm');
   }
 
   /** This turn's messages and events are told apart from what was said before. */
@@ -232,23 +340,22 @@ export function requestOf(
     return isUserEntry(entry) && own.has(entry.id);
   }
 
-  function* earlier(): Generator<Entry> {
+  function* earlier(used: NativePlan | null): Generator<Entry> {
     // A heartbeat may be the first to speak in a session; it has no file before that.
     if (!fs.existsSync(transcript)) return;
     const onBad = (offset: number, reason: string) =>
       desk.warn(`${transcript}:${lineNumber(transcript, offset)}: ${reason}; the line is left in place`);
-    for (const entry of newestFirst(transcript, onBad)) if (!isOwn(entry)) yield entry;
+    for (const entry of newestFirst(transcript, onBad)) {
+      // A native session that goes on knows everything up to its newest answer.
+      if (used?.how === 'resumed' && isTurnEndEntry(entry) && entry.native?.id === used.id) return;
+      if (!isOwn(entry)) yield entry;
+    }
   }
 }
 
 /** How many agents stand between a person and these messages. */
 function hopsOf(users: UserEntry[]): number {
   return Math.max(...users.map(user => user.hops ?? 0));
-}
-
-/** Recall searches the transcript itself. */
-function sendsHistory(runner: RunnerConfig | undefined): boolean {
-  return runner !== undefined && (runner.context ?? 'claw') === 'claw';
 }
 
 /** What is said before a reply to the person, never to the model. */
@@ -269,9 +376,9 @@ export function endingOf(
   desk: Desk,
   agentId: string,
   { turn, users }: OpenTurn,
-  { outcome, stop }: EndedRun,
+  { outcome, stop, native }: EndedRun,
   delivery: SendVerdict,
-): { end: TurnEndEntry; reply: AssistantEntry | null } {
+): { end: TurnEndEntry; reply: AssistantEntry | null; steps: Entry[] } {
   const { job } = users.at(-1)!;
   const timestamp = desk.context.now();
   const end: TurnEndEntry = {
@@ -288,11 +395,17 @@ export function endingOf(
     ...(outcome.status === 'silent' && outcome.acknowledged ? { acknowledged: true } : {}),
     ...(delivery.decision === 'deny' ? { delivery } : {}),
     ...(job ? { unasked: true } : {}),
+    ...(native ? { native } : {}),
   };
-  if (outcome.status !== 'replied') return { end, reply: null };
+  const { runId } = turn;
+  const steps = (outcome.steps ?? []).map(({ type, text }): Entry => {
+    return type === 'tool_call' ? { type, timestamp, runId, name: text } : { type, timestamp, runId, text };
+  });
+  if (outcome.status !== 'replied') return { end, reply: null, steps };
   const message = { role: 'assistant' as const, content: outcome.text };
   return {
     end,
+    steps,
     reply: {
       type: 'message',
       timestamp,

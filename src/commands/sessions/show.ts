@@ -98,6 +98,8 @@ function show(desk: Desk, record: SessionRecord, now: number, verbose: boolean) 
     reset: reportReset(type, policy, desk.zone, verdict),
     settings: settingsReport(desk, record),
     lastRoute: record.lastRoute ?? null,
+    /** the session that the agent's program keeps of it */
+    native: record.native ?? null,
     /** what the next reply will tell the user */
     notices: tell(config, record).notices,
     busy: holder !== null,

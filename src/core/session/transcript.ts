@@ -5,6 +5,7 @@
 
 import type { JobMark } from '../incoming.ts';
 import type { Attachment } from '../routing/message.ts';
+import type { NativeUse } from '../runner/native.ts';
 import type { Origin, ResetInfo } from './session.ts';
 import type { SettingsChange, SettingValues } from './settings.ts';
 
@@ -17,6 +18,8 @@ export interface Usage {
   totalTokens: number;
   contextTokens?: number;
   estimated?: boolean;
+  /** US dollars, where the agent says what it cost */
+  costUsd?: number;
 }
 
 /** First line. Not in context. */
@@ -136,6 +139,8 @@ export interface TurnEndEntry {
   acknowledged?: true;
   /** the turn of a job or heartbeat: a reset that the person has not heard of stays untold */
   unasked?: true;
+  /** how the agent's own session was used, where its program keeps one */
+  native?: NativeUse;
 }
 
 /** A message that was a command and was answered without an agent. Not in context. */
