@@ -56,6 +56,7 @@ const PACKS = {
     ...['commands/sessions/show.ts', 'commands/status.ts', 'commands/cron/next.ts', 'commands/cron/add.ts'],
     ...['commands/cron/show.ts', 'commands/cron/runs.ts', 'commands/cron/status.ts', 'commands/cron/edit.ts'],
   ],
+  preset: ['core/runner/preset/table.ts'],
   far: [],
 };
 

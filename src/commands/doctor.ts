@@ -54,12 +54,21 @@ export class DoctorCommand extends ClawCommand {
       ...config,
       ...modes,
       ...checkAll(desk, this.fix, isUsable),
+      ...(isUsable ? await checkRunnersOf(desk) : []),
       ...(await checkTimerOf(desk)),
     ];
     const ok = checks.every(check => check.status === 'ok');
     if (this.json) printJson({ ok, checks });
     else printOut(describe(checks, painter(context.env)));
     return ok ? EXIT.ok : EXIT.attention;
+  }
+}
+
+async function checkRunnersOf(desk: Desk): Promise<Check[]> {
+  try {
+    return await checkRunners(desk);
+  } catch (error) {
+    return [failure('runner', (error as Error).message, null, 'claw agents detect')];
   }
 }
 
@@ -104,7 +113,6 @@ function checkAll(desk: Desk, fix: boolean, isUsable: boolean): Check[] {
     () => checkClock(desk, records),
     ...(isUsable
       ? [
-          () => checkRunners(desk),
           () => checkAgents(desk),
           () => checkOpenChannels(desk, records),
           () => checkSharedMain(desk, records),

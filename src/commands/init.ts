@@ -6,65 +6,14 @@ import type { Context } from '../context.ts';
 import { runnerName } from '../core/agent.ts';
 import { ClawError, EXIT } from '../core/errors.ts';
 import { defaultAgentId } from '../core/routing/binding.ts';
-import { probeVersion } from '../runner/probe.ts';
+import { PRESET_NAMES } from '../core/runner/preset.ts';
+import { detectAgents } from '../runner/detect.ts';
 import { Layout } from '../store/layout.ts';
+import { troubleOf } from './agents/detect.ts';
 import { ClawCommand } from './base.ts';
 import { configOptions } from './desk.ts';
 import { requireOperator } from './operator.ts';
 import { printJson, printOut } from './output.ts';
-
-/** Agent command lines people have, and how each takes one prompt on stdin and prints one reply. */
-const KNOWN_AGENTS: {
-  name: string;
-  program: string;
-  args: (string | string[])[];
-  output: 'text' | 'json' | 'jsonl';
-  pick?: string;
-}[] = [
-  {
-    name: 'claude',
-    program: 'claude',
-    args: ['-p', '--output-format', 'json', '--no-session-persistence', ['--model', '{{Model}}']],
-    output: 'json',
-  },
-  {
-    name: 'codex',
-    program: 'codex',
-    args: [
-      'exec',
-      '--ephemeral',
-      '--skip-git-repo-check',
-      '--json',
-      ['-m', '{{Model}}'],
-      ['-c', 'model_reasoning_effort={{ThinkingLevel}}'],
-      '-',
-    ],
-    output: 'jsonl',
-    pick: 'item.text',
-  },
-  {
-    name: 'gemini',
-    program: 'gemini',
-    args: ['--skip-trust', '-o', 'json', ['-m', '{{Model}}']],
-    output: 'json',
-  },
-  {
-    name: 'opencode',
-    program: 'opencode',
-    args: ['run', '--format', 'json', ['-m', '{{Model}}']],
-    output: 'jsonl',
-    pick: 'part.text',
-  },
-  { name: 'llm', program: 'llm', args: ['--no-stream', '-n', ['-m', '{{Model}}']], output: 'text' },
-  { name: 'goose', program: 'goose', args: ['run', '-q', '--no-session', '-i', '-'], output: 'text' },
-  {
-    name: 'ollama',
-    program: 'ollama',
-    args: ['run', 'llama3.2', '--nowordwrap', '--hidethinking'],
-    output: 'text',
-  },
-  { name: 'pi', program: 'pi', args: ['-p', '--no-session', ['--model', '{{Model}}']], output: 'text' },
-];
 
 export class InitCommand extends ClawCommand {
   static override paths = [['init']];
@@ -78,14 +27,7 @@ export class InitCommand extends ClawCommand {
     requireOperator(context, 'init');
     const layout = new Layout(context.home);
     const workspace = layout.workspace('main');
-    const installed = KNOWN_AGENTS.flatMap(agent => {
-      const file = onPath(context.env.PATH, agent.program);
-      return file ? [{ ...agent, file }] : [];
-    });
-    const env = { PATH: context.env.PATH ?? '', HOME: context.env.HOME ?? '' };
-    const found = await Promise.all(
-      installed.map(async agent => ({ ...agent, version: await probeVersion(agent.file, env) })),
-    );
+    const found = await detectAgents(context.env, context.home);
     const created: string[] = [];
     const kept: string[] = [];
     try {
@@ -128,30 +70,10 @@ async function createFile(file: string, text: string, created: string[], kept: s
   created.push(file);
 }
 
-function onPath(pathList: string | undefined, program: string): string | null {
-  for (const folder of (pathList ?? '').split(path.delimiter)) {
-    if (folder === '' || !path.isAbsolute(folder)) continue;
-    const file = path.join(folder, program);
-    try {
-      fs.accessSync(file, fs.constants.X_OK);
-      if (fs.statSync(file).isFile()) return file;
-    } catch {
-      // Not here; the next folder may have it.
-    }
-  }
-  return null;
-}
-
 function configText(found: string[]): string {
-  const runners = KNOWN_AGENTS.map(({ name, program, args, output, pick }) => {
-    const parts = [
-      `command: ${JSON.stringify(program)}`,
-      `args: ${JSON.stringify(args)}`,
-      `output: ${JSON.stringify(output)}`,
-    ];
-    if (pick) parts.push(`pick: { text: ${JSON.stringify(pick)} }`);
-    const line = `    ${name}: { ${parts.join(', ')} },`;
-    return found.includes(name) ? line : line.replace(/^ {4}/, '    // ');
+  const runners = PRESET_NAMES.map(name => {
+    const key = /^\w+$/.test(name) ? name : JSON.stringify(name);
+    return `    ${found.includes(name) ? '' : '// '}${key}: { preset: ${JSON.stringify(name)}, permissions: "safe" },`;
   });
   return `// Configuration of claw (JSON5). Every key: claw config schema. Check it: claw config validate
 {
@@ -162,9 +84,9 @@ function configText(found: string[]): string {
     },
   },
 
-  // How an agent's command is started: the conversation so far and the message come on its stdin.
-  // A list in args is left out where no model (or thinking level) is set.
-  // Those that were found on this machine are active, the others are commented out.
+  // How an agent's command is started. permissions: what it may do without being asked, since nobody is there to ask:
+  // safe reads, edit also changes files in its workspace, full does everything. Keys for its model go into env: { … }.
+  // Those that were found on this machine are active, the others are commented out. Try one: claw agents test NAME
   runners: {
 ${runners.join('\n')}
   },
@@ -207,15 +129,15 @@ function describe(
   context: Context,
   workspace: string,
   created: string[],
-  found: { name: string; file: string; version: string | null }[],
+  found: Awaited<ReturnType<typeof detectAgents>>,
   { runner, isClosed }: Standing,
 ): string {
   const agents =
     found.length > 0
       ? found
           .map(
-            ({ name, file, version }) =>
-              `  ${name.padEnd(9)} ${file}  ${version ?? '(did not say its version)'}`,
+            ({ name, file, version, node }) =>
+              `  ${name.padEnd(12)} ${file}  ${version ?? '(did not say its version)'}${troubleOf(node)}`,
           )
           .join('\n')
       : '  none found on the PATH';
@@ -224,7 +146,7 @@ function describe(
   const advice = isSet
     ? 'claw doctor'
     : first
-      ? `claw config set agents.defaults.runner ${first}`
+      ? `claw agents test ${first}\n  claw config set agents.defaults.runner ${first}`
       : `install an agent command line, or describe your own under runners in ${context.configFile}`;
   return `${created.length > 0 ? `Created ${created.join(', ')}` : `Kept ${context.configFile} as it is`}
 Workspace ${workspace}

@@ -275,6 +275,21 @@ export const COMMANDS: CommandEntry[] = [
     load: async () => [(await import('./commands.ts')).CommandsCommand],
   },
   {
+    path: 'agents list',
+    summary: 'the configured agents, the runner and program of each',
+    load: async () => [(await import('./agents/list.ts')).AgentsListCommand],
+  },
+  {
+    path: 'agents detect',
+    summary: 'which agent command lines are installed',
+    load: async () => [(await import('./agents/detect.ts')).AgentsDetectCommand],
+  },
+  {
+    path: 'agents test',
+    summary: 'one harmless turn of an agent, and what came back',
+    load: async () => [(await import('./agents/test.ts')).AgentsTestCommand],
+  },
+  {
     path: 'init',
     summary: 'create config and workspace, find installed agents',
     load: async () => [(await import('./init.ts')).InitCommand],

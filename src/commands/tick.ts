@@ -9,7 +9,7 @@ import { lookAround, noteIdle } from '../store/idle-notes.ts';
 import { holderOf, tokenState } from '../store/lock.ts';
 import { ClawCommand } from './base.ts';
 import { openDesk } from './desk.ts';
-import { isoTime } from './format.ts';
+import { isoTime, printable } from './format.ts';
 import { requireOperator } from './operator.ts';
 import { printJson, printOut } from './output.ts';
 import { numberOption } from './sessions/list.ts';
@@ -50,7 +50,7 @@ export class TickCommand extends ClawCommand {
     for (const { sessionKey, reason } of report.failed)
       this.warn(`${sessionKey}: ${reason}; the message is kept (claw inbox list)`);
     for (const { jobId, status, error } of report.runs)
-      if (error !== undefined) this.warn(`job ${jobId}: ${status}: ${error}`);
+      if (error !== undefined) this.warn(printable(`job ${jobId}: ${status}: ${error}`));
     for (const { id, name, problem } of report.invalid)
       this.warn(`job ${id ?? name ?? '?'}: ${problem}; it is left in place (claw cron list)`);
     for (const { what, reason } of report.problems) this.warn(`${what}: ${reason}`);

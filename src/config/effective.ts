@@ -1,4 +1,7 @@
 /** What holds in the end, key by key, and where each value comes from: `claw config show --effective`. */
+
+import { PRESETS } from '../core/runner/preset/table.ts';
+import { presetOf, withPreset } from '../core/runner/preset.ts';
 import { resolveResetPolicy } from '../core/session/reset.ts';
 import { type ConfigPath, formatPath, isRecord } from './config-path.ts';
 import { DEFAULTS } from './defaults.ts';
@@ -9,7 +12,7 @@ import { isSecretPath } from './secrets.ts';
 export interface EffectiveValue {
   /** as written; of secrets only that they are set */
   value: unknown;
-  /** `default`, or the file the value stands in */
+  /** `default`, `preset NAME`, or the file the value stands in */
   source: string;
 }
 
@@ -30,7 +33,14 @@ export function effectiveConfig(config: ConfigInput, file: string | null): Recor
   put(DEFAULTS.config, 'default');
   const reset = resetPolicyOf(config);
   put(reset.default, 'default', ['session', 'reset']);
-  for (const name of Object.keys(config.runners ?? {})) put(DEFAULTS.runner, 'default', ['runners', name]);
+  for (const name of runnersOf(config)) {
+    put(DEFAULTS.runner, 'default', ['runners', name]);
+    const own = config.runners?.[name];
+    const preset = presetOf(name, own);
+    if (preset === undefined) continue;
+    const { login: _login, ...filled } = withPreset(PRESETS[preset], own);
+    put({ ...filled, permissions: filled.permissions ?? 'safe' }, `preset ${preset}`, ['runners', name]);
+  }
   for (const [name, channel] of Object.entries(config.channels ?? {})) {
     const dmPolicy = channel.allowFrom === undefined ? 'open' : 'allowlist';
     put({ ...DEFAULTS.channel, dmPolicy }, 'default', ['channels', name]);
@@ -43,6 +53,15 @@ export function effectiveConfig(config: ConfigInput, file: string | null): Recor
     put(config, file);
   }
   return Object.fromEntries([...found].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Runners that have an entry, and presets that an agent is set to without one. */
+function runnersOf({ runners = {}, agents }: ConfigInput): string[] {
+  const used = [agents?.defaults?.runner, ...(agents?.list ?? []).map(agent => agent.runner)];
+  const known = used.filter(
+    name => name !== undefined && presetOf(name, undefined) !== undefined,
+  ) as string[];
+  return [...new Set([...Object.keys(runners), ...known])];
 }
 
 /**

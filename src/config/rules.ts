@@ -21,6 +21,7 @@ import {
   normaliseAgentId,
   slug,
 } from '../core/routing/slug.ts';
+import { PRESET_NAMES, presetOf } from '../core/runner/preset.ts';
 import { parseDuration } from '../core/schedule/duration.ts';
 import { isKnownTarget } from '../core/schedule/heartbeat.ts';
 import { isKnownZone } from '../core/schedule/zone.ts';
@@ -112,10 +113,14 @@ const pairingCodes: Rule = {
 const runnerNames: Rule = {
   reads: ['agents', 'runners'],
   check(config, report) {
-    const known = [...BUILT_IN_RUNNERS, ...Object.keys(config.runners ?? {})];
+    const own = [...BUILT_IN_RUNNERS, ...Object.keys(config.runners ?? {})];
+    const known: string[] = [...own, ...PRESET_NAMES];
     const check = (path: ConfigPath, runner: string | undefined) => {
       if (runner === undefined || known.includes(runner)) return;
-      report.error(path, `there is no runner "${runner}"${meant(runner, known)}; known: ${known.join(', ')}`);
+      report.error(
+        path,
+        `there is no runner "${runner}"${meant(runner, known)}; known: ${own.join(', ')}; presets: ${PRESET_NAMES.join(', ')}`,
+      );
     };
     check(['agents', 'defaults', 'runner'], config.agents?.defaults?.runner);
     for (const [index, agent] of agentsOf(config).entries())
@@ -123,6 +128,22 @@ const runnerNames: Rule = {
     for (const name of BUILT_IN_RUNNERS) {
       if (config.runners !== undefined && Object.hasOwn(config.runners, name)) {
         report.error(['runners', name], `"${name}" is built in; give this runner another name`);
+      }
+    }
+    for (const [name, runner] of Object.entries(config.runners ?? {})) {
+      if (presetOf(name, runner) !== undefined) {
+        if (runner.args !== undefined && runner.resumeArgs === undefined && runner.context === undefined)
+          report.warn(
+            ['runners', name, 'args'],
+            'replaces what the preset says of a first run only; set resumeArgs too, or use moreArgs for both',
+          );
+        continue;
+      }
+      if (runner.command === undefined)
+        report.error(['runners', name, 'command'], 'is missing: expected string, or a preset beside it');
+      for (const key of ['moreArgs', 'permissions'] as const) {
+        if (runner[key] !== undefined)
+          report.error(['runners', name, key], 'belongs to a preset; here args say all of it');
       }
     }
   },

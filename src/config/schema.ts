@@ -5,6 +5,7 @@
  * is listed in `not-yet.ts`.
  */
 import { z } from 'zod';
+import { PRESET_NAMES } from '../core/runner/preset.ts';
 
 const text = z.string().regex(/\S/, 'expected some text, not a blank');
 const hour = z.number().int().min(0).max(23);
@@ -69,23 +70,73 @@ const bindingSchema = z.strictObject({
   match: bindingMatchSchema.describe('what a message must have; every field that is set must match'),
 });
 
+const placeSchema = z.union([
+  z.string(),
+  z.strictObject({
+    at: z.string().describe('dot path; * stands for every key or index, -1 for the last'),
+    when: z
+      .record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]))
+      .optional()
+      .describe('only in a document or line that has these values at these dot paths'),
+  }),
+]);
+/** A place in the output, or several: the first that has something, for numbers their sum. */
+const placesSchema = z.union([placeSchema, z.array(placeSchema)]);
+
 const pickSchema = z.strictObject({
-  text: z.string().optional().describe('dot path of the reply text in the parsed output'),
-  error: z.string().optional().describe('dot path whose truthy value means the run failed'),
-  sessionId: z.string().optional().describe('dot path of the session id of the agent CLI'),
-  inputTokens: z.string().optional().describe('dot path of the tokens read'),
-  outputTokens: z.string().optional().describe('dot path of the tokens written'),
+  text: placesSchema.optional().describe('dot path of the reply text in the parsed output'),
+  pieces: z
+    .boolean()
+    .optional()
+    .describe('of jsonl: texts that follow each other without a tool call between them are one reply'),
+  error: placesSchema.optional().describe('dot path whose truthy value means the run failed'),
+  sessionId: placesSchema.optional().describe('dot path of the session id of the agent CLI'),
+  inputTokens: placesSchema.optional().describe('dot path of the tokens read'),
+  outputTokens: placesSchema.optional().describe('dot path of the tokens written'),
+  costUsd: placesSchema.optional().describe('dot path of the cost in US dollars'),
+  delta: placesSchema.optional().describe('of jsonl: dot path of a piece of the reply as it comes'),
+  toolCall: placesSchema.optional().describe('of jsonl: dot path of the name of a tool that is called'),
+  thinking: placesSchema.optional().describe('of jsonl: dot path of what the model thinks'),
 });
+
+const signSchema = z
+  .array(z.union([text, z.number().int().nonnegative()]))
+  .describe('texts in what a failed run printed (case does not count), or exit statuses');
+
+const argsSchema = z.array(z.union([z.string(), z.array(z.string())]));
 
 /** How an agent's command is started. The command is run directly, never through a shell. */
 export const runnerSchema = z.strictObject({
-  command: text.describe('program to run'),
-  args: z
-    .array(z.union([z.string(), z.array(z.string())]))
+  preset: z
+    .enum(PRESET_NAMES)
+    .optional()
+    .describe('a known agent command line; every other key changes what its preset says'),
+  command: text.optional().describe('program to run; of a preset: another file than the usual one'),
+  args: argsSchema
     .optional()
     .describe(
       'arguments; {{Model}}, {{PromptFile}} … are filled in; a list among them, such as ["--model", "{{Model}}"], is left out where one of its values is empty',
     ),
+  resumeArgs: argsSchema
+    .optional()
+    .describe(
+      'of context native: arguments that go on with the session {{NativeSessionId}} of the agent CLI',
+    ),
+  asideArgs: argsSchema
+    .optional()
+    .describe('of context native: arguments of a run beside the conversation, whose session is thrown away'),
+  moreArgs: z.array(z.string()).optional().describe('arguments added to those of a preset'),
+  permissions: z
+    .enum(['safe', 'edit', 'full'])
+    .optional()
+    .describe(
+      'of a preset, what its agent may do unasked: safe (what it is without a word here) reads, edit also changes files of the workspace, full does everything',
+    ),
+  defaultModel: text.optional().describe('{{Model}} where no model is set'),
+  thinkingLevels: z
+    .record(z.string(), z.string())
+    .optional()
+    .describe('what the program calls a thinking level, where it has another name for it'),
   env: variables.optional().describe('environment added to the allow-list'),
   input: z.enum(['text', 'json']).optional().describe('what the program reads on stdin; default text'),
   output: z.enum(['text', 'json', 'jsonl']).optional().describe('what it prints; default text'),
@@ -96,6 +147,29 @@ export const runnerSchema = z.strictObject({
       'claw: the history is sent along (default); native: the program keeps its own; none: the message alone',
     ),
   pick: pickSchema.optional().describe('where text, error and usage are in json or jsonl output'),
+  usage: z
+    .enum(['run', 'cumulative', 'steps'])
+    .optional()
+    .describe('reported tokens are of the run, of the whole native session, or of each line of jsonl'),
+  costs: z
+    .enum(['run', 'cumulative', 'steps'])
+    .optional()
+    .describe('the same of reported costs, where they differ from the tokens'),
+  signs: z
+    .strictObject({
+      unknownSession: signSchema.optional().describe('the native session is gone'),
+      contextOverflow: signSchema.optional().describe('the conversation is too long for the model'),
+      auth: signSchema.optional().describe('the program is not logged in'),
+    })
+    .optional()
+    .describe('how a failed run shows what is wrong'),
+  onOtherSession: z
+    .enum(['follow', 'reseed'])
+    .optional()
+    .describe(
+      'a resumed run reports another session id: go on with that one, or begin anew with the history (as without this key)',
+    ),
+  modelBound: z.boolean().optional().describe('a native session cannot go on with another model'),
   timeoutSeconds: seconds.optional().describe('longest run; default 600'),
   idleTimeoutSeconds: z
     .number()
@@ -314,8 +388,9 @@ const memorySchema = z.strictObject({
 });
 
 const agentFields = {
-  runner: text.optional().describe('name of a runner; "recall" is built in'),
+  runner: text.optional().describe('name of a runner; "recall" and the presets need no entry under runners'),
   model: text.optional().describe('model the runner is told to use'),
+  systemPrompt: text.optional().describe('what the agent is told about itself and its task in every session'),
   modelFallbacks: z.array(text).optional().describe('models tried when the runner fails'),
   thinkingLevel: z
     .enum(['off', 'minimal', 'low', 'medium', 'high', 'xhigh'])
@@ -582,7 +657,12 @@ export const configSchema = z.strictObject({
 /** The configuration as written (canonical form, nothing filled in). */
 export type ConfigInput = z.infer<typeof configSchema>;
 export type ResetPolicyInput = z.infer<typeof resetPolicySchema>;
-export type RunnerConfig = z.infer<typeof runnerSchema>;
+/** A runner as the config has it. */
+export type RunnerInput = z.infer<typeof runnerSchema>;
+/** A runner that can be started: its preset filled in. */
+export type RunnerConfig = RunnerInput & { command: string; login?: string };
+/** A place, or places, in the output of a runner. */
+export type Places = z.infer<typeof placesSchema>;
 export type BindingInput = z.infer<typeof bindingSchema>;
 export type ChannelConfig = z.infer<typeof channelSchema>;
 export type SenderConfig = z.infer<typeof senderSchema>;

@@ -1,6 +1,7 @@
 /** What a runner is asked, and the one shape of every way it can end. */
 import type { RunnerConfig } from '../config/schema.ts';
 import type { Attachment } from './routing/message.ts';
+import type { NativePlan } from './runner/native.ts';
 import type { Origin } from './session/session.ts';
 import type { SettingValues } from './session/settings.ts';
 import type { Usage } from './session/transcript.ts';
@@ -34,10 +35,14 @@ export interface TurnRequest {
   sessionId: string;
   /** the text of this turn (already without triggers and directives) */
   body: string;
-  /** earlier messages of the session, oldest first, already limited */
+  /** earlier messages of the session that the agent is to be told, oldest first, already limited */
   history: HistoryMessage[];
   /** notes that fit the message, the best first */
   notes?: MemoryNote[];
+  /** how the agent's own session is used; absent where its program keeps none */
+  native?: NativePlan;
+  /** what the agent is told about itself */
+  systemPrompt?: string;
   origin: Origin;
   attachments: Attachment[];
   isNewSession: boolean;
@@ -76,27 +81,35 @@ export interface TurnError {
     | 'prompt-too-long'
     | 'aborted'
     | 'lease-lost'
-    | 'agent-error';
+    | 'agent-error'
+    | 'auth'
+    | 'unknown-session'
+    | 'context-overflow';
   message: string;
   hint?: string;
 }
 
+/** What every end of a run has in common. */
+interface Ended {
+  /** as the agent counted, which may be over its whole session; `settleNative` tells this run's share */
+  usage: Usage | null;
+  durationMs: number;
+  warnings: string[];
+  /** the agent's own id of the conversation, where it told one */
+  nativeId?: string;
+  /** tools it called and what it thought, in order, for the record */
+  steps?: AgentStep[];
+}
+
+/** Something an agent did on its way to the reply. */
+export interface AgentStep {
+  type: 'tool_call' | 'thinking';
+  text: string;
+}
+
 /** How a run ended. A `failed` run may still carry what was printed, for the record; it is never a reply. */
 export type TurnOutcome =
-  | { status: 'replied'; text: string; usage: Usage | null; durationMs: number; warnings: string[] }
-  | {
-      status: 'silent';
-      usage: Usage | null;
-      durationMs: number;
-      warnings: string[];
-      /** a heartbeat said HEARTBEAT_OK */
-      acknowledged?: true;
-    }
-  | {
-      status: 'failed';
-      error: TurnError;
-      output: string;
-      usage: Usage | null;
-      durationMs: number;
-      warnings: string[];
-    };
+  | (Ended & { status: 'replied'; text: string })
+  /** acknowledged: a heartbeat said HEARTBEAT_OK */
+  | (Ended & { status: 'silent'; acknowledged?: true })
+  | (Ended & { status: 'failed'; error: TurnError; output: string });

@@ -5,10 +5,18 @@ import path from 'node:path';
 import type { RunnerConfig } from '../config/schema.ts';
 import { DeltaGate } from '../core/runner/delta.ts';
 import { runnerEnvironment, type TurnOrigin } from '../core/runner/environment.ts';
+import { eventOf } from '../core/runner/output.ts';
 import { promptDocument, promptText } from '../core/runner/prompt.ts';
-import { fillArguments, templateValues, usesTemplate } from '../core/runner/template.ts';
-import { judge, RUNNER_DEFAULTS } from '../core/runner/verdict.ts';
-import type { TurnOutcome, TurnRequest } from '../core/turn-request.ts';
+import {
+  type ArgumentTemplate,
+  fillArguments,
+  type RunFiles,
+  templateValues,
+  usesTemplate,
+} from '../core/runner/template.ts';
+import { judge, maskValues, RUNNER_DEFAULTS } from '../core/runner/verdict.ts';
+import { secretsOf } from '../core/secret.ts';
+import type { AgentStep, TurnOutcome, TurnRequest } from '../core/turn-request.ts';
 import { exec } from './exec.ts';
 import type { MemoryCache } from './recall.ts';
 
@@ -64,23 +72,16 @@ export async function runAgent(request: TurnRequest, options: AgentOptions): Pro
     warnings: [],
   });
 
-  const prompt =
-    runner.input === 'json' ? promptDocument(request, runner.context) : promptText(request, runner.context);
-  const template = runner.args ?? [];
-  let promptFolder: string | null = null;
+  const template = argumentsOf(request, runner);
+  let folder: string | null = null;
   try {
     // Sync on purpose: waking libuv's thread pool for it would cost more than the call.
     fs.mkdirSync(request.workspace, { recursive: true, mode: 0o700 });
-    if (usesTemplate(template, 'PromptFile')) {
-      promptFolder = await fs.promises.mkdtemp(path.join(os.tmpdir(), 'claw-prompt-'));
-      await fs.promises.writeFile(promptIn(promptFolder), prompt, { mode: 0o600, flag: 'wx' });
-    }
-    const values = templateValues(
-      request,
-      prompt,
-      promptFolder === null ? undefined : promptIn(promptFolder),
-    );
-    const args = fillArguments(template, values);
+    const asked = FILES.filter(name => usesTemplate(template, name));
+    if (asked.length > 0) folder = fs.mkdtempSync(path.join(os.tmpdir(), 'claw-prompt-'));
+    const prompt = promptOf(request, runner, template);
+    const files = folder === null ? {} : writeFiles(folder, asked, { prompt, system: request.systemPrompt });
+    const args = fillArguments(template, templateValues(request, prompt, files));
     if (args.some(arg => Buffer.byteLength(arg) > ARGUMENT_BYTES)) {
       const hint = 'leave {{Body}} out of its args, so that the prompt goes by stdin, or use {{PromptFile}}';
       return refuse(
@@ -89,8 +90,9 @@ export async function runAgent(request: TurnRequest, options: AgentOptions): Pro
         hint,
       );
     }
-    const elsewhere = usesTemplate(template, 'Body') || promptFolder !== null;
-    return await run(request, runner, args, { prompt, stdin: elsewhere ? null : prompt }, options);
+    const elsewhere = usesTemplate(template, 'Body') || usesTemplate(template, 'PromptFile');
+    const input = { prompt, stdin: elsewhere ? null : prompt, usageFile: files.UsageFile };
+    return await run(request, runner, args, input, options);
   } catch (error) {
     const problem = prepareProblem(error);
     if (problem === null) throw error;
@@ -100,20 +102,65 @@ export async function runAgent(request: TurnRequest, options: AgentOptions): Pro
       `is there room, and may claw write to ${request.workspace}?`,
     );
   } finally {
-    if (promptFolder !== null) await fs.promises.rm(promptFolder, { recursive: true, force: true });
+    if (folder !== null) fs.rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** The arguments for what the run is to its native session: going on with it, beside it, or beginning one. */
+function argumentsOf({ native }: TurnRequest, runner: RunnerConfig): readonly ArgumentTemplate[] {
+  const { args = [], resumeArgs = args, asideArgs = args } = runner;
+  if (native?.how === 'resumed') return resumeArgs;
+  return native?.how === 'aside' ? asideArgs : args;
+}
+
+/** What the program is given to read; the system text stands in front where it has no other place and is not known yet. */
+function promptOf(request: TurnRequest, runner: RunnerConfig, template: readonly ArgumentTemplate[]): string {
+  if (runner.input === 'json') return promptDocument(request, runner.context);
+  const prompt = promptText(request, runner.context);
+  const { systemPrompt, native } = request;
+  const hasPlace = (['SystemPrompt', 'SystemPromptFile', 'SystemPromptJson'] as const).some(name =>
+    usesTemplate(template, name),
+  );
+  return systemPrompt === undefined || hasPlace || native?.how === 'resumed'
+    ? prompt
+    : `${systemPrompt}\n\n${prompt}`;
+}
+
+const FILES = ['PromptFile', 'SystemPromptFile', 'UsageFile'] as const;
+
+/** Files of one run, for nobody else's eyes. What the program writes needs only a name. */
+function writeFiles(
+  folder: string,
+  names: readonly (typeof FILES)[number][],
+  texts: { prompt: string; system: string | undefined },
+): RunFiles {
+  const write = (name: string, text: string) => {
+    const file = path.join(folder, name);
+    fs.writeFileSync(file, text, { mode: 0o600, flag: 'wx' });
+    return file;
+  };
+  return {
+    ...(names.includes('PromptFile') ? { PromptFile: write('prompt.txt', texts.prompt) } : {}),
+    ...(names.includes('SystemPromptFile') && texts.system !== undefined
+      ? { SystemPromptFile: write('system.txt', texts.system) }
+      : {}),
+    ...(names.includes('UsageFile') ? { UsageFile: path.join(folder, 'usage.json') } : {}),
+  };
 }
 
 async function run(
   request: TurnRequest,
   runner: RunnerConfig,
   args: string[],
-  input: { prompt: string; stdin: string | null },
+  input: { prompt: string; stdin: string | null; usageFile: string | undefined },
   options: AgentOptions,
 ): Promise<TurnOutcome> {
   const limit = (name: 'timeoutSeconds' | 'idleTimeoutSeconds' | 'killGraceSeconds' | 'maxOutputBytes') =>
     runner[name] ?? RUNNER_DEFAULTS[name];
-  const delta = deltaOf(request, runner);
+  const configured = { ...runner.env, ...request.env };
+  const secrets = [...Object.values(request.env), ...Object.values(runner.env ?? {})];
+  const secretsInReply = secretsOf(configured);
+  const watch = watchOutput(request, runner, secretsInReply);
   const ended = await exec({
     command: runner.command,
     args,
@@ -127,44 +174,101 @@ async function run(
     killGraceMs: limit('killGraceSeconds') * 1000,
     maxOutputBytes: limit('maxOutputBytes'),
     signal: request.signal,
-    onText: delta.push,
+    onText: watch.push,
     now: options.now,
   });
-  const secrets = [...Object.values(request.env), ...Object.values(runner.env ?? {})];
   const { runnerName, heartbeat } = request;
-  const outcome = judge(ended, { runnerName, runner, prompt: input.prompt, secrets, heartbeat });
-  if (outcome.status === 'replied') delta.end(outcome.text);
-  outcome.warnings.push(...delta.warnings);
+  const usageDocument = input.usageFile === undefined ? undefined : readIfThere(input.usageFile);
+  const about = {
+    runnerName,
+    runner,
+    prompt: input.prompt,
+    secrets,
+    secretsInReply,
+    heartbeat,
+    usageDocument,
+  };
+  const outcome = judge(ended, about);
+  if (outcome.status === 'replied') watch.end(outcome.text);
+  outcome.warnings.push(...watch.warnings);
+  if (watch.steps.length > 0) outcome.steps = watch.steps;
   return outcome;
 }
 
+function readIfThere(file: string): string | undefined {
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch {
+    // A program that failed has not written it; its usage is then not known.
+    return undefined;
+  }
+}
+
+/** Most steps of a run that are recorded, and most characters of each: a transcript is no log of everything. */
+const MOST_STEPS = 200;
+const STEP_CHARACTERS = 2000;
+
 /**
- * Streaming, for plain text only: a document or an event cannot be shown by pieces. A listener that fails (a closed
- * terminal) ends the streaming, not the run: the reply must still reach the transcript.
+ * Looks on while the program prints: what of the reply can be shown already, and what it does on its way. A listener
+ * that fails (a closed terminal) ends the streaming, not the run: the reply must still reach the transcript.
  */
-function deltaOf(request: TurnRequest, runner: RunnerConfig) {
+function watchOutput(request: TurnRequest, runner: RunnerConfig, secrets: readonly string[]) {
   const warnings: string[] = [];
-  const gate = new DeltaGate(runner.silentTokens ?? RUNNER_DEFAULTS.silentTokens);
+  const steps: AgentStep[] = [];
+  const tokens = runner.silentTokens ?? RUNNER_DEFAULTS.silentTokens;
+  const { pick = {}, output = 'text' } = runner;
+  const isText = output === 'text';
   let { onDelta } =
-    runner.output === undefined || runner.output === 'text' ? request : { onDelta: undefined };
+    isText || (output === 'jsonl' && pick.delta !== undefined) ? request : { onDelta: undefined };
+  let gate = new DeltaGate(tokens);
+  // Of the message that is printed now.
+  let shown = '';
   const tell = (text: string) => {
     if (text === '' || onDelta === undefined) return;
+    shown += text;
     try {
-      onDelta(text);
+      onDelta(maskValues(text, secrets));
     } catch (error) {
       onDelta = undefined;
       warnings.push(`the reply could not be shown while it came: ${(error as Error).message}`);
     }
   };
+  const note = (type: AgentStep['type'], text: string | null) => {
+    if (text?.trim() && steps.length < MOST_STEPS)
+      steps.push({ type, text: maskValues(text, secrets).slice(0, STEP_CHARACTERS) });
+  };
+  const look = (line: string) => {
+    const { delta, toolCall, thinking } = eventOf(line, pick);
+    note('thinking', thinking);
+    note('tool_call', toolCall);
+    if (delta !== null) tell(gate.push(delta));
+    if (toolCall !== null && shown !== '') {
+      // What was said before a tool is called is no part of the reply; what comes next begins anew.
+      tell('\n\n');
+      gate = new DeltaGate(tokens);
+      shown = '';
+    }
+  };
+  let rest = '';
+  const lines = (text: string) => {
+    const parts = (rest + text).split('\n');
+    rest = parts.pop()!;
+    for (const line of parts) look(line);
+  };
+  const hasEvents =
+    output === 'jsonl' && [pick.delta, pick.toolCall, pick.thinking].some(place => place !== undefined);
+  const push = isText ? (text: string) => tell(gate.push(text)) : lines;
   return {
     warnings,
-    push: onDelta === undefined ? undefined : (text: string) => tell(gate.push(text)),
-    end: (reply: string) => tell(gate.end(reply)),
+    steps,
+    push: (isText ? onDelta !== undefined : hasEvents) ? push : undefined,
+    end: (reply: string) => {
+      const masked = maskValues(shown, secrets);
+      if (shown === '' || reply.startsWith(shown)) tell(gate.end(reply));
+      else if (reply.startsWith(masked)) tell(reply.slice(masked.length));
+      else tell(`\n\n${reply}`);
+    },
   };
-}
-
-function promptIn(folder: string): string {
-  return path.join(folder, 'prompt.txt');
 }
 
 /** Errors of the file system before the start; null for anything that is a mistake of claw itself. */

@@ -1,5 +1,6 @@
 /** Answers commands: gathers what an answer tells of the session, and asks `core/session/command.ts` for the words. */
 import fs from 'node:fs';
+import type { RunnerConfig } from '../config/schema.ts';
 import { runnerName } from '../core/agent.ts';
 import { contextWindow, estimateTokens, messageTokens } from '../core/context/history.ts';
 import { type CommandAnswer, type Incoming, originOf } from '../core/incoming.ts';
@@ -18,6 +19,7 @@ import { newestFirst } from '../store/transcripts.ts';
 import { assembleHistory } from './assemble.ts';
 import type { Desk } from './desk.ts';
 import { sendVerdict, settingsOf } from './judge.ts';
+import { runnerOf, sendsHistory } from './resolve.ts';
 import { runningTurn } from './stop.ts';
 
 declare const CLAW_VERSION: string;
@@ -35,7 +37,11 @@ export async function answerCommand(
   },
 ): Promise<CommandAnswer> {
   const { answerTo, needsSituation } = await import('../core/session/command.ts');
-  const situation = situationOf(desk, incoming, facts.record, needsSituation(facts.parsed));
+  const costly = needsSituation(facts.parsed);
+  const runner = costly.includes('context')
+    ? await runnerOf(desk.config, runnerName(desk.config, incoming.agentId))
+    : undefined;
+  const situation = situationOf(desk, incoming, facts.record, costly, runner);
   return answerTo(facts.parsed, {
     ...situation,
     stopped: facts.stopped,
@@ -49,6 +55,7 @@ function situationOf(
   incoming: Incoming,
   record: SessionRecord | null,
   costly: readonly string[],
+  program: RunnerConfig | undefined,
 ): Situation {
   const { config, context, layout, zone } = desk;
   const { agentId, key, message, owner } = incoming;
@@ -80,7 +87,7 @@ function situationOf(
     send: sendVerdict(desk, key, originOf(message), own),
     models: knownModels(config),
     disabled: disabledDirectives(config),
-    context: costly.includes('context') ? contextOf(desk, incoming, record, runner) : null,
+    context: costly.includes('context') ? contextOf(desk, incoming, record, program) : null,
     turns: costly.includes('turns') ? turnsOf(desk, record) : null,
     stopped: null,
     compacted: null,
@@ -99,11 +106,11 @@ function contextOf(
   desk: Desk,
   incoming: Incoming,
   record: SessionRecord | null,
-  runner: string,
+  runner: RunnerConfig | undefined,
 ): ContextPart[] {
-  const { config, layout } = desk;
+  const { layout } = desk;
   const { agentId, key, message } = incoming;
-  const keepsHistory = (config.runners?.[runner]?.context ?? 'claw') === 'claw' && runner !== 'recall';
+  const keepsHistory = sendsHistory(runner);
   const chat = { ...originOf(message), agentId, sessionKey: key };
   const sent =
     keepsHistory && record ? assembleHistory(desk, record, chat, { incoming: 0, isQuiet: true }) : [];

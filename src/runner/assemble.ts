@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import { type HistoryChat, historyLimits, selectHistory, sinceCompaction } from '../core/context/history.ts';
 import { type ContextCount, reduceRecord, type SessionRecord } from '../core/session/session.ts';
-import { type CompactEntry, type Entry, isCompactEntry } from '../core/session/transcript.ts';
+import { type CompactEntry, type Entry, isCompactEntry, isTurnEndEntry } from '../core/session/transcript.ts';
 import type { HistoryMessage } from '../core/turn-request.ts';
 import { lineNumber, parseLine, readBackward } from '../store/jsonl-file.ts';
 import { newestFirst } from '../store/transcripts.ts';
@@ -11,32 +11,47 @@ import type { Desk } from './desk.ts';
 /**
  * Earlier messages for a turn: what limits and window leave, behind the summary of what was compacted.
  *
- * @param options incoming: size of the message that is to be answered, in tokens; isOwn: an entry of the turn itself
+ * @param options incoming: size of the message that is to be answered, in tokens; isOwn: an entry of the turn itself;
+ *   knownTo: a session of the agent's program that goes on, and knows everything up to its newest answer
  */
 export function assembleHistory(
   desk: Desk,
   record: SessionRecord,
   chat: HistoryChat,
-  options: { incoming: number; isOwn?(entry: Entry): boolean; isQuiet?: boolean },
+  options: { incoming: number } & Reading,
 ): HistoryMessage[] {
   const file = desk.layout.transcript(record.agentId, record.sessionId);
   const limits = historyLimits(desk.config, chat, options.incoming);
   const entries = entriesOf(desk, file, options);
-  return selectHistory(entries, limits, chat.chatType !== 'dm', newestCompaction(file, record));
+  const compact =
+    options.knownTo === undefined
+      ? newestCompaction(file, record)
+      : compactionSince(desk, file, record, options.knownTo);
+  return selectHistory(entries, limits, chat.chatType !== 'dm', compact);
+}
+
+/** Which entries are passed over, and whether bad lines go unsaid. */
+interface Reading {
+  isOwn?(entry: Entry): boolean;
+  knownTo?: string;
+  isQuiet?: boolean;
 }
 
 /** Entries newest first, but for those of a turn; none where the file is not there (a heartbeat may be the first to speak). */
 export function* entriesOf(
   desk: Desk,
   file: string,
-  { isOwn, isQuiet }: { isOwn?(entry: Entry): boolean; isQuiet?: boolean } = {},
+  { isOwn, knownTo, isQuiet }: Reading = {},
 ): Generator<Entry> {
   if (!fs.existsSync(file)) return;
   const onBad = (offset: number, reason: string) => {
     if (isQuiet) return;
     desk.warn(`${file}:${lineNumber(file, offset)}: ${reason}; the line is left in place`);
   };
-  for (const entry of newestFirst(file, onBad)) if (!isOwn?.(entry)) yield entry;
+  for (const entry of newestFirst(file, onBad)) {
+    if (knownTo !== undefined && isTurnEndEntry(entry) && entry.native?.id === knownTo) return;
+    if (!isOwn?.(entry)) yield entry;
+  }
 }
 
 /** The newest compaction of a transcript by its place, however far behind it the transcript has grown; null: not known. */
@@ -47,6 +62,19 @@ function newestCompaction(file: string, record: SessionRecord): CompactEntry | n
     const entry = parseLine(line.bytes);
     return typeof entry !== 'string' && isCompactEntry(entry) ? entry : null;
   }
+  return null;
+}
+
+/** The newest compaction, where a session of the agent's program has not answered since. */
+function compactionSince(
+  desk: Desk,
+  file: string,
+  record: SessionRecord,
+  knownTo: string,
+): CompactEntry | null {
+  if (record.context?.compactedAt === undefined) return null;
+  for (const entry of entriesOf(desk, file, { knownTo, isQuiet: true }))
+    if (isCompactEntry(entry)) return entry;
   return null;
 }
 

@@ -51,7 +51,7 @@ import { sendVerdict, settingsOf, workspaceOf } from './judge.ts';
 import { putProactive, whyNotThere } from './push.ts';
 import { recollect } from './recollect.ts';
 import { recover } from './recover.ts';
-import { endingOf, requestOf, superviseAgent } from './run.ts';
+import { converse, endingOf } from './run.ts';
 import { workOwn, workSession } from './turn.ts';
 
 export type BeatTrigger = Extract<RunTrigger, 'schedule' | 'manual' | 'wake'>;
@@ -323,17 +323,10 @@ async function askBeside(asked: Asked): Promise<Answered> {
   const users = plan.entries.filter(isUserEntry);
   const turn = plan.entries.find(isTurnEntry)!;
   const open = { turn, users, notes: await recollect(desk, seat, turn, users) };
-  const request = requestOf(desk, seat, plan.record, open);
-  const isNative = request.runner?.context === 'native';
-  const run = await superviseAgent(
-    desk,
-    seat,
-    // An agent that keeps its own history is asked in a throw-away one: what it says there must not stand in the user's.
-    isNative ? { ...request, sessionId: context.newId(), isNewSession: true } : request,
-    { kind: 'heartbeat', signal },
-  );
+  // An agent that keeps its own history is asked in a throw-away one: what it says there must not stand in the user's.
+  const run = await converse(desk, seat, plan.record, open, { kind: 'heartbeat', signal, aside: true });
   const verdict = sendVerdict(desk, key, users.at(-1)!.origin, settingsOf(desk, plan.record));
-  const { end, reply } = endingOf(desk, agentId, open, run, verdict);
+  const { end, reply, steps } = endingOf(desk, agentId, open, run, verdict);
   const known = state.record ? { sessionId: state.record.sessionId } : {};
   const model = turn.model ? { model: turn.model } : {};
   if (reply === null) return { ...answerOf(asked, end, reply, target, true, runId), ...known, ...model };
@@ -345,7 +338,7 @@ async function askBeside(asked: Asked): Promise<Answered> {
   if (toldLately(readRuns(layout, heartbeatJob(agentId)).lines, context.now()).has(said))
     return { ...quiet, reason: 'duplicate' };
   if (!isShown(desk, target, 'showAlerts')) return { ...quiet, reason: 'alerts-disabled' };
-  const whole = { ...plan, entries: [...plan.entries, reply, end] };
+  const whole = { ...plan, entries: [...plan.entries, ...steps, reply, end] };
   const { record } = accept(desk, seat, state, whole, undefined) as { record: SessionRecord };
   settleTurn(desk, seat, record, open, end, reply, new Set());
   syncAndSave(desk, seat, record, false);

@@ -1,9 +1,11 @@
 /** Compaction that somebody asks for, between two turns of a session that is held. */
+import type { RunnerConfig } from '../config/schema.ts';
 import { runnerName } from '../core/agent.ts';
 import { tokenCount } from '../core/display/count.ts';
 import { type CompactionOutcome, compactSession } from './compact.ts';
 import type { Desk, Seat, State } from './desk.ts';
-import { askerBetweenTurns, sendsHistory } from './run.ts';
+import { runnerOf, sendsHistory } from './resolve.ts';
+import { askerBetweenTurns } from './run.ts';
 
 /**
  * Compacts a session in which no turn is under way. `compacted`: one line was appended; else nothing has changed.
@@ -19,7 +21,8 @@ export async function compactBetweenTurns(
   const { record } = state;
   if (!record || state.transcript !== 'present') return { status: 'nothing', reason: 'nothing was said yet' };
   const runner = runnerName(desk.config, seat.agentId);
-  if (!sendsHistory(desk.config.runners?.[runner])) return compactElsewhere(desk, runner);
+  const resolved = await runnerOf(desk.config, runner);
+  if (!sendsHistory(resolved)) return compactElsewhere(runner, resolved);
   const runId = desk.context.newId();
   const attend = { stopped: options.stopped ?? (() => false), signal: options.signal };
   const order = {
@@ -36,11 +39,11 @@ export async function compactBetweenTurns(
  * A runner that is not sent the conversation. One that keeps its own (`context: native`) has its own way to compact it:
  * this is where it would be asked to.
  */
-function compactElsewhere(desk: Desk, runner: string): CompactionOutcome {
-  const isNative = desk.config.runners?.[runner]?.context === 'native';
-  const reason = isNative
-    ? `runner ${runner} keeps its own conversation and compacts it itself`
-    : `runner ${runner} is not sent the conversation`;
+function compactElsewhere(runner: string, resolved: RunnerConfig | undefined): CompactionOutcome {
+  const reason =
+    resolved?.context === 'native'
+      ? `runner ${runner} keeps its own conversation and compacts it itself`
+      : `runner ${runner} is not sent the conversation`;
   return { status: 'nothing', reason };
 }
 

@@ -27,11 +27,15 @@ import { countContext, entriesOf } from './assemble.ts';
 import type { Desk, Seat, State } from './desk.ts';
 import type { EndedRun } from './run.ts';
 
-/** Asks the session's agent something beside the conversation; writes nothing. `history`: it is given what was said. */
-export type Ask = (
-  record: SessionRecord,
-  question: { body: string; history: boolean; timeoutSeconds: number },
-) => Promise<EndedRun>;
+/** What an agent is asked beside the conversation. `history`: it is given what was said. */
+export interface Question {
+  body: string;
+  history: boolean;
+  timeoutSeconds: number;
+}
+
+/** Asks the session's agent something beside the conversation; writes nothing. */
+export type Ask = (record: SessionRecord, question: Question) => Promise<EndedRun>;
 
 /** Keeps what an agent wants remembered among its notes (`runner/remember`); null: there was nothing to keep. */
 export type AppendFlush = (

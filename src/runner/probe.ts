@@ -13,7 +13,8 @@ export async function probeVersion(file: string, env: Record<string, string>): P
     reject: false,
     maxBuffer: 64 * 1024,
   });
-  const [line = ''] = result.failed ? [] : result.stdout.trim().split('\n');
+  // Some say it on stderr.
+  const [line = ''] = result.failed ? [] : (result.stdout.trim() || result.stderr.trim()).split('\n');
   return line === '' ? null : line.slice(0, 80);
 }
 

@@ -8,6 +8,7 @@ import type { MemoryNote } from '../core/turn-request.ts';
 import { hasMemory } from '../store/memory-files.ts';
 import type { Desk, Seat } from './desk.ts';
 import { workspaceOf } from './judge.ts';
+import { runnerOf } from './resolve.ts';
 
 /**
  * The notes for a turn, which are also entered in `turn`. Costs two looks at the workspace where there are none.
@@ -24,7 +25,8 @@ export async function recollect(
   const { agentId } = seat;
   const { enabled, retrieveCount } = memorySettings(desk.config, agentId);
   // Recall searches by itself; it has no entry under `runners`.
-  const context = desk.config.runners?.[turn.runner]?.context ?? (turn.runner === 'recall' ? 'none' : 'claw');
+  const runner = await runnerOf(desk.config, turn.runner);
+  const context = runner === undefined ? 'none' : (runner.context ?? 'claw');
   if (!enabled || retrieveCount === 0 || context === 'none') return [];
   const { origin } = users.at(-1)!;
   if (!mayQuoteNotes({ sessionKey: seat.key, origin })) return [];

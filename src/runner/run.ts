@@ -11,6 +11,13 @@ import { ClawError } from '../core/errors.ts';
 import { mayQuoteNotes, memorySettings } from '../core/memory/rule.ts';
 import { chainOf } from '../core/routing/visibility.ts';
 import type { TurnOrigin } from '../core/runner/environment.ts';
+import {
+  type NativePlan,
+  type NativeUse,
+  planNative,
+  replanNative,
+  settleNative,
+} from '../core/runner/native.ts';
 import { tellEvents } from '../core/schedule/system-event.ts';
 import { tellClockTime } from '../core/schedule/zone.ts';
 import type { Origin, SessionRecord } from '../core/session/session.ts';
@@ -18,6 +25,7 @@ import { runSettings } from '../core/session/settings.ts';
 import {
   type AssistantEntry,
   type Entry,
+  isSpoken,
   isUserEntry,
   type SendVerdict,
   type TurnEndEntry,
@@ -25,14 +33,15 @@ import {
   type UserEntry,
 } from '../core/session/transcript.ts';
 import { bodyOf } from '../core/turn.ts';
-import type { TurnOutcome, TurnRequest } from '../core/turn-request.ts';
+import type { HistoryMessage, TurnOutcome, TurnRequest } from '../core/turn-request.ts';
 import { listSystemEvents } from '../store/system-events.ts';
 import { append } from './accept.ts';
-import { assembleHistory, countContext } from './assemble.ts';
-import type { Ask, Room } from './compact.ts';
+import { assembleHistory, countContext, entriesOf } from './assemble.ts';
+import type { Ask, Question, Room } from './compact.ts';
 import { type Desk, type Hooks, type OpenTurn, type Seat, type State, TurnInterrupted } from './desk.ts';
 import { settleTurn, syncAndSave } from './hand-over.ts';
 import { sendVerdict, settingsOf, workspaceOf } from './judge.ts';
+import { runnerOf, sendsHistory } from './resolve.ts';
 import { type StopRequest, watchForStop } from './stop.ts';
 
 /** Runs the agent of an accepted turn, appends how it ended, hands the reply back and saves the record. */
@@ -57,31 +66,37 @@ export async function runTurn(
   const streams =
     own !== undefined && verdict().decision === 'allow' && !desk.config.messages?.responsePrefix;
   const attend = { stopped, signal: hooks.signal };
+  const runner = await runnerOf(desk.config, turn.runner);
   // Counted once where no count was kept, and from here on with each line.
-  const counted = record.context ? state : countedState(desk, state, turn.runner);
-  const room = await roomFor(desk, seat, counted, open, attend);
+  const counted = record.context ? state : countedState(desk, state, runner);
+  const room = await roomFor(desk, seat, counted, { open, runner, attend });
   if (direct !== null) hooks.onStart?.({ ...turn, notices: [...turn.notices, ...(room?.notices ?? [])] });
+  const kind = users.at(-1)!.job?.kind;
   const start = (from: State) =>
-    superviseAgent(desk, seat, requestOf(desk, seat, from.record!, open), {
+    converse(desk, seat, from.record!, open, {
       ...attend,
-      kind: users.at(-1)!.job?.kind,
+      kind,
+      // What a heartbeat thinks is no part of the conversation; what it says is told with the next message.
+      ...(kind === 'heartbeat' ? { aside: true } : {}),
       onDelta: streams ? hooks.onDelta : undefined,
     });
   let current = room?.state ?? counted;
   let run = room?.stopped ?? (await start(current));
-  const smaller = room?.compacted ? null : await afterOverflow(desk, seat, current, open, run, attend);
+  const smaller = room?.compacted
+    ? null
+    : await afterOverflow(desk, seat, current, run, { open, runner, attend });
   if (smaller !== null) {
     current = smaller.state;
     run = smaller.stopped ?? (await start(current));
   }
   const ending = endingOf(desk, seat.agentId, open, run, verdict());
-  const { reply } = ending;
+  const { reply, steps } = ending;
   const end: TurnEndEntry = {
     ...ending.end,
     ...(room && room.notices.length > 0 ? { notices: room.notices } : {}),
     ...(room?.uncompacted ? { uncompacted: room.uncompacted } : {}),
   };
-  const next = append(desk, current, reply ? [reply, end] : [end]).state;
+  const next = append(desk, current, [...steps, ...(reply ? [reply] : []), end]).state;
   hooks.onEnd?.(end);
   const printed = new Set<string>();
   if (own && (await hooks.onAnswered?.({ state: 'ended', user: own, turn, end, reply }, record.sessionId)))
@@ -97,14 +112,21 @@ export async function runTurn(
 }
 
 /** A session of an earlier claw, or of another tool, whose record does not say how full its context is. */
-function countedState(desk: Desk, state: State, runner: string): State {
+function countedState(desk: Desk, state: State, runner: RunnerConfig | undefined): State {
   const record = state.record!;
-  if (!sendsHistory(desk.config.runners?.[runner])) return state;
+  if (!sendsHistory(runner)) return state;
   const enough = 2 * compactionSettings(desk.config, record.agentId).window;
   return { ...state, record: { ...record, context: countContext(desk, record, enough) } };
 }
 
 type Attendance = { stopped(): boolean; signal?: AbortSignal | undefined };
+
+/** A turn under way: its runner as resolved, undefined for recall, and who may end it. */
+interface Underway {
+  open: OpenTurn;
+  runner: RunnerConfig | undefined;
+  attend: Attendance;
+}
 
 /**
  * Room for a turn whose agent is sent the conversation: memory saved and context compacted, where it is time. Null where
@@ -115,11 +137,9 @@ async function roomFor(
   desk: Desk,
   seat: Seat,
   state: State,
-  open: OpenTurn,
-  attend: Attendance,
+  { open, runner, attend }: Underway,
 ): Promise<Room | null> {
   const { turn, users } = open;
-  const runner = desk.config.runners?.[turn.runner];
   const record = state.record!;
   if (!sendsHistory(runner) || turn.attempt > 1 || users.at(-1)!.job?.kind === 'heartbeat') return null;
   const settings = compactionSettings(desk.config, seat.agentId);
@@ -145,12 +165,11 @@ async function afterOverflow(
   desk: Desk,
   seat: Seat,
   state: State,
-  open: OpenTurn,
   run: EndedRun,
-  attend: Attendance,
+  { open, runner, attend }: Underway,
 ): Promise<{ state: State; stopped: EndedRun | null } | null> {
   const { turn } = open;
-  if (run.outcome.status !== 'failed' || !sendsHistory(desk.config.runners?.[turn.runner])) return null;
+  if (run.outcome.status !== 'failed' || !sendsHistory(runner)) return null;
   const { overflowOf } = await import('../core/runner/overflow.ts');
   const overflow = overflowOf(run.outcome);
   if (overflow === null) return null;
@@ -159,7 +178,7 @@ async function afterOverflow(
     '/compact summarises the conversation; agents.defaults.contextTokens should be what the model can read';
   run.outcome = { ...run.outcome, error: { ...run.outcome.error, hint } };
   if (mode === 'manual') return null;
-  const { body, history } = requestOf(desk, seat, state.record!, open);
+  const { body, history } = requestOf(desk, seat, { record: state.record!, open, runner });
   const sent = [body, ...history.map(({ content }) => content)].reduce(
     (sum, text) => sum + messageTokens(text),
     0,
@@ -196,25 +215,12 @@ function ownOf({ turn, users }: OpenTurn) {
  * Whoever ends the turn ends that too.
  */
 function askerOf(desk: Desk, seat: Seat, { turn, users }: OpenTurn, attend: Attendance): Ask {
-  return (record, { body, history, timeoutSeconds }) => {
-    const { events: _, ...told } = turn;
-    const asked = users.map(({ attachments: _attachments, ...user }, at) => ({
-      ...user,
-      body: at === 0 ? body : '',
-    }));
-    const request = requestOf(desk, seat, record, { turn: told, users: asked });
-    const most = Math.min(timeoutSeconds, request.runner?.timeoutSeconds ?? timeoutSeconds);
-    return superviseAgent(
-      desk,
-      seat,
-      {
-        ...request,
-        body,
-        ...(history ? {} : { history: [] }),
-        ...(request.runner ? { runner: { ...request.runner, timeoutSeconds: most } } : {}),
-      },
-      { ...attend, kind: 'system' },
-    );
+  return async (record, question) => {
+    const options = { ...attend, kind: 'system', aside: true, question } as const;
+    const { outcome, stop } = await converse(desk, seat, record, { turn, users }, options);
+    // Where it was stopped, its end is that of the turn, which did nothing yet.
+    const { steps: _, ...bare } = outcome;
+    return { outcome: bare, stop };
   };
 }
 
@@ -260,25 +266,82 @@ export function askerBetweenTurns(
 export interface EndedRun {
   outcome: TurnOutcome;
   stop: StopRequest | null;
+  /** how its own session was used, where its program keeps one; `outcome.usage` is then this run's share */
+  native?: NativeUse;
+}
+
+interface RunOptions {
+  /** who asks, absent for a person */
+  kind?: TurnOrigin | undefined;
+  /** a person's Ctrl-C, which ends the turn */
+  stopped?(): boolean;
+  signal?: AbortSignal | undefined;
+  onDelta?: Hooks['onDelta'];
+}
+
+/**
+ * Runs the agent in its own session where its program keeps one: goes on with it, or begins one and tells it what was
+ * said so far. A program that refuses to go on is asked once more, in a session that begins; the end says why.
+ *
+ * @param options aside: beside the conversation, in a session that is thrown away; question: asked in place of the message
+ */
+export async function converse(
+  desk: Desk,
+  seat: Seat,
+  record: SessionRecord,
+  open: OpenTurn,
+  options: RunOptions & { aside?: true; question?: Question },
+): Promise<EndedRun> {
+  const { aside, question, ...rest } = options;
+  const runner = await runnerOf(desk.config, open.turn.runner);
+  const about = { record, open, runner, ...(aside ? { aside } : {}), ...(question ? { question } : {}) };
+  const request = requestOf(desk, seat, about);
+  const run = await superviseAgent(desk, seat, request, rest);
+  const { outcome } = run;
+  if (request.native === undefined || outcome.status !== 'failed' || run.stop !== null)
+    return settled(desk, request, run);
+  const plan = replanNative(request.native, outcome.error.code, desk.context.newId());
+  if (plan === null) return settled(desk, request, run);
+  desk.warn(
+    `session ${seat.key}: ${request.runnerName} did not go on with its session ${request.native.id} (${plan.reason}); it begins a new one and is told the history`,
+  );
+  const again = requestOf(desk, seat, { ...about, plan });
+  return settled(desk, again, await superviseAgent(desk, seat, again, rest));
+}
+
+/** The end of a run over a native session, with what is left of that. */
+function settled(desk: Desk, request: TurnRequest, run: EndedRun): EndedRun {
+  const { native, runner, runnerName, workspace, model } = request;
+  if (native === undefined || runner === undefined) return run;
+  const { outcome } = run;
+  const { use, usage, follows } = settleNative(
+    native,
+    { runnerName, runner, workspace, model },
+    {
+      ended: outcome.status === 'failed' ? 'failed' : 'well',
+      reported: outcome.nativeId,
+      usage: outcome.usage,
+    },
+  );
+  if (!follows) {
+    desk.warn(
+      `runner "${runnerName}" was to go on with its session ${native.id} and answered from ${outcome.nativeId}; the next turn tells it the history`,
+    );
+  }
+  return { ...run, outcome: { ...outcome, usage }, native: use };
 }
 
 /**
  * Starts the agent of a request and attends it to its end; it can be stopped from outside meanwhile. Writes nothing into
  * the session.
  *
- * @param options kind: who asks, absent for a person; stopped: a person's Ctrl-C, which ends the turn
  * @throws TurnInterrupted when it was told to end by `signal` alone; ClawError `lease-lost` when the session is another's
  */
-export async function superviseAgent(
+async function superviseAgent(
   desk: Desk,
   seat: Seat,
   request: TurnRequest,
-  options: {
-    kind?: TurnOrigin | undefined;
-    stopped?(): boolean;
-    signal?: AbortSignal | undefined;
-    onDelta?: Hooks['onDelta'];
-  },
+  options: RunOptions,
 ): Promise<EndedRun> {
   const { signal, onDelta } = options;
   const { runAgent } = await import('./agent.ts');
@@ -330,18 +393,30 @@ function recallOptions({ config, context, layout, zone }: Desk, agentId: string)
   return { zone: zone.name, memory };
 }
 
-/** What the agent of a turn is asked, with the history it is given. Reads only. */
-export function requestOf(
+/**
+ * What the agent of a turn is asked, with the history it is given. Reads only.
+ *
+ * @param about runner: as resolved, undefined for recall; plan: how the native session is used, where that is decided;
+ *   aside: in one that is thrown away; question: asked in place of the message, without what came along with that
+ */
+function requestOf(
   desk: Desk,
   seat: Seat,
-  record: SessionRecord,
-  { turn, users, notes }: OpenTurn,
+  about: {
+    record: SessionRecord;
+    open: OpenTurn;
+    runner: RunnerConfig | undefined;
+    plan?: NativePlan;
+    aside?: true;
+    question?: Question;
+  },
 ): TurnRequest {
+  const { record, runner, question } = about;
+  const { turn, users, notes } = about.open;
   const { config, layout } = desk;
   const last = users.at(-1)!;
   const agent = agentEntry(config, seat.agentId);
   const defaults = config.agents?.defaults;
-  const runner = turn.runner === 'recall' ? undefined : config.runners?.[turn.runner];
   if (turn.runner !== 'recall' && !runner) {
     throw new ClawError(
       'config',
@@ -350,34 +425,68 @@ export function requestOf(
       'claw config show',
     );
   }
-  const timeoutSeconds =
+  const patience =
     last.job?.timeoutSeconds ?? runner?.timeoutSeconds ?? agent?.timeoutSeconds ?? defaults?.timeoutSeconds;
+  const timeoutSeconds = question
+    ? Math.min(question.timeoutSeconds, patience || question.timeoutSeconds)
+    : patience;
   const transcript = layout.transcript(seat.agentId, record.sessionId);
-  const body = tellEvents(events(), bodyOf(users), at => tellClockTime(desk.zone, at));
+  const { isOwn } = ownOf(about.open);
+  const body = question?.body ?? tellEvents(events(), bodyOf(users), at => tellClockTime(desk.zone, at));
   const thinkingLevel = turn.settings?.thinkingLevel;
+  const workspace = workspaceOf(desk, seat.agentId);
+  const systemPrompt = agent?.systemPrompt ?? defaults?.systemPrompt;
+  const native = nativePlan();
+  const isThrownAway = about.aside === true && runner?.context === 'native' && native === null;
   return {
     runId: turn.runId,
     agentId: seat.agentId,
     sessionKey: seat.key,
-    sessionId: record.sessionId,
+    // Where the program finds its session by claw's id, another id is another session.
+    ...(isThrownAway ? { sessionId: desk.context.newId() } : { sessionId: record.sessionId }),
     body,
     // Only what is sent is read: a runner that keeps (or wants) no history costs the same behind a long transcript.
-    history: sendsHistory(runner) ? history() : [],
+    history: tellsHistory() ? history() : [],
     ...(notes?.length ? { notes } : {}),
+    ...(native ? { native } : {}),
+    ...(systemPrompt ? { systemPrompt } : {}),
     origin: last.origin,
-    attachments: users.flatMap(user => user.attachments ?? []),
-    isNewSession: turn.isNewSession,
+    attachments: question ? [] : users.flatMap(user => user.attachments ?? []),
+    isNewSession: turn.isNewSession || isThrownAway,
     ...(turn.model ? { model: turn.model } : {}),
     ...(thinkingLevel ? { thinkingLevel } : {}),
     ...(turn.settings ? { settings: turn.settings } : {}),
     runnerName: turn.runner,
     ...(runner ? { runner: { ...runner, ...(timeoutSeconds ? { timeoutSeconds } : {}) } } : {}),
     env: { ...defaults?.env, ...agent?.env, CLAW_HOPS: String(hopsOf(users) + 1), ...chain() },
-    workspace: workspaceOf(desk, seat.agentId),
+    workspace,
     transcript,
     leaseFolder: seat.lock.folder,
-    ...(last.job?.kind === 'heartbeat' ? { heartbeat: { ackMaxChars: last.job.ackMaxChars ?? 0 } } : {}),
+    ...(last.job?.kind === 'heartbeat' && !question
+      ? { heartbeat: { ackMaxChars: last.job.ackMaxChars ?? 0 } }
+      : {}),
   };
+
+  function nativePlan(): NativePlan | null {
+    // Without a way to go on with a session of claw's choice, the program finds its own by what its arguments say.
+    if (runner?.context !== 'native' || runner.resumeArgs === undefined) return null;
+    if (about.plan) return about.plan;
+    const freshId = desk.context.newId();
+    if (about.aside) return { how: 'aside', id: freshId };
+    const { runner: runnerName, attempt, model } = turn;
+    const facts = { known: record.native, runnerName, runner, workspace, model, attempt, freshId };
+    return planNative({ ...facts, hasHistory: spoken() });
+  }
+
+  function tellsHistory(): boolean {
+    return question?.history !== false && (native !== null || sendsHistory(runner));
+  }
+
+  function spoken(): boolean {
+    for (const entry of entriesOf(desk, transcript, { isOwn, isQuiet: true }))
+      if (isSpoken(entry)) return true;
+    return false;
+  }
 
   /** Who waits for this turn, so that no agent further down waits for one of them. */
   function chain(): Record<string, string> {
@@ -391,22 +500,20 @@ export function requestOf(
     return waiting.filter(event => turn.events!.includes(event.id));
   }
 
-  function history() {
+  function history(): HistoryMessage[] {
     const chat = { ...last.origin, agentId: seat.agentId, sessionKey: seat.key };
-    const { isOwn } = ownOf({ turn, users });
     const beside = (notes ?? []).reduce((sum, note) => sum + messageTokens(note.text), 0);
-    return assembleHistory(desk, record, chat, { incoming: messageTokens(body) + beside, isOwn });
+    return assembleHistory(desk, record, chat, {
+      incoming: messageTokens(body) + beside,
+      isOwn,
+      ...(native?.how === 'resumed' ? { knownTo: native.id } : {}),
+    });
   }
 }
 
 /** How many agents stand between a person and these messages. */
 function hopsOf(users: UserEntry[]): number {
   return Math.max(...users.map(user => user.hops ?? 0));
-}
-
-/** Recall searches the transcript itself. */
-export function sendsHistory(runner: RunnerConfig | undefined): boolean {
-  return runner !== undefined && (runner.context ?? 'claw') === 'claw';
 }
 
 /** What is said before a reply to the person, never to the model. */
@@ -427,9 +534,9 @@ export function endingOf(
   desk: Desk,
   agentId: string,
   { turn, users }: OpenTurn,
-  { outcome, stop }: EndedRun,
+  { outcome, stop, native }: EndedRun,
   delivery: SendVerdict,
-): { end: TurnEndEntry; reply: AssistantEntry | null } {
+): { end: TurnEndEntry; reply: AssistantEntry | null; steps: Entry[] } {
   const { job } = users.at(-1)!;
   const timestamp = desk.context.now();
   const end: TurnEndEntry = {
@@ -446,11 +553,17 @@ export function endingOf(
     ...(outcome.status === 'silent' && outcome.acknowledged ? { acknowledged: true } : {}),
     ...(delivery.decision === 'deny' ? { delivery } : {}),
     ...(job ? { unasked: true } : {}),
+    ...(native ? { native } : {}),
   };
-  if (outcome.status !== 'replied') return { end, reply: null };
+  const { runId } = turn;
+  const steps = (outcome.steps ?? []).map(({ type, text }): Entry => {
+    return type === 'tool_call' ? { type, timestamp, runId, name: text } : { type, timestamp, runId, text };
+  });
+  if (outcome.status !== 'replied') return { end, reply: null, steps };
   const message = { role: 'assistant' as const, content: outcome.text };
   return {
     end,
+    steps,
     reply: {
       type: 'message',
       timestamp,

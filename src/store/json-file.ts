@@ -23,7 +23,8 @@ export function readJson(file: string): Read<unknown> {
   }
   if (text.length === 0) return { state: 'unreadable', file, reason: 'the file is empty (0 bytes)' };
   try {
-    return { state: 'ok', value: JSON.parse(text) };
+    // Some editors begin a file with a byte order mark.
+    return { state: 'ok', value: JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text) };
   } catch (error) {
     return { state: 'unreadable', file, reason: `not JSON: ${(error as Error).message}` };
   }

@@ -37,6 +37,19 @@ describe('value and source of each key', () => {
     expect(value(config, 'channels.irc.send')).toEqual({ value: 'none', source: FILE });
   });
 
+  test('a preset fills in what the file does not say, and is named as the source', () => {
+    const config: ConfigInput = {
+      agents: { defaults: { runner: 'claude' } },
+      runners: { mine: { preset: 'codex', timeoutSeconds: 60 } },
+    };
+    expect(value(config, 'runners.claude.command')).toEqual({ value: 'claude', source: 'preset claude' });
+    expect(value(config, 'runners.claude.context')).toEqual({ value: 'native', source: 'preset claude' });
+    expect(value(config, 'runners.claude.permissions')).toEqual({ value: 'safe', source: 'preset claude' });
+    expect(value(config, 'runners.mine.command')).toEqual({ value: 'codex', source: 'preset codex' });
+    expect(value(config, 'runners.mine.timeoutSeconds')).toEqual({ value: 60, source: FILE });
+    expect(value({}, 'runners.claude.command')).toBeUndefined();
+  });
+
   test('an idle reset that follows from older keys is shown as what it is', () => {
     const legacy: ConfigInput = { session: { idleMinutes: 30, resetByChannel: { sms: { mode: 'off' } } } };
     expect(value(legacy, 'session.reset.mode')).toEqual({ value: 'idle', source: FILE });

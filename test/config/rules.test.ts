@@ -59,11 +59,33 @@ test('a runner must be built in or configured, and recall is taken', () => {
     find({ agents: { defaults: { runner: 'claud' }, list: [{ id: 'a', runner: 'toString' }] }, runners })
       .errors,
   ).toEqual([
-    'agents.defaults.runner: there is no runner "claud"; did you mean "claude"?; known: recall, claude',
-    'agents.list[0].runner: there is no runner "toString"; known: recall, claude',
+    expect.stringMatching(
+      /^agents.defaults.runner: there is no runner "claud"; did you mean "claude"\?; known: recall, claude; presets: /,
+    ),
+    expect.stringMatching(/^agents.list\[0\].runner: there is no runner "toString"; known: recall, claude; /),
   ]);
   expect(find({ runners: { recall: { command: 'x' } } }).errors).toEqual([
     'runners.recall: "recall" is built in; give this runner another name',
+  ]);
+});
+
+test('a preset is a runner without an entry, or with one that says more', () => {
+  expect(find({ agents: { defaults: { runner: 'codex' } } }).errors).toEqual([]);
+  const runners = {
+    gemini: { timeoutSeconds: 5, permissions: 'edit' },
+    mine: { preset: 'claude', moreArgs: ['--add-dir', '/x'] },
+  } as const;
+  expect(
+    find({ agents: { defaults: { runner: 'mine' } }, runners } as unknown as ConfigInput).errors,
+  ).toEqual([]);
+});
+
+test('a runner that is neither preset nor command, or mixes them up, is an error', () => {
+  expect(find({ runners: { mine: { timeoutSeconds: 5 } } }).errors).toEqual([
+    'runners.mine.command: is missing: expected string, or a preset beside it',
+  ]);
+  expect(find({ runners: { mine: { command: 'x', permissions: 'full' } } }).errors).toEqual([
+    'runners.mine.permissions: belongs to a preset; here args say all of it',
   ]);
 });
 

@@ -65,7 +65,9 @@ describe('problems', () => {
     expect(report(text)).toEqual([
       expect.stringMatching(/^line 2: timezone: "Mars\/Olympus" is no IANA time zone/),
       'line 3: session.reset.atHour: expected number, received string',
-      'line 4: agents.defaults.runner: there is no runner "claud"; did you mean "claude"?; known: recall, claude',
+      expect.stringMatching(
+        /^line 4: agents.defaults.runner: there is no runner "claud"; did you mean "claude"\?; known: recall, claude;/,
+      ),
     ]);
   });
 

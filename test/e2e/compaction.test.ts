@@ -303,9 +303,12 @@ describe('whoever dies while a summary is made', () => {
 });
 
 describe('an agent that says it was given too much', () => {
-  test('is asked again behind a summary; each start is recorded', () => {
+  test.each([
+    ['as agents say it', {}],
+    ['by a sign of its runner', { signs: { contextOverflow: ['prompt is too long'] } }],
+  ])('%s: is asked again behind a summary; each start is recorded', (_, runner) => {
     // The configuration believes in a window that the agent does not have.
-    const talk = new Talk(100_000, { keepRecentTurns: 4 }, { limit: 1500 });
+    const talk = new Talk(100_000, { keepRecentTurns: 4 }, { limit: 1500, runner });
     for (let at = 1; at <= 16; at++) expect(talk.say(at, 120).status, `turn ${at}`).toBe('replied');
     const compacts = talk.entries('compact');
     expect(compacts.length).toBeGreaterThan(0);
@@ -382,6 +385,99 @@ describe('by hand', () => {
       reason: 'runner agent is not sent the conversation',
     });
     expect(talk.show().memoryFlush.reason).toBe('runner-needs-no-history');
+  });
+});
+
+describe('an agent whose program keeps the conversation', () => {
+  /** The agent of `talk`, or one that keeps its sessions in `folder`; returns its starts. */
+  function besideNative(talk: Talk) {
+    const folder = path.join(talk.home.folder, 'native');
+    fs.mkdirSync(folder);
+    const before = JSON.parse(fs.readFileSync(talk.home.path('claw.json'), 'utf8'));
+    const native = {
+      command: program('native.mjs'),
+      args: [folder, '--id', '{{NativeSessionId}}'],
+      resumeArgs: [folder, '--resume', '{{NativeSessionId}}'],
+      asideArgs: [folder, '--aside'],
+      context: 'native',
+      output: 'jsonl',
+      pick: {
+        text: { at: 'text', when: { type: 'reply' } },
+        sessionId: { at: 'id', when: { type: 'start' } },
+        error: { at: 'message', when: { type: 'error' } },
+      },
+      signs: { contextOverflow: ['prompt is too long'] },
+    };
+    return {
+      folder,
+      use: (runner: 'agent' | 'native') => {
+        const defaults = { ...before.agents.defaults, runner };
+        talk.home.config({ ...before, agents: { defaults }, runners: { ...before.runners, native } });
+      },
+      starts: (): { flag: string; prompt: string }[] =>
+        fs
+          .readFileSync(path.join(folder, 'starts'), 'utf8')
+          .trim()
+          .split('\n')
+          .map(line => JSON.parse(line)),
+    };
+  }
+
+  test('is never compacted by claw, whatever is said; a session that begins anew after an overflow fits', () => {
+    const talk = new Talk(2000, { keepRecentTurns: 2 });
+    const beside = besideNative(talk);
+    beside.use('native');
+    for (let at = 1; at <= 12; at++)
+      expect(talk.say(at, 200)).toMatchObject({ status: 'replied', notices: [] });
+    expect(beside.starts().map(({ flag }) => flag)).toEqual(['--id', ...Array(11).fill('--resume')]);
+    expect(talk.home.run(['ingest', '--json', '/compact']).json().reply.text).toBe(
+      'Nothing to compact: runner native keeps its own conversation and compacts it itself.',
+    );
+    expect(talk.show().memoryFlush.reason).toBe('runner-needs-no-history');
+    fs.writeFileSync(path.join(beside.folder, 'mode'), 'too-long');
+    expect(talk.say(13, 10).status).toBe('replied');
+    const last = beside.starts().at(-1)!;
+    expect(last.flag).toBe('--id');
+    expect(last.prompt).toContain('fact-12 word');
+    expect(last.prompt).not.toContain('fact-1 word');
+    expect(last.prompt.length / 4).toBeLessThan(2000);
+    expect(talk.entries('compact')).toEqual([]);
+    expect(talk.entries('memory_flush')).toEqual([]);
+    expect(talk.entries('turn').filter(turn => turn.attempt > 1)).toEqual([]);
+  });
+
+  test('is told the summary of what claw compacted before; one that goes on, only of what it has missed', () => {
+    const talk = new Talk(100_000, { keepRecentTurns: 1 });
+    const beside = besideNative(talk);
+    const compact = () => talk.home.run(['sessions', 'compact', 'main', '--json']).json();
+    const last = () => beside.starts().at(-1)!;
+    for (let at = 1; at <= 4; at++) talk.say(at, 40);
+    expect(compact()).toMatchObject({ changed: true, turnsRemoved: 3 });
+    beside.use('native');
+    talk.say(5, 10);
+    expect(last().flag).toBe('--id');
+    expect(last().prompt).toMatch(
+      /\[Summary of this conversation[\s\S]*Talked about fact-1, fact-2, fact-3\.[\s\S]*fact-4 word[\s\S]*fact-5/,
+    );
+    expect(last().prompt).not.toContain('fact-3 word');
+    talk.say(6, 10);
+    expect(last()).toMatchObject({ flag: '--resume', prompt: expect.stringMatching(/^fact-6/) });
+    beside.use('agent');
+    talk.say(7, 40);
+    beside.use('native');
+    talk.say(8, 10);
+    expect(last().prompt).not.toContain('[Summary of');
+    expect(last().prompt).toMatch(/since your last answer[\s\S]*fact-7 word[\s\S]*fact-8/);
+    beside.use('agent');
+    for (let at = 9; at <= 11; at++) talk.say(at, 40);
+    expect(compact()).toMatchObject({ changed: true });
+    beside.use('native');
+    talk.say(12, 10);
+    expect(last().flag).toBe('--resume');
+    expect(last().prompt).toMatch(
+      /since your last answer[\s\S]*\[Summary of[\s\S]*fact-9[\s\S]*fact-11 word/,
+    );
+    expect(last().prompt).not.toContain('fact-10 word');
   });
 });
 

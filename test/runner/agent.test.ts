@@ -76,6 +76,20 @@ describe('what the agent is given', () => {
     expect(JSON.parse(textOf(outcome))).toMatchObject({ message: 'hi', history, isNewSession: false });
   });
 
+  test('system text stands in front, or in a file of its own where the runner has a place for it', async () => {
+    const systemPrompt = 'You are Ada.';
+    const plain = { command: agent('read-stdin.sh') };
+    expect(textOf(await run(plain, { body: 'hi', systemPrompt }))).toBe('You are Ada.\n\nhi');
+    const native = { how: 'resumed' as const, id: 'n', known: { id: 'n', runner: 'test', workspace: '/w' } };
+    const kept = { ...plain, context: 'native' as const };
+    expect(textOf(await run(kept, { body: 'hi', systemPrompt, native }))).toBe('hi');
+    const file = { command: agent('print-file.mjs'), args: [['{{SystemPromptFile}}']] };
+    expect(JSON.parse(textOf(await run(file, { body: 'hi', systemPrompt })))).toMatchObject({
+      text: systemPrompt,
+      mode: '600',
+    });
+  });
+
   test('Z04: a message in an argument is data, and stdin is then empty', async () => {
     const runner = {
       command: agent('print-args.mjs'),

@@ -2,13 +2,16 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { loadConfig } from '../../config/load.ts';
+import type { RunnerConfig } from '../../config/schema.ts';
 import type { Context } from '../../context.ts';
 import { agentEntry, runnerName } from '../../core/agent.ts';
 import { ClawError } from '../../core/errors.ts';
 import { agentIds } from '../../core/routing/binding.ts';
+import { presetOf } from '../../core/runner/preset.ts';
 import { usesTemplate } from '../../core/runner/template.ts';
 import type { Desk } from '../../runner/desk.ts';
-import { findProgram } from '../../runner/exec.ts';
+import { type Interpreter, lookAtProgram } from '../../runner/detect.ts';
+import { runnerOf } from '../../runner/resolve.ts';
 import { listAgents, listRecords } from '../../store/sessions.ts';
 import { configOptions } from '../desk.ts';
 import { type Check, failure, fine, warning } from './check.ts';
@@ -50,25 +53,57 @@ function checkConfigFolder(folder: string): Check[] {
   ];
 }
 
-/** Runners that agents are set to and whose program is not there. */
-export function checkRunners(desk: Desk): Check[] {
+/** Runners that agents are set to: is the program there, which version, will the Node of its first line do. */
+export async function checkRunners(desk: Desk): Promise<Check[]> {
   const used = new Set(agentIds(desk.config).map(agentId => runnerName(desk.config, agentId)));
-  return [...used].flatMap(name => {
-    const runner = desk.config.runners?.[name];
+  const checks = [...used].map(async name => {
+    const runner = await runnerOf(desk.config, name);
     if (!runner) return [];
     const where = `runners.${name}`;
-    const found = findProgram(runner.command, desk.layout.workspace('main'), desk.context.env.PATH);
-    if ('file' in found)
-      return [fine('runner', `runner ${name} is ${found.file}`, where), ...checkModel(desk, name)];
-    const fix = 'claw init shows which agent command lines are installed';
-    return [failure('runner', `runner ${name}: ${found.message}`, where, fix)];
+    const found = await lookAtProgram(runner.command, desk.layout.workspace('main'), desk.context.env);
+    if ('problem' in found)
+      return [
+        failure(
+          'runner',
+          `runner ${name}: ${found.problem}`,
+          where,
+          'claw agents detect shows what is installed',
+        ),
+      ];
+    const version = found.version === null || !isPreset(desk, name) ? '' : `, ${found.version}`;
+    return [
+      fine('runner', `runner ${name} is ${found.file}${version}`, where),
+      ...checkInterpreter(name, found.node),
+      ...checkModel(desk, name, runner),
+    ];
   });
+  return (await Promise.all(checks)).flat();
+}
+
+function isPreset({ config }: Desk, name: string): boolean {
+  return presetOf(name, config.runners?.[name]) !== undefined;
+}
+
+/** A script that Node runs needs one on the PATH of the timer too, and one that is new enough. */
+function checkInterpreter(name: string, node: Interpreter | null): Check[] {
+  if (node === null || node.isGood) return [];
+  const what =
+    node.file === null
+      ? `runner ${name} is a script for ${node.name}, which is not on the PATH`
+      : `runner ${name} needs Node ${node.needs} or later; ${node.file} is ${node.version}`;
+  return [
+    failure(
+      'runner',
+      what,
+      `runners.${name}`,
+      `put a Node that is new enough first on the PATH, then: claw agents test ${name}`,
+    ),
+  ];
 }
 
 /** A model that is set and that the program is never told of; one of one's own may read it from CLAW_MODEL. */
-function checkModel(desk: Desk, name: string): Check[] {
+function checkModel(desk: Desk, name: string, { command, args = [] }: RunnerConfig): Check[] {
   const { config } = desk;
-  const { command, args = [] } = config.runners![name]!;
   const isTold = usesTemplate(args, 'Model') || !PROGRAMS.includes(path.basename(command));
   const told = agentIds(config).filter(agentId => runnerName(config, agentId) === name);
   const model = told

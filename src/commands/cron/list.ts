@@ -51,7 +51,7 @@ export class CronListCommand extends ClawCommand {
           [
             ...lines.map(line => cells(line, now, tell, dead)),
             ...invalid.map(({ id, name, index, problem }) => [
-              ...[id ?? `(number ${index + 1})`, name ?? '', '-', '-', '-', '-', '-'],
+              ...[id?.slice(0, 64) ?? `(number ${index + 1})`, name ?? '', '-', '-', '-', '-', '-'],
               `invalid: ${problem}`,
             ]),
           ],

@@ -8,7 +8,7 @@ import { type RanNow, runNow, taskOf } from '../../runner/run-now.ts';
 import { jobsOrThrow, loadJobs } from '../../store/jobs.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
-import { isoTime } from '../format.ts';
+import { isoTime, printableLines } from '../format.ts';
 import { endedBySignals } from '../heartbeat/run.ts';
 import { printJson, printOut } from '../output.ts';
 import { requireRight } from './rights.ts';
@@ -36,7 +36,7 @@ export class CronRunCommand extends ClawCommand {
     const { signal } = endedBySignals();
     const done = await runNow(desk, found, { force: this.force, signal });
     if (this.json) printJson(documentOf(id, done));
-    else printOut(`${inWords(desk, id, done)}\n`);
+    else printOut(`${printableLines(inWords(desk, id, done))}\n`);
     return statusOf(done);
   }
 }

@@ -11,6 +11,7 @@ import { resolveSettings } from '../../core/session/settings.ts';
 import { judgeFreshness } from '../../core/turn.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { settingsOf } from '../../runner/judge.ts';
+import { runnerOf, sendsHistory } from '../../runner/resolve.ts';
 import { describeArchived, listArchives } from '../../store/archives.ts';
 import { describeHolder } from '../../store/lock.ts';
 import { listWaiting } from '../../store/pending.ts';
@@ -47,7 +48,7 @@ export class SessionsShowCommand extends ClawCommand {
     const found = findSession(desk, this.name);
     const now = timeOption(this.at, desk);
     if (!found.record) return this.showArchived(desk, found, now);
-    const document = show(desk, found.record, now, this.verbose);
+    const document = await show(desk, found.record, now, this.verbose);
     if (this.json) printJson(document);
     else printOut(describe(document));
     for (const bad of document.badLines)
@@ -66,7 +67,8 @@ export class SessionsShowCommand extends ClawCommand {
   }
 }
 
-function show(desk: Desk, record: SessionRecord, now: number, verbose: boolean) {
+async function show(desk: Desk, record: SessionRecord, now: number, verbose: boolean) {
+  const runner = await runnerOf(desk.config, runnerName(desk.config, record.agentId));
   const { agentId } = record;
   const { config, layout } = desk;
   const thread = record.lastRoute?.threadId;
@@ -99,6 +101,8 @@ function show(desk: Desk, record: SessionRecord, now: number, verbose: boolean) 
     reset: reportReset(type, policy, desk.zone, verdict),
     settings: settingsReport(desk, record),
     lastRoute: record.lastRoute ?? null,
+    /** the session that the agent's program keeps of it */
+    native: record.native ?? null,
     /** what the next reply will tell the user */
     notices: tell(config, record).notices,
     busy: holder !== null,
@@ -117,19 +121,13 @@ function show(desk: Desk, record: SessionRecord, now: number, verbose: boolean) 
         }))
       : [],
     compactions: record.context?.compactions ?? report?.compactions ?? null,
-    memoryFlush: reportFlush(desk, record, sendsHistory(desk, agentId)),
+    memoryFlush: reportFlush(desk, record, sendsHistory(runner)),
     malformedLines: verbose ? (report?.badLines.length ?? 0) : null,
     badLines: report?.badLines ?? [],
     retries: report?.retries ?? null,
     turns: report?.turns ?? [],
     archivedSessionIds: verbose ? archivedIds(desk, record) : null,
   };
-}
-
-/** Is the agent's runner given the conversation with each message? */
-function sendsHistory({ config }: Desk, agentId: string): boolean {
-  const runner = config.runners?.[runnerName(config, agentId)];
-  return runner !== undefined && (runner.context ?? 'claw') === 'claw';
 }
 
 /** Archived transcripts of the same key, newest first. */
@@ -161,7 +159,7 @@ function setting<T>(agent: T | undefined, defaults: T | undefined, fallback: T |
   return { value: fallback, source: 'default' };
 }
 
-function describe(session: ReturnType<typeof show>): string {
+function describe(session: Awaited<ReturnType<typeof show>>): string {
   const { reset, settings } = session;
   const lines = [
     `session    ${session.key}`,
@@ -206,7 +204,12 @@ function routeText({ channel, chatType, from, fromName, groupId, groupName, thre
   return printable(`to ${channel} ${whom}${threadId ? `, thread ${threadId}` : ''}${to ? ` (${to})` : ''}`);
 }
 
-function lockText({ pid, hostname, since, state }: NonNullable<ReturnType<typeof show>['lock']>): string {
+function lockText({
+  pid,
+  hostname,
+  since,
+  state,
+}: NonNullable<Awaited<ReturnType<typeof show>>['lock']>): string {
   const who = `process ${pid ?? '?'}${hostname ? ` on ${hostname}` : ''}${since ? ` since ${since}` : ''}`;
   return state === 'dead' ? `left locked by ${who}, which died` : `a turn is running: ${who}`;
 }

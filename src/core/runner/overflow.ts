@@ -36,22 +36,21 @@ const RATE = /rate[_ -]?limit|tokens per (?:min|day|hour)|\bTPM\b|quota|too many
 const LOOKED_AT = 4000;
 
 /**
- * Whether a run failed because it was given too much.
+ * Whether a run failed because it was given too much: by the wordings here, or by the signs of its runner, which gave the
+ * failure its code.
  *
- * @param more wordings of this runner
  * @returns null when it did not, else the window the error names, in tokens, where it names one
  */
-export function overflowOf(
-  outcome: TurnOutcome,
-  more: readonly RegExp[] = [],
-): { limit: number | null } | null {
+export function overflowOf(outcome: TurnOutcome): { limit: number | null } | null {
   if (outcome.status !== 'failed') return null;
   const { code, message } = outcome.error;
   if (code === 'prompt-too-long') return { limit: null };
-  if (code !== 'exit' && code !== 'agent-error' && code !== 'empty' && code !== 'output') return null;
+  const isNamed = code === 'context-overflow';
+  if (!isNamed && code !== 'exit' && code !== 'agent-error' && code !== 'empty' && code !== 'output')
+    return null;
   const text = `${message}\n${outcome.output.slice(-LOOKED_AT)}`;
-  if (![...OVERFLOW_PATTERNS, ...more].some(pattern => pattern.test(text))) return null;
-  if (RATE.test(text) && !/context/i.test(text)) return null;
+  if (!isNamed && !OVERFLOW_PATTERNS.some(pattern => pattern.test(text))) return null;
+  if (!isNamed && RATE.test(text) && !/context/i.test(text)) return null;
   const limits = LIMITS.map(pattern => Number(pattern.exec(text)?.[1]?.replace(/[,_]/g, '')));
   return { limit: limits.find(limit => limit > 0) ?? null };
 }

@@ -9,6 +9,11 @@ export type TemplateName =
   | 'Model'
   | 'ThinkingLevel'
   | 'PromptFile'
+  | 'NativeSessionId'
+  | 'SystemPrompt'
+  | 'SystemPromptFile'
+  | 'SystemPromptJson'
+  | 'UsageFile'
   | 'Workspace'
   | 'IsNewSession'
   | 'RunId'
@@ -58,21 +63,33 @@ export function usesTemplate(args: readonly ArgumentTemplate[], name: TemplateNa
   return args.flat().some(arg => [...arg.matchAll(PLACEHOLDER)].some(match => match[1] === name));
 }
 
+/** Files made for one run; each is there when an argument asks for it. */
+export interface RunFiles {
+  /** absolute paths */
+  PromptFile?: string;
+  SystemPromptFile?: string;
+  UsageFile?: string;
+}
+
 /**
  * The values for one turn.
  *
  * @param prompt what `{{Body}}` stands for: the text the program would otherwise read on stdin
- * @param promptFile absolute path of a file with the prompt; absent when no argument asks for it
  */
-export function templateValues(request: TurnRequest, prompt: string, promptFile?: string): TemplateValues {
+export function templateValues(request: TurnRequest, prompt: string, files: RunFiles = {}): TemplateValues {
+  const { runner, thinkingLevel, systemPrompt } = request;
   return {
     Body: prompt,
     SessionId: request.sessionId,
     SessionKey: request.sessionKey,
     AgentId: request.agentId,
-    Model: request.model,
-    ThinkingLevel: request.thinkingLevel,
-    PromptFile: promptFile,
+    Model: request.model ?? runner?.defaultModel,
+    ThinkingLevel:
+      thinkingLevel === undefined ? undefined : (runner?.thinkingLevels?.[thinkingLevel] ?? thinkingLevel),
+    ...files,
+    NativeSessionId: request.native?.id,
+    SystemPrompt: systemPrompt,
+    SystemPromptJson: systemPrompt === undefined ? undefined : JSON.stringify(systemPrompt),
     Workspace: request.workspace,
     IsNewSession: String(request.isNewSession),
     RunId: request.runId,

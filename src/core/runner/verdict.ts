@@ -5,7 +5,7 @@
 import type { RunnerConfig } from '../../config/schema.ts';
 import type { Usage } from '../session/transcript.ts';
 import type { TurnError, TurnOutcome } from '../turn-request.ts';
-import { estimateUsage, parseOutput } from './output.ts';
+import { estimateUsage, parseOutput, usageIn } from './output.ts';
 import { HEARTBEAT_TOKEN, judgeHeartbeat, replyOf, withoutToken } from './silence.ts';
 
 /** Every way a program can end, in one shape. At most one of the flags is true; a signal is never success. */
@@ -41,6 +41,8 @@ export const RUNNER_DEFAULTS = {
 } as const;
 
 const STDERR_CHARACTERS = 500;
+/** How much of the end of its output is searched for signs. */
+const SIGN_CHARACTERS = 4096;
 /** What a failed run keeps of its output; the transcript is no place for megabytes that answer nobody. */
 const FAILED_OUTPUT_CHARACTERS = 64 * 1024;
 
@@ -51,20 +53,34 @@ export interface VerdictInput {
   prompt: string;
   /** values of the configured environment, which must not appear in an error */
   secrets: readonly string[];
+  /** those among them whose names say that they are secret, which must not appear in a reply either */
+  secretsInReply?: readonly string[];
+  /** what the program wrote into {{UsageFile}} */
+  usageDocument?: string | undefined;
   /** the run is a heartbeat, and HEARTBEAT_OK is its answer where nothing needs attention */
   heartbeat?: { ackMaxChars: number } | undefined;
 }
 
 /** Judges a finished run. `failed` keeps what was printed as `output`; it is never a reply. */
 export function judge(run: ExecOutcome, input: VerdictInput): TurnOutcome {
-  const parsed = parseOutput(input.runner.output, run.stdout, input.runner.pick);
-  const error = failureOf(run, input) ?? outputFailure(parsed, run, input);
-  const base = { durationMs: run.durationMs, warnings: warningsOf(run, input) };
+  const { output: kind, pick, usage: counting, costs } = input.runner;
+  const rules = { ...(counting ? { usage: counting } : {}), ...(costs ? { costs } : {}) };
+  const parsed = parseOutput(kind, run.stdout, pick, rules);
+  if (input.usageDocument !== undefined)
+    parsed.usage = usageIn(input.usageDocument, pick ?? {}) ?? parsed.usage;
+  const failed = failureOf(run, input) ?? outputFailure(parsed, run, input);
+  const error = failed && named(failed, parsed, run, input);
+  const base = {
+    durationMs: run.durationMs,
+    warnings: warningsOf(run, input),
+    ...(parsed.sessionId === undefined ? {} : { nativeId: maskValues(parsed.sessionId, input.secrets) }),
+  };
   if (error !== null) {
-    const output = clip(mask(parsed.text ?? run.stdout, input.secrets), FAILED_OUTPUT_CHARACTERS);
+    const output = clip(maskValues(parsed.text ?? run.stdout, input.secrets), FAILED_OUTPUT_CHARACTERS);
     return { status: 'failed', error, output, usage: parsed.usage, ...base };
   }
-  const printed = parsed.text ?? '';
+  // An agent may be talked into printing its environment: a secret goes neither into the transcript nor to a chat.
+  const printed = maskValues(parsed.text ?? '', input.secretsInReply ?? []);
   const usage: Usage = parsed.usage ?? estimateUsage(input.prompt, printed);
   const tokens = input.runner.silentTokens ?? RUNNER_DEFAULTS.silentTokens;
   const text = replyOf(printed, tokens, input.heartbeat !== undefined);
@@ -73,7 +89,7 @@ export function judge(run: ExecOutcome, input: VerdictInput): TurnOutcome {
       .reduce((rest, token) => withoutToken(rest, token, 'alone').text, printed)
       .trim();
     if (unsaid !== '') {
-      const shown = clip(mask(unsaid, input.secrets), STDERR_CHARACTERS);
+      const shown = clip(maskValues(unsaid, input.secrets), STDERR_CHARACTERS);
       base.warnings.push(
         `runner "${input.runnerName}" asked for silence and printed more, which is not sent: ${shown}`,
       );
@@ -132,7 +148,7 @@ function outputFailure(
   const name = `runner "${input.runnerName}"`;
   const setting = `runners.${input.runnerName}`;
   const reported =
-    parsed.error === null ? '' : `: ${clip(mask(parsed.error, input.secrets), STDERR_CHARACTERS)}`;
+    parsed.error === null ? '' : `: ${clip(maskValues(parsed.error, input.secrets), STDERR_CHARACTERS)}`;
   if (run.exitCode !== 0) {
     const hint = 'run the command by hand in the workspace: `claw config show` shows how it is started';
     return failure('exit', `${name} exited with status ${run.exitCode}${reported}`, run, input, hint);
@@ -154,6 +170,38 @@ function outputFailure(
   return failure('empty', `${name} exited with status 0, but ${said}`, run, input, hint);
 }
 
+/** The same failure by the name of its cause, where the runner's signs tell it. Only what was printed is looked at. */
+function named(
+  error: TurnError,
+  parsed: ReturnType<typeof parseOutput>,
+  run: ExecOutcome,
+  input: VerdictInput,
+): TurnError {
+  const { signs, login } = input.runner;
+  if (signs === undefined || (error.code !== 'exit' && error.code !== 'agent-error')) return error;
+  const said = `${parsed.error ?? ''}\n${run.stderr}\n${run.stdout.slice(-SIGN_CHARACTERS)}`;
+  const text = said.toLowerCase();
+  const shows = (sign: keyof typeof signs) =>
+    (signs[sign] ?? []).some(each =>
+      typeof each === 'number' ? run.exitCode === each : text.includes(each.toLowerCase()),
+    );
+  if (shows('unknownSession')) {
+    const hint = 'send the message again: the next run begins a new session and is told the history';
+    return { code: 'unknown-session', message: error.message, hint };
+  }
+  if (shows('contextOverflow'))
+    return {
+      code: 'context-overflow',
+      message: error.message,
+      hint: 'begin anew with /new, or set a smaller session.dmHistoryLimit',
+    };
+  if (shows('auth')) {
+    const hint = login ?? 'log in with the command by hand, or set its key in the env of this runner';
+    return { code: 'auth', message: error.message, hint };
+  }
+  return error;
+}
+
 function failure(
   code: TurnError['code'],
   message: string,
@@ -161,7 +209,7 @@ function failure(
   input: VerdictInput,
   hint?: string,
 ): TurnError {
-  const stderr = lastOf(mask(run.stderr.trim(), input.secrets), STDERR_CHARACTERS);
+  const stderr = lastOf(maskValues(withoutEscapes(run.stderr).trim(), input.secrets), STDERR_CHARACTERS);
   const whole = stderr === '' ? message : `${message}; it said: ${stderr}`;
   return hint === undefined ? { code, message: whole } : { code, message: whole, hint };
 }
@@ -181,11 +229,16 @@ function warningsOf(run: ExecOutcome, input: VerdictInput): string[] {
  * Programs like to print the key that was refused. Done before any clipping, which could leave half a key; longest
  * first, because one value may hold another. Short values are left: hiding every "1" would hide the error.
  */
-function mask(text: string, secrets: readonly string[]): string {
+export function maskValues(text: string, secrets: readonly string[]): string {
   return secrets
     .filter(secret => secret.length >= 8)
     .sort((a, b) => b.length - a.length)
     .reduce((masked, secret) => masked.replaceAll(secret, '***'), text);
+}
+
+/** Without colours and the like, which some programs print into pipes too. */
+function withoutEscapes(text: string): string {
+  return text.replace(/\u001b\[[0-9;?]*[A-Za-z]/g, '');
 }
 
 function clip(text: string, characters: number): string {

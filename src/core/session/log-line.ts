@@ -1,5 +1,6 @@
 /** A transcript line as what happened, in words: for `claw logs`. */
 
+import type { NativeUse } from '../runner/native.ts';
 import { senderOf } from './saying.ts';
 import type { Origin, ResetInfo } from './session.ts';
 import {
@@ -79,6 +80,7 @@ function tell(entry: Entry): Told {
       ...(usage
         ? [`${usage.inputTokens} + ${usage.outputTokens} tokens${usage.estimated ? ' (estimated)' : ''}`]
         : []),
+      ...nativePart(entry.native),
     ];
     const why = error ? `\n${error.code}: ${error.message}` : '';
     return {
@@ -124,6 +126,13 @@ function tell(entry: Entry): Told {
     return { what: 'tool', text: `${typeof name === 'string' ? `${name} ` : ''}${JSON.stringify(more)}` };
   }
   return { what: 'entry', text: `${String(type)} ${JSON.stringify(rest)}` };
+}
+
+/** What became of the session that the agent's program keeps, where that is worth a word. */
+function nativePart(native: NativeUse | undefined): string[] {
+  if (native?.how !== 'seeded') return [];
+  const { reason, previousId } = native;
+  return [`the agent's own session begins anew (${reason}${previousId ? `, before: ${previousId}` : ''})`];
 }
 
 function resetPart(reset: ResetInfo | null | undefined): string[] {

@@ -3,6 +3,7 @@
 import { contextTokens, isQuestion, messageTokens, summaryMessage } from '../context/history.ts';
 import type { ChatType, Message } from '../routing/message.ts';
 import { isInternalChannel } from '../routing/slug.ts';
+import { type NativeSession, nativeAfter } from '../runner/native.ts';
 import {
   type Entry,
   isAssistantEntry,
@@ -100,6 +101,8 @@ export interface SessionRecord {
   spawnedBy?: string;
   /** a reset the user has not been told of yet */
   untoldReset?: ResetInfo;
+  /** the session that the agent's program keeps of this conversation */
+  native?: NativeSession;
 }
 
 /**
@@ -134,6 +137,9 @@ export function reduceRecord(record: SessionRecord, entry: Entry, end: number): 
   } else if (isTurnEndEntry(entry)) {
     const { status, usage, unasked } = entry;
     if (usage) next.tokens = addUsage(record.tokens, usage);
+    const native = nativeAfter(record.native, status, entry.native);
+    if (native) next.native = native;
+    else delete next.native;
     if (!unasked && (status === 'replied' || status === 'silent')) delete next.untoldReset;
   } else if (isCommandEntry(entry)) {
     next.updatedAt = Math.max(next.updatedAt, entry.timestamp);

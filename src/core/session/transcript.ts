@@ -5,6 +5,7 @@
 
 import type { JobMark } from '../incoming.ts';
 import type { Attachment } from '../routing/message.ts';
+import type { NativeUse } from '../runner/native.ts';
 import type { Origin, ResetInfo } from './session.ts';
 import type { SettingsChange, SettingValues } from './settings.ts';
 
@@ -17,6 +18,8 @@ export interface Usage {
   totalTokens: number;
   contextTokens?: number;
   estimated?: boolean;
+  /** US dollars, where the agent says what it cost */
+  costUsd?: number;
 }
 
 /** First line. Not in context. */
@@ -140,6 +143,8 @@ export interface TurnEndEntry {
   notices?: string[];
   /** the context was due to be compacted before this turn, and was not: size at which that was said, in tokens */
   uncompacted?: { tokens: number; code: string; message: string };
+  /** how the agent's own session was used, where its program keeps one */
+  native?: NativeUse;
 }
 
 /** A message that was a command and was answered without an agent. Not in context. */

@@ -156,3 +156,52 @@ test('an estimate says that it is one', () => {
     estimated: true,
   });
 });
+
+describe('places in the output', () => {
+  const pick = {
+    text: { at: 'content.*.text', when: { type: 'end', role: 'assistant' } },
+    sessionId: ['id', 'session'],
+    inputTokens: ['usage.in', 'usage.cached'],
+    outputTokens: 'models.*.out',
+  };
+
+  test('a condition, every key, several places', () => {
+    const stdout = lines(
+      { type: 'end', role: 'user', content: [{ text: 'mine' }] },
+      {
+        type: 'end',
+        role: 'assistant',
+        content: [{ text: 'a' }, { thinking: 'x' }, { text: 'b' }],
+        session: 's1',
+      },
+      { usage: { in: 1, cached: 2 }, models: { m: { out: 3 }, n: { out: 4 } } },
+    );
+    expect(parseOutput('jsonl', stdout, pick)).toMatchObject({
+      text: 'ab',
+      sessionId: 's1',
+      usage: { inputTokens: 3, outputTokens: 7 },
+    });
+  });
+
+  test('tokens of steps are added up', () => {
+    const stdout = lines({ usage: { in: 1 }, c: 0.5 }, { usage: { in: 2 }, c: 0.25 });
+    const places = { inputTokens: 'usage.in', costUsd: 'c' };
+    const steps = parseOutput('jsonl', stdout, places, { usage: 'steps' }).usage;
+    expect(steps).toMatchObject({ inputTokens: 3, costUsd: 0.75 });
+    expect(parseOutput('jsonl', stdout, places).usage).toMatchObject({ inputTokens: 2, costUsd: 0.25 });
+  });
+
+  test('pieces are one text until a tool is called', () => {
+    const places = { text: { at: 'text' }, toolCall: 'tool', pieces: true };
+    const before = [{ text: 'Let me ' }, { text: 'see.' }, { tool: 'read' }];
+    const stdout = lines(...before, { text: 'It' }, { text: ' is\n' }, { text: 'so.\n' });
+    expect(parseOutput('jsonl', stdout, places).text).toBe('It is\nso.');
+  });
+
+  test('Z04: an id that could be taken for an option is none', () => {
+    for (const id of ['--dangerous', '-x', '', 'a b', 'x'.repeat(300)])
+      expect(
+        parseOutput('json', JSON.stringify({ text: 'x', id }), { sessionId: 'id' }).sessionId,
+      ).toBeUndefined();
+  });
+});

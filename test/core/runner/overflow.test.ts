@@ -45,5 +45,11 @@ test('only a failure that an agent reports; and a prompt that was too long for a
   expect(overflowOf({ status: 'replied', text, usage: null, durationMs: 1, warnings: [] })).toBeNull();
   expect(overflowOf(failed(text, 'timeout'))).toBeNull();
   expect(overflowOf(failed('cannot take it', 'prompt-too-long'))).toEqual({ limit: null });
-  expect(overflowOf(failed('zu lang, mein Freund'), [/zu lang/])).toEqual({ limit: null });
+});
+
+test('the signs of a runner have named it', () => {
+  expect(overflowOf(failed('zu lang, mein Freund', 'context-overflow'))).toEqual({ limit: null });
+  const told = 'zu lang; maximum context length is 8192 tokens';
+  expect(overflowOf(failed(told, 'context-overflow'))).toEqual({ limit: 8192 });
+  expect(overflowOf(failed('zu lang, mein Freund'))).toBeNull();
 });

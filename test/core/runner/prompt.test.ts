@@ -83,6 +83,7 @@ describe('document', () => {
       runId: 'run-1',
       model: null,
       thinkingLevel: null,
+      systemPrompt: null,
       origin: { channel: 'cli', accountId: 'default', chatType: 'dm', from: 'anna' },
       attachments: [{ path: '/a.png' }],
       isNewSession: false,

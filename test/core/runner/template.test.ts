@@ -16,7 +16,7 @@ describe('filling in arguments', () => {
       origin: { channel: 'telegram', accountId: 'a', chatType: 'dm', from: '42', surface: 'phone' },
     }),
     'the prompt',
-    '/tmp/p/prompt.txt',
+    { PromptFile: '/tmp/p/prompt.txt' },
   );
 
   test.each([

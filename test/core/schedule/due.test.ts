@@ -4,6 +4,7 @@ import {
   concludeRun,
   type DueFacts,
   type DueJob,
+  isOver,
   planJob,
   type RunEnding,
   toSchedule,
@@ -586,5 +587,36 @@ describe('records account for every instant, exactly once', () => {
       ),
       { numRuns: 300 },
     );
+  });
+});
+
+describe('a job that changed while it ran', () => {
+  const once = (atMs: number): StoredSchedule => ({ kind: 'at', atMs });
+  const runOf = (dueAt: number, startedAt = dueAt) => finished({ status: 'ok', dueAt, startedAt, ts: dueAt });
+  const moved = (to: number, ts: number) => ({ ...seen(once(to), ts)[0]!, ts });
+
+  it('is not done by the success of another instant', () => {
+    const known = reduceRuns([...seen(once(at(1))), moved(at(5), at(1) + MINUTE), runOf(at(1))]);
+    expect(known.done).toBe(false);
+    const plan = planJob(job(once(at(5))), known, facts(at(5) + MINUTE, {}, at(1) + MINUTE));
+    expect(plan.runs.map(({ dueAt }) => dueAt)).toEqual([at(5)]);
+  });
+
+  it('goes after a success of its own only, and only when somebody heard it', () => {
+    const goes = (known: JobState) => isOver({ deleteAfterRun: true }, known);
+    expect(goes(reduceRuns([...seen(once(at(1))), runOf(at(1))]))).toBe(true);
+    expect(goes(reduceRuns([...seen(once(at(1))), runOf(at(1)), moved(at(5), at(2))]))).toBe(false);
+    expect(goes(state(runOf(at(1))))).toBe(true);
+    expect(goes(state(runOf(at(1)), { ...seen(hourly, at(2))[0]!, definition: 'e' } as RunLine))).toBe(false);
+    expect(goes(state({ ...runOf(at(1)), trigger: 'manual' }))).toBe(false);
+    expect(goes(state({ ...runOf(at(1)), delivery: { status: 'no-target' } }))).toBe(false);
+    expect(isOver({}, state(runOf(at(1))))).toBe(false);
+  });
+
+  it('keeps its budget in further tries too', () => {
+    const failed = finished({ status: 'error', dueAt: at(1), retryAt: at(1) + MINUTE, day: '2026-11-21' });
+    const plan = planJob(job(), state(failed), facts(at(1) + 2 * MINUTE, { runsPerDay: 1 }));
+    expect(plan.runs).toEqual([]);
+    expect(plan.records).toMatchObject([{ status: 'superseded', reason: 'budget', dueAt: at(1) }]);
   });
 });

@@ -1,0 +1,41 @@
+import type { Preset } from '../preset.ts';
+
+const BASE = ['-x', '--stream-json', ['-m', '{{Model}}'], '{{MoreArgs}}'];
+
+/** Amp, by its own help; not tried here. Its output is that of claude. A thread keeps the mode it began with. */
+export const amp: Preset = {
+  runner: {
+    command: 'amp',
+    args: BASE,
+    resumeArgs: ['threads', 'continue', '{{NativeSessionId}}', ...BASE],
+    output: 'jsonl',
+    context: 'native',
+    idleTimeoutSeconds: 300,
+    onOtherSession: 'follow',
+    modelBound: true,
+    usage: 'run',
+    pick: {
+      text: { at: 'result', when: { type: 'result', is_error: false } },
+      sessionId: 'session_id',
+      error: [
+        { at: 'error', when: { type: 'result', is_error: true } },
+        { at: 'is_error', when: { type: 'result' } },
+      ],
+      inputTokens: [
+        'usage.input_tokens',
+        'usage.cache_read_input_tokens',
+        'usage.cache_creation_input_tokens',
+      ].map(at => ({ at, when: { type: 'result' } })),
+      outputTokens: { at: 'usage.output_tokens', when: { type: 'result' } },
+      toolCall: { at: 'message.content.*.name', when: { type: 'assistant' } },
+    },
+    signs: {
+      unknownSession: ['Thread not found', 'thread does not exist'],
+      contextOverflow: ['context window', 'prompt is too long'],
+      auth: ['AMP_API_KEY', 'Not logged in', 'Unauthorized'],
+    },
+  },
+  permissions: { safe: {}, edit: {}, full: {} },
+  install: 'npm install -g @sourcegraph/amp',
+  login: 'run amp login in a terminal, or set AMP_API_KEY in the env of this runner',
+};

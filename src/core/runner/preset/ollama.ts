@@ -1,0 +1,18 @@
+import type { Preset } from '../preset.ts';
+
+/** ollama, by its source; not tried here. It has neither sessions nor a flag for system text. */
+export const ollama: Preset = {
+  runner: {
+    command: 'ollama',
+    args: ['run', '{{Model}}', '--nowordwrap', '--hidethinking', '{{MoreArgs}}'],
+    defaultModel: 'llama3.2',
+    output: 'text',
+    context: 'claw',
+    // A large model may be read for minutes before its first word.
+    idleTimeoutSeconds: 0,
+    signs: { contextOverflow: ['context length'] },
+  },
+  permissions: { safe: {}, edit: {}, full: {} },
+  install: 'see https://ollama.com/download',
+  login: 'start its server: ollama serve',
+};
