@@ -79,6 +79,8 @@ export interface Performer {
     record: RunRecord,
     told: { alert: AfterRun['alert']; failures: number; text: string },
   ): void;
+  /** how a start ended whose claw died before it could write that down; null where nothing shows it */
+  endingOf(task: Task, runId: string): RunEnding | null;
   /** records that are kept no longer */
   forget(task: Task, records: readonly RunRecord[]): void;
 }
@@ -209,6 +211,8 @@ async function recover(
     await stopRun(claim.runId);
     return finish(desk, task, claim, performer, { status: 'cancelled', reason: CANCELLED });
   }
+  const ended = performer.endingOf(task, claim.runId);
+  if (ended !== null) return finish(desk, task, claim, performer, ended);
   // What somebody has switched off or made another job of since does not begin once more.
   const isSame = claim.definition === undefined || claim.definition === task.definition;
   if (task.due.enabled && isSame && performer.mayRepeat(task))
