@@ -141,7 +141,9 @@ export async function perform(
     const run: DueRun | { trigger: 'manual'; attempt: 1; dueAt?: undefined } | undefined =
       wish === 'manual' ? { trigger: 'manual', attempt: 1 } : wish === 'due' ? plan.runs[0] : undefined;
     if (run === undefined) {
-      appendRuns(context, layout, task.id, account);
+      // That a definition was seen is no promise yet: a thousand new jobs need not wait for the disk a thousand times.
+      const isPromise = account.some(line => line.action !== 'seen');
+      appendRuns(context, layout, task.id, account, isPromise);
       return last;
     }
     const runId = context.newId();
