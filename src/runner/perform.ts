@@ -79,6 +79,8 @@ export interface Performer {
     record: RunRecord,
     told: { alert: AfterRun['alert']; failures: number; text: string },
   ): void;
+  /** how a start ended whose claw died before it could write that down; null where nothing shows it */
+  endingOf(task: Task, runId: string): RunEnding | null;
   /** records that are kept no longer */
   forget(task: Task, records: readonly RunRecord[]): void;
 }
@@ -139,7 +141,9 @@ export async function perform(
     const run: DueRun | { trigger: 'manual'; attempt: 1; dueAt?: undefined } | undefined =
       wish === 'manual' ? { trigger: 'manual', attempt: 1 } : wish === 'due' ? plan.runs[0] : undefined;
     if (run === undefined) {
-      appendRuns(context, layout, task.id, account);
+      // That a definition was seen is no promise yet: a thousand new jobs need not wait for the disk a thousand times.
+      const isPromise = account.some(line => line.action !== 'seen');
+      appendRuns(context, layout, task.id, account, isPromise);
       return last;
     }
     const runId = context.newId();
@@ -209,6 +213,8 @@ async function recover(
     await stopRun(claim.runId);
     return finish(desk, task, claim, performer, { status: 'cancelled', reason: CANCELLED });
   }
+  const ended = performer.endingOf(task, claim.runId);
+  if (ended !== null) return finish(desk, task, claim, performer, ended);
   // What somebody has switched off or made another job of since does not begin once more.
   const isSame = claim.definition === undefined || claim.definition === task.definition;
   if (task.due.enabled && isSame && performer.mayRepeat(task))

@@ -4,10 +4,11 @@ import { mainSessionKey } from '../core/routing/session-key.ts';
 import { type AfterRun, isOver, type RunEnding } from '../core/schedule/due.ts';
 import { heartbeatOf, isActive } from '../core/schedule/heartbeat.ts';
 import type { Job } from '../core/schedule/job.ts';
-import { alertOf, eventOf } from '../core/schedule/job-report.ts';
+import { alertOf, eventOf, summaryOf } from '../core/schedule/job-report.ts';
 import { isSameTimes, type RunRecord, reduceRuns } from '../core/schedule/run-record.ts';
 import type { Origin } from '../core/session/session.ts';
 import { changeJobs, settledJob } from '../store/jobs.ts';
+import { readOutbox } from '../store/outbox.ts';
 import { readRuns } from '../store/runs.ts';
 import { loadRecord } from '../store/sessions.ts';
 import { putSystemEvent } from '../store/system-events.ts';
@@ -36,6 +37,16 @@ export function jobPerformer(desk: Desk, unsafe: string | null): Performer {
       if (task.job === null) return;
       tellMain(desk, task, task.job, record, text);
       if (alert !== null) tellTrouble(desk, task, task.job, record, alert, failures);
+    },
+    endingOf: ({ job }, runId) => {
+      // What a command said is queued when it has ended well, and only then.
+      if (job?.payload.kind !== 'exec') return null;
+      const said = readOutbox(desk.layout, runId);
+      if (said.state !== 'ok') return null;
+      const { text, origin, id } = said.value;
+      const to = origin.to ?? origin.groupId ?? origin.from ?? '';
+      const delivery = { status: 'queued', id, channel: origin.channel, to };
+      return { status: 'ok', summary: summaryOf(text), delivery };
     },
     forget: (task, records) => forgetTranscripts(desk, task, records),
   };

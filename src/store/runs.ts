@@ -93,8 +93,16 @@ function isState(value: unknown): boolean {
 /**
  * Appends lines durably, in one write. A line that a crash or a full disk has cut is ended first, so that it spoils no
  * other.
+ *
+ * @param isDurable false: for what the next reader would find out again
  */
-export function appendRuns(context: Context, layout: Layout, jobId: string, lines: readonly RunLine[]): void {
+export function appendRuns(
+  context: Context,
+  layout: Layout,
+  jobId: string,
+  lines: readonly RunLine[],
+  isDurable = true,
+): void {
   if (lines.length === 0) return;
   const file = runsFile(layout, jobId);
   makeFolder(path.dirname(file));
@@ -106,6 +114,7 @@ export function appendRuns(context: Context, layout: Layout, jobId: string, line
       if (size > 0) fs.readSync(fd, last, 0, 1, size - 1);
       const isCut = size > 0 && last[0] !== 10;
       writeAll(fd, Buffer.concat([...(isCut ? [Buffer.from('\n')] : []), ...lines.map(lineBytes)]));
+      if (!isDurable) return;
       fs.fdatasyncSync(fd);
       if (size === 0) syncFolder(path.dirname(file));
     } finally {

@@ -205,6 +205,8 @@ describe.skipIf(reason !== null)('a full disk', () => {
     smallHome(withRunner({ command: 'cat' }, never));
     say('hello');
     home.config(withRunner({ command: 'cat', timeoutSeconds: 5 }, never)); // so that no cache fits it
+    // The first tick of a store notes when its heartbeat was seen.
+    home.run(['tick']);
     fill();
     const before = state();
     for (const args of [

@@ -100,7 +100,7 @@ describe('doctor', () => {
       .run(['doctor', '--json'])
       .json()
       .checks.filter((check: any) => check.id === 'config');
-    expect(config.map((check: any) => check.status)).toEqual(['ok', 'ok', 'ok']);
+    expect(config.map((check: any) => check.status)).toEqual(['ok', 'ok']);
   });
 });
 

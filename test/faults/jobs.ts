@@ -226,7 +226,12 @@ function checkJob(place: Place, scenario: JobScenario, dueAt: number): string[] 
   if (started.length > scenario.starts) problems.push(`it was started ${started.length} times`);
   for (const [, runId, id] of [...place.lives(), ...commands].filter(([kind]) => kind === 'S'))
     if (stillLives(id!)) problems.push(`run ${runId} still lives (${id})`);
-  const sent = sentBy(place);
+  // Somebody is told, once, that a command was cut off and is not begun again.
+  const all = sentBy(place);
+  const alerts = all.filter(({ key }) => key.startsWith('alert-'));
+  const sent = all.filter(({ key }) => !key.startsWith('alert-'));
+  if (new Set(alerts.map(({ key }) => key)).size > 1 || (run?.status === 'ok' && alerts.length > 0))
+    problems.push(`alerts: ${JSON.stringify(alerts)}`);
   if (run?.status === 'ok' && sent.length === 0) problems.push('nothing was sent');
   if (sent.length > 2) problems.push(`it was sent ${sent.length} times`);
   if (new Set(sent.map(({ key }) => key)).size > 1) problems.push('it was sent with different keys');
