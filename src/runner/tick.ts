@@ -41,6 +41,8 @@ import { wake } from './wake.ts';
 const SESSIONS = 4;
 /** While something is under way the files are looked at again after so long, ms. */
 const LOOK_AGAIN = 5000;
+/** Within one tick a delivery that failed is tried again after so long at the soonest, ms. */
+const ASK_AGAIN = 60_000;
 /** What was tried is not tried again sooner, ms. */
 const REST = 5000;
 /** A timer ticks that often; a tick that lasts longer runs a job no more often than one tick after the other would, ms. */
@@ -153,16 +155,20 @@ export async function tick(
     return isNew && since(ran.get(action.id)) < TIMER;
   };
   let started = 0;
+  /** when deliveries were tried in vain, or left to another tick */
+  const asked = new Map<string, number>();
   // What waits in the outbox is looked at once, due or not, so that the report says why it waits.
   let hasLookedAtOutbox = false;
   let next: number | null = 0;
   let isIdle = false;
   const cache = JobCache.open(desk);
   while (!signal.aborted || flying.size > 0) {
-    const { actions, nextDueAt, tasks } = lookAhead(desk, cache);
+    const { actions: planned, nextDueAt, tasks } = lookAhead(desk, cache);
+    const actions = planned.flatMap(action => withoutAsked(action, asked, desk.context.now()));
     noteTasks(report, tasks);
-    if (!hasLookedAtOutbox && !actions.some(action => action.do === 'deliver')) {
-      actions.push({ do: 'deliver', ids: [], why: 'what waits is looked at' });
+    if (!hasLookedAtOutbox) {
+      const rest = actions.filter(action => action.do !== 'deliver');
+      actions.splice(0, actions.length, ...rest, { do: 'deliver', ids: [], why: 'what waits is looked at' });
     }
     const begun = signal.aborted
       ? []
@@ -184,6 +190,8 @@ export async function tick(
         .catch(error => trouble(nameOf(action), error))
         .then(rests => {
           flying.delete(action);
+          if (action.do === 'deliver')
+            for (const { id } of report.delivery.waiting) asked.set(id, desk.context.now());
           if (rests !== false) tried.set(triedKey(action), desk.context.now());
         });
       flying.set(action, done);
@@ -208,6 +216,14 @@ export async function tick(
     }
   }
   return { report, nextDueAt: next, isIdle: isIdle && !signal.aborted };
+}
+
+/** A delivery that could not be made is left for a while; what was put into the outbox meanwhile is not. */
+function withoutAsked(action: TickAction, asked: ReadonlyMap<string, number>, now: number): TickAction[] {
+  if (action.do !== 'deliver') return [action];
+  const isAsked = (id: string) => now - (asked.get(id) ?? Number.NEGATIVE_INFINITY) < ASK_AGAIN;
+  const ids = action.ids.filter(id => !isAsked(id));
+  return ids.length === 0 ? [] : [{ ...action, ids }];
 }
 
 /** That a session's messages were worked says nothing about its events, nor a record that was written about a run. */
@@ -252,9 +268,13 @@ async function act(
       return true;
     }
     case 'deliver': {
-      const { sent, waiting } = await deliver(desk, { signal });
+      // All there is the first time; then only what is new.
+      const wanted = new Set(action.ids);
+      const only = action.ids.length === 0 ? {} : { only: (item: { id: string }) => wanted.has(item.id) };
+      const { sent, waiting } = await deliver(desk, { signal, ...only });
       report.delivery.sent.push(...sent);
-      report.delivery.waiting = waiting;
+      const told = new Set([...sent, ...waiting.map(({ id }) => id)]);
+      report.delivery.waiting = [...report.delivery.waiting.filter(({ id }) => !told.has(id)), ...waiting];
       // What has been put there meanwhile need not wait.
       return false;
     }
