@@ -120,11 +120,17 @@ export async function perform(
   task: Task,
   wish: 'due' | 'manual' | 'account' | 'cancel',
   performer: Performer,
-  options: { signal: AbortSignal; onStart?(start: { runId: string }): void },
+  options: {
+    signal: AbortSignal;
+    onStart?(start: { runId: string }): void;
+    /** asked by who holds a job that is due: a place for its run, null where there is none now */
+    enter?(): { release(): void } | null;
+  },
 ): Promise<Performed> {
   const { context, layout } = desk;
   const lock = tryLock(context, layout.runningLock(encodeKey(task.id)), task.id);
   if (lock === null) return { state: 'busy' };
+  let place: { release(): void } | null = null;
   try {
     await stopOrphans(context, lock);
     let last: Performed = { state: 'nothing' };
@@ -146,6 +152,8 @@ export async function perform(
       appendRuns(context, layout, task.id, account, isPromise);
       return last;
     }
+    place = wish === 'due' ? (options.enter?.() ?? null) : null;
+    if (place === null && wish === 'due' && options.enter) return { state: 'busy' };
     const runId = context.newId();
     const claim = { jobId: task.id, runId, startedAt: context.now(), definition: task.definition, ...run };
     // Before the claim: the record of a later instant stands for all before it.
@@ -154,6 +162,7 @@ export async function perform(
     options.onStart?.({ runId });
     return await start(desk, task, { ...claim, owner: '' }, performer, lock, options.signal, false);
   } finally {
+    place?.release();
     lock.release();
   }
 }

@@ -293,16 +293,9 @@ async function act(
       }
       if (action.do !== 'run') return performTask(desk, task, 'account', tasks, report, signal);
       if (isHeartbeat(task.id)) return performTask(desk, task, 'due', tasks, report, signal);
-      const slot = takeSlot(desk, task.agentId);
-      if (slot === null) {
-        report.busy.push(`job ${action.id}`);
-        return true;
-      }
-      try {
-        return await performTask(desk, task, 'due', tasks, report, signal);
-      } finally {
-        slot.release();
-      }
+      // Only who holds the job looks for a place: ten ticks that ask for the same job must not take ten of them.
+      const enter = () => takeSlot(desk, task.agentId);
+      return performTask(desk, task, 'due', tasks, report, signal, enter);
     }
   }
 }
@@ -325,8 +318,10 @@ async function performTask(
   tasks: Tasks,
   report: TickReport,
   signal: AbortSignal,
+  enter?: () => Lock | null,
 ): Promise<boolean> {
-  const done = await perform(desk, task, wish, jobPerformer(desk, tasks.unsafe), { signal });
+  const performer = jobPerformer(desk, tasks.unsafe);
+  const done = await perform(desk, task, wish, performer, { signal, ...(enter ? { enter } : {}) });
   if (done.state === 'busy') report.busy.push(`job ${task.id}`);
   if (done.state === 'done') report.runs.push(runReport(done.record));
   // Another instant of it may be due already.
