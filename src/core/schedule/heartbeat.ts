@@ -18,7 +18,7 @@ import {
 import { isInternalChannel, normaliseAgentId, normaliseChannel } from '../routing/slug.ts';
 import type { Origin } from '../session/session.ts';
 import { parseDuration } from './duration.ts';
-import type { RunLine, RunRecord } from './run-record.ts';
+import type { RunLine } from './run-record.ts';
 import { nextAfter, readSchedule, type Schedule } from './schedule.ts';
 import { localTimeAt, type Zone, zoneFor } from './zone.ts';
 
