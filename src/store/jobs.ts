@@ -284,9 +284,23 @@ export function changeJobs<Result>(place: JobPlace, change: (list: JobList) => J
     if (isWriting) write(place, list, put, remove);
     if (!leaveUnseen) noteChanged(place, put);
     return result;
+  } catch (error) {
+    throw noRoom(error, layout.jobs());
   } finally {
     lock.release();
   }
+}
+
+/** A full or broken disk, told so that the caller tries again; everything else as it is. */
+function noRoom(error: unknown, file: string): unknown {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  if (error instanceof ClawError || !/^(?:ENOSPC|EDQUOT|EROFS|EIO|EFBIG)$/.test(code)) return error;
+  const hint = /^E(?:NOSPC|DQUOT)$/.test(code)
+    ? 'free some space, then try again'
+    : 'look at the disk, then try again';
+  return new ClawError('tempfail', 'not-changed', `${file} was not changed: ${message}`, hint, {
+    cause: error,
+  });
 }
 
 /** What the file says until now is noted before its time moves. */
