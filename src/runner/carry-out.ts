@@ -1,8 +1,6 @@
 /** What a job does when its time has come: an event for the main session, a turn of an agent, or a command. */
 import fs from 'node:fs';
 import { DEFAULTS } from '../config/defaults.ts';
-import { expandHome } from '../context.ts';
-import { agentEntry } from '../core/agent.ts';
 import type { JobMark } from '../core/incoming.ts';
 import type { IngestResult } from '../core/result.ts';
 import { agentIds } from '../core/routing/binding.ts';
@@ -24,6 +22,7 @@ import { messageOutcome } from '../store/transcripts.ts';
 import { type Desk, TurnInterrupted } from './desk.ts';
 import { exec } from './exec.ts';
 import { ingest } from './ingest.ts';
+import { workspaceOf } from './judge.ts';
 import type { Ending, Start } from './perform.ts';
 import { lastRouteOf, putProactive, routeOfKey } from './push.ts';
 import { requestStop, runningTurn } from './stop.ts';
@@ -473,9 +472,4 @@ function environment(desk: Desk, own: Record<string, string>): Record<string, st
     (each): each is [string, string] => each[1] !== undefined && !each[0].startsWith('CLAW_'),
   );
   return { ...Object.fromEntries(kept), ...own };
-}
-
-function workspaceOf({ config, layout }: Desk, agentId: string): string {
-  const workspace = agentEntry(config, agentId)?.workspace ?? config.agents?.defaults?.workspace;
-  return workspace ? expandHome(workspace) : layout.workspace(agentId);
 }
