@@ -1,7 +1,6 @@
 /** One session, or the store, as text for other tools and for people, piece by piece. */
 import fs from 'node:fs';
 import { contextWindow } from '../core/context/history.ts';
-import { dayOf } from '../core/export/day.ts';
 import {
   type Counts,
   countItem,
@@ -14,6 +13,7 @@ import {
 } from '../core/export/item.ts';
 import { markdownDay, markdownHead, markdownItem } from '../core/export/markdown.ts';
 import { pageDay, pageFoot, pageHead, pageItem } from '../core/export/page.ts';
+import { dayOf, localTimeAt } from '../core/schedule/zone.ts';
 import type { SessionRecord } from '../core/session/session.ts';
 import type { SettingValues } from '../core/session/settings.ts';
 import { SAFE_SESSION_ID } from '../core/session/transcript.ts';
@@ -188,8 +188,9 @@ function* readableDocument(
   let day = '';
   for (const { item, bad } of items(transcripts)) {
     if (bad) onBad(bad.file, bad.line, bad.reason);
-    if (item.at !== null && dayOf(zone, item.at) !== day) {
-      day = dayOf(zone, item.at);
+    const itsDay = item.at === null ? day : dayOf(localTimeAt(zone, item.at));
+    if (item.at !== null && itsDay !== day) {
+      day = itsDay;
       yield isPage ? pageDay(item.at, zone) : markdownDay(item.at, zone);
     }
     yield isPage ? pageItem(item, source.agentId, zone) : markdownItem(item, source.agentId, zone);

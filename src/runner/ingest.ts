@@ -14,7 +14,7 @@ import type { Route } from '../core/routing/route.ts';
 import { isSubagent } from '../core/routing/session-key.ts';
 import { normaliseAgentId } from '../core/routing/slug.ts';
 import { chainOf, maySend, viewerOf } from '../core/routing/visibility.ts';
-import { localTimeAt } from '../core/schedule/zone.ts';
+import { dayOf, localTimeAt } from '../core/schedule/zone.ts';
 import type { ParsedText } from '../core/session/directive.ts';
 import type { MessageOutcome, ReplyVia, TurnEntry } from '../core/session/transcript.ts';
 import { countOnce } from '../store/counts.ts';
@@ -351,8 +351,7 @@ function countAgainstDay(desk: Desk, to: string): void {
   const most = desk.config.session?.agentToAgent?.maxPerDay;
   const viewer = viewerOf(desk.context.env);
   if (most === undefined || viewer === null || viewer.agentId === to) return;
-  const { year, month, day } = localTimeAt(desk.zone, desk.context.now());
-  const date = [year, month, day].map(part => String(part).padStart(2, '0')).join('-');
+  const date = dayOf(localTimeAt(desk.zone, desk.context.now()));
   const from = normaliseAgentId(viewer.agentId);
   if (countOnce(desk.layout, from, 'sends', { day: date, most })) return;
   throw new ClawError(

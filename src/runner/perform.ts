@@ -24,7 +24,7 @@ import {
 import type { Job } from '../core/schedule/job.ts';
 import type { JobRules } from '../core/schedule/rule.ts';
 import { type JobState, type RunLine, type RunRecord, reduceRuns } from '../core/schedule/run-record.ts';
-import { localTimeAt } from '../core/schedule/zone.ts';
+import { dayOf, localTimeAt } from '../core/schedule/zone.ts';
 import { maskSecrets, secretsOf } from '../core/secret.ts';
 import { type Claim, dropClaim, listClaims, putClaim } from '../store/claims.ts';
 import { encodeKey } from '../store/layout.ts';
@@ -100,13 +100,7 @@ export type Performed =
 export function factsOf(desk: Desk, task: Task): DueFacts {
   const now = desk.context.now();
   const { rules, definition, definedAt } = task;
-  return { now, host: desk.zone, rules, definition, definedAt, today: dayOf(desk, now) };
-}
-
-/** A local date such as 2026-11-21. */
-function dayOf(desk: Desk, at: number): string {
-  const { year, month, day } = localTimeAt(desk.zone, at);
-  return `${year}-${String(month).padStart(2, '0')}-${String(day).padStart(2, '0')}`;
+  return { now, host: desk.zone, rules, definition, definedAt, today: dayOf(localTimeAt(desk.zone, now)) };
 }
 
 /**

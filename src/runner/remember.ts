@@ -1,8 +1,8 @@
 /** Notes added to an agent's memory: by a person, by the agent itself, by the turn before a compaction. */
 import { ClawError } from '../core/errors.ts';
-import { dayOf, noteItem } from '../core/memory/note.ts';
+import { noteItem } from '../core/memory/note.ts';
 import { NOTES_FOLDER, PRIVATE_FILE } from '../core/memory/rule.ts';
-import { localTimeAt } from '../core/schedule/zone.ts';
+import { dayOf, localTimeAt } from '../core/schedule/zone.ts';
 import { restOfKey } from '../store/layout.ts';
 import { newToken, tryLock } from '../store/lock.ts';
 import { type Added, appendMemory, LinkOut } from '../store/memory-files.ts';

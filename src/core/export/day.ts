@@ -1,18 +1,12 @@
 /** Days and times of an export, on the clocks of one zone. */
-import { type LocalTime, localTimeAt, type Zone } from '../schedule/zone.ts';
+import { dayOf, type LocalTime, localTimeAt, type Zone } from '../schedule/zone.ts';
 
 const WEEKDAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'];
-
-/** `2026-11-21`. */
-export function dayOf(zone: Zone, at: number): string {
-  const { year, month, day } = localTimeAt(zone, at);
-  return `${year}-${two(month)}-${two(day)}`;
-}
 
 /** `Saturday, 2026-11-21`. */
 export function dayName(zone: Zone, at: number): string {
   const local = localTimeAt(zone, at);
-  return `${WEEKDAYS[weekday(local)]}, ${dayOf(zone, at)}`;
+  return `${WEEKDAYS[weekday(local)]}, ${dayOf(local)}`;
 }
 
 /** `14:05`. */
@@ -23,7 +17,7 @@ export function clockOf(zone: Zone, at: number): string {
 
 /** `2026-11-21 14:05`. */
 export function dateTimeOf(zone: Zone, at: number): string {
-  return `${dayOf(zone, at)} ${clockOf(zone, at)}`;
+  return `${dayOf(localTimeAt(zone, at))} ${clockOf(zone, at)}`;
 }
 
 function weekday({ year, month, day }: LocalTime): number {

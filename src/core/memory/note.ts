@@ -2,7 +2,7 @@
  * Notes of an agent's memory: what in a Markdown file counts as one, how one is written, and the part of one that is
  * shown. A note is a paragraph or a list item, told with the heading above it.
  */
-import type { LocalTime } from '../schedule/zone.ts';
+import { dayOf, type LocalTime } from '../schedule/zone.ts';
 
 /** A note and where it stands in its file. */
 export interface Note {
@@ -82,11 +82,6 @@ export function parseNotes(bytes: Uint8Array): Note[] {
   }
   finish();
   return notes;
-}
-
-/** `2026-03-01`, the name of a day's file. */
-export function dayOf({ year, month, day }: LocalTime): string {
-  return `${String(year).padStart(4, '0')}-${two(month)}-${two(day)}`;
 }
 
 /**

@@ -5,7 +5,7 @@ import { definitionOf, type Job } from './job.ts';
 import { rulesOf } from './rule.ts';
 import { isSameTimes, type JobState } from './run-record.ts';
 import type { StoredSchedule } from './schedule.ts';
-import { localTimeAt, type Zone } from './zone.ts';
+import { dayOf, localTimeAt, type Zone } from './zone.ts';
 
 const DAY = 24 * 60 * 60_000;
 /** A timer ticks once a minute; what is due for longer was not looked at in time, ms. */
@@ -34,8 +34,7 @@ export function dueFacts(
       return rulesOf(job, cron);
     },
     get today() {
-      const { year, month, day } = localTimeAt(zone, now);
-      return `${year}-${String(month).padStart(2, '0')}-${String(day).padStart(2, '0')}`;
+      return dayOf(localTimeAt(zone, now));
     },
     get definition() {
       return definitionOf(job);

@@ -105,6 +105,12 @@ export function localTimeAt(zone: Zone, instant: number): LocalTime {
 
 const WEEKDAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 
+/** `2026-11-21`: the day a local time is on. */
+export function dayOf({ year, month, day }: LocalTime): string {
+  const two = (value: number) => String(value).padStart(2, '0');
+  return `${String(year).padStart(4, '0')}-${two(month)}-${two(day)}`;
+}
+
 /**
  * An instant as people read it who must not mistake it: `Sun 2026-03-08 03:30 -04:00`, with the offset because a time can
  * come twice; seconds where they are not zero.
@@ -156,10 +162,10 @@ export function localTimes(zone: Zone): (instant: number) => string {
  * a zone has no such name in English, its distance to Greenwich: `GMT+1`.
  */
 export function tellClockTime(zone: Zone, instant: number): string {
-  const { year, month, day, hour, minute, second } = localTimeAt(zone, instant);
+  const local = localTimeAt(zone, instant);
   const two = (value: number) => String(value).padStart(2, '0');
-  const date = `${String(year).padStart(4, '0')}-${two(month)}-${two(day)}`;
-  return `${date} ${two(hour)}:${two(minute)}:${two(second)} ${nameOfTime(zone, instant)}`;
+  const { hour, minute, second } = local;
+  return `${dayOf(local)} ${two(hour)}:${two(minute)}:${two(second)} ${nameOfTime(zone, instant)}`;
 }
 
 function nameOfTime(zone: Zone, instant: number): string {
