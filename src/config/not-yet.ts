@@ -16,12 +16,7 @@ interface NotYet {
   consequence?: string;
 }
 
-const agent = (...path: string[]): NotYet[] => [
-  { path: ['agents', 'defaults', ...path] },
-  { path: ['agents', 'list', '*', ...path] },
-];
-
-const NOT_YET: readonly NotYet[] = [...agent('modelFallbacks'), { path: ['store'] }];
+const NOT_YET: readonly NotYet[] = [{ path: ['store'] }];
 
 /** One note per key of the configuration that this version reads and does not act on. */
 export function notesOnUnused(config: ConfigInput): string[] {

@@ -94,6 +94,15 @@ const pickSchema = z.strictObject({
   inputTokens: placesSchema.optional().describe('dot path of the tokens read'),
   outputTokens: placesSchema.optional().describe('dot path of the tokens written'),
   costUsd: placesSchema.optional().describe('dot path of the cost in US dollars'),
+  contextTokens: placesSchema
+    .optional()
+    .describe(
+      'dot path of the tokens that the newest call of the model read and wrote: the size of its context',
+    ),
+  compactedFrom: placesSchema
+    .optional()
+    .describe('dot path of the tokens of a native session before the program compacted it'),
+  compactedTo: placesSchema.optional().describe('dot path of the tokens it had afterwards'),
   delta: placesSchema.optional().describe('of jsonl: dot path of a piece of the reply as it comes'),
   toolCall: placesSchema.optional().describe('of jsonl: dot path of the name of a tool that is called'),
   thinking: placesSchema.optional().describe('of jsonl: dot path of what the model thinks'),
@@ -125,6 +134,11 @@ export const runnerSchema = z.strictObject({
   asideArgs: argsSchema
     .optional()
     .describe('of context native: arguments of a run beside the conversation, whose session is thrown away'),
+  compactPrompt: text
+    .optional()
+    .describe(
+      'of context native: what the program is sent to compact its own session, with what shall be kept in mind behind it; without this key claw summarises and begins a new session with that',
+    ),
   moreArgs: z.array(z.string()).optional().describe('arguments added to those of a preset'),
   permissions: z
     .enum(['safe', 'edit', 'full'])
@@ -391,7 +405,7 @@ const agentFields = {
   runner: text.optional().describe('name of a runner; "recall" and the presets need no entry under runners'),
   model: text.optional().describe('model the runner is told to use'),
   systemPrompt: text.optional().describe('what the agent is told about itself and its task in every session'),
-  modelFallbacks: z.array(text).optional().describe('models tried when the runner fails'),
+  modelFallbacks: z.array(text).optional().describe('models asked one after the other when a run has failed'),
   thinkingLevel: z
     .enum(['off', 'minimal', 'low', 'medium', 'high', 'xhigh'])
     .optional()

@@ -2,6 +2,7 @@
 import type { RunnerConfig } from '../config/schema.ts';
 import type { Attachment } from './routing/message.ts';
 import type { NativePlan } from './runner/native.ts';
+import type { Compacted } from './runner/output.ts';
 import type { Origin } from './session/session.ts';
 import type { SettingValues } from './session/settings.ts';
 import type { Usage } from './session/transcript.ts';
@@ -97,6 +98,8 @@ interface Ended {
   warnings: string[];
   /** the agent's own id of the conversation, where it told one */
   nativeId?: string;
+  /** it compacted its own session on the way */
+  compacted?: Compacted;
   /** tools it called and what it thought, in order, for the record */
   steps?: AgentStep[];
 }

@@ -45,13 +45,14 @@ import { loadSettings } from '../store/settings.ts';
 import { EVENTS_PER_TURN, listSystemEvents } from '../store/system-events.ts';
 import { accept } from './accept.ts';
 import { planWithAlerts } from './carry.ts';
+import { converse } from './converse.ts';
 import { type Desk, type Seat, TurnInterrupted } from './desk.ts';
 import { settleTurn, syncAndSave } from './hand-over.ts';
 import { sendVerdict, settingsOf, workspaceOf } from './judge.ts';
 import { putProactive, whyNotThere } from './push.ts';
 import { recollect } from './recollect.ts';
 import { recover } from './recover.ts';
-import { converse, endingOf } from './run.ts';
+import { endingOf } from './run.ts';
 import { workOwn, workSession } from './turn.ts';
 
 export type BeatTrigger = Extract<RunTrigger, 'schedule' | 'manual' | 'wake'>;

@@ -18,7 +18,9 @@ export interface CompactionReport {
   reason: string | null;
   turnsRemoved: number;
   turnsKept: number;
-  /** estimates; null where nothing changed */
+  /** the agent's program did it, in the session that it keeps: no turn is left out of what claw would send */
+  byProgram: boolean;
+  /** estimates, but what a program says; null where nothing changed or it says nothing */
   tokensBefore: number | null;
   tokensAfter: number | null;
   summary: string | null;
@@ -45,14 +47,29 @@ export function compactNow(
       if (!record) throw unknownSession(place.key);
       const outcome = await compactBetweenTurns(desk, seat, state, { instructions, signal });
       const base = { sessionKey: record.key, sessionId: record.sessionId };
-      if (outcome.status === 'compacted') {
+      if (outcome.status === 'compacted' || outcome.status === 'compacted-within')
         saveRecord(desk.layout, outcome.state.record!, newToken(desk.context), { folder: false });
+      if (outcome.status === 'compacted-within') {
+        const { tokensBefore = null, tokensAfter = null } = outcome.entry;
+        const counts = { turnsRemoved: 0, turnsKept: 0, byProgram: true, tokensBefore, tokensAfter };
+        return { ...base, changed: true, reason: null, ...counts, summary: null };
+      }
+      if (outcome.status === 'compacted') {
         const { turns_removed, turnsKept, tokensBefore, tokensAfter, summary } = outcome.entry;
-        const counts = { turnsRemoved: turns_removed, turnsKept, tokensBefore, tokensAfter };
+        const counts = {
+          turnsRemoved: turns_removed,
+          turnsKept,
+          byProgram: false,
+          tokensBefore,
+          tokensAfter,
+        };
         return { ...base, changed: true, reason: null, ...counts, summary: summary ?? null };
       }
       if (outcome.status === 'nothing') {
-        const none = { turnsRemoved: 0, turnsKept: 0, tokensBefore: null, tokensAfter: null, summary: null };
+        const none = {
+          ...{ turnsRemoved: 0, turnsKept: 0, byProgram: false },
+          ...{ tokensBefore: null, tokensAfter: null, summary: null },
+        };
         return { ...base, changed: false, reason: outcome.reason, ...none };
       }
       throw compactionFailed(place.key, outcome.status === 'failed' ? outcome.message : 'it was stopped');

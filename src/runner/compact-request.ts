@@ -1,14 +1,15 @@
 /** Compaction that somebody asks for, between two turns of a session that is held. */
-import type { RunnerConfig } from '../config/schema.ts';
 import { runnerName } from '../core/agent.ts';
 import { tokenCount } from '../core/display/count.ts';
-import { type CompactionOutcome, compactSession } from './compact.ts';
+import { compactSession } from './compact.ts';
+import { compactWithin, type RequestedCompaction } from './compact-native.ts';
+import { askerBetweenTurns } from './converse.ts';
 import type { Desk, Seat, State } from './desk.ts';
-import { runnerOf, sendsHistory } from './resolve.ts';
-import { askerBetweenTurns } from './run.ts';
+import { keepsSession, runnerOf, sendsHistory } from './resolve.ts';
 
 /**
- * Compacts a session in which no turn is under way. `compacted`: one line was appended; else nothing has changed.
+ * Compacts a session in which no turn is under way: by the agent's program where that keeps it and has a word for it, else
+ * by claw. `compacted`, `compacted-within`: one line was appended; else nothing has changed.
  *
  * @throws TurnInterrupted, ClawError `lease-lost`
  */
@@ -17,42 +18,47 @@ export async function compactBetweenTurns(
   seat: Seat,
   state: State,
   options: { instructions: string; signal?: AbortSignal | undefined; stopped?(): boolean },
-): Promise<CompactionOutcome> {
+): Promise<RequestedCompaction> {
   const { record } = state;
   if (!record || state.transcript !== 'present') return { status: 'nothing', reason: 'nothing was said yet' };
   const runner = runnerName(desk.config, seat.agentId);
   const resolved = await runnerOf(desk.config, runner);
-  if (!sendsHistory(resolved)) return compactElsewhere(runner, resolved);
+  const keeps = keepsSession(resolved);
+  if (!keeps && !sendsHistory(resolved))
+    return { status: 'nothing', reason: `runner ${runner} is not sent the conversation` };
   const runId = desk.context.newId();
   const attend = { stopped: options.stopped ?? (() => false), signal: options.signal };
+  const { instructions } = options;
+  const asker = (how: { within?: boolean }) => askerBetweenTurns(desk, seat, record, runId, attend, how);
+  if (keeps && resolved?.compactPrompt !== undefined) {
+    const order = { runner: resolved, runId, instructions };
+    const outcome = await compactWithin(desk, state, order, asker({ within: true }));
+    if (outcome !== null) return outcome;
+  }
   const order = {
     reason: 'manual' as const,
-    instructions: options.instructions,
+    instructions,
     runId,
     isOwn: () => false,
     group: record.chatType !== 'dm',
+    // The next turn begins a session with what is left.
+    reseeds: keeps,
   };
-  return compactSession(desk, seat, state, order, askerBetweenTurns(desk, seat, record, runId, attend));
-}
-
-/**
- * A runner that is not sent the conversation. One that keeps its own (`context: native`) has its own way to compact it:
- * this is where it would be asked to.
- */
-function compactElsewhere(runner: string, resolved: RunnerConfig | undefined): CompactionOutcome {
-  const reason =
-    resolved?.context === 'native'
-      ? `runner ${runner} keeps its own conversation and compacts it itself`
-      : `runner ${runner} is not sent the conversation`;
-  return { status: 'nothing', reason };
+  return compactSession(desk, seat, state, order, asker({}));
 }
 
 /** What who sent `/compact` is answered. */
-export function compactionReply(outcome: CompactionOutcome): string {
+export function compactionReply(outcome: RequestedCompaction): string {
   if (outcome.status === 'compacted') {
     const { turns_removed: removed, tokensBefore, tokensAfter } = outcome.entry;
     const turns = removed === 1 ? '1 turn' : `${removed} turns`;
     return `Compacted: ${turns}, ${tokenCount(tokensBefore)} -> ${tokenCount(tokensAfter)} tokens (estimated).`;
+  }
+  if (outcome.status === 'compacted-within') {
+    const { tokensBefore, tokensAfter } = outcome.entry;
+    const from = tokensBefore === undefined ? '' : `: ${tokenCount(tokensBefore)}`;
+    const to = from === '' || tokensAfter === undefined ? '' : ` -> ${tokenCount(tokensAfter)}`;
+    return `Compacted by the agent's program${from}${to}${from === '' ? '' : ' tokens'}.`;
   }
   if (outcome.status === 'nothing') return `Nothing to compact: ${outcome.reason}.`;
   const why = outcome.status === 'failed' ? outcome.message : 'it was stopped';

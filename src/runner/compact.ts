@@ -10,10 +10,10 @@ import {
   chunksBySize,
   compactionSettings,
   isWorthwhile,
-  judgeRoom,
   type Piece,
   planCompaction,
   pruneToBudget,
+  type RoomVerdict,
   replacedTokens,
   splitByShare,
 } from '../core/context/compaction.ts';
@@ -24,14 +24,16 @@ import type { ContextCount, SessionRecord } from '../core/session/session.ts';
 import type { CompactEntry, Entry, MemoryFlushEntry, Usage } from '../core/session/transcript.ts';
 import { append } from './accept.ts';
 import { countContext, entriesOf } from './assemble.ts';
+import type { EndedRun } from './converse.ts';
 import type { Desk, Seat, State } from './desk.ts';
-import type { EndedRun } from './run.ts';
 
 /** What an agent is asked beside the conversation. `history`: it is given what was said. */
 export interface Question {
   body: string;
   history: boolean;
   timeoutSeconds: number;
+  /** a command of the program, understood only in a session that goes on: without one nothing is asked */
+  isCommand?: true;
 }
 
 /** Asks the session's agent something beside the conversation; writes nothing. */
@@ -55,6 +57,8 @@ export interface CompactionOrder {
   isOwn(entry: Entry): boolean;
   /** names of people stand before what they said */
   group: boolean;
+  /** the agent's program keeps the conversation in a session of its own, which is given up for what is left here */
+  reseeds?: boolean;
   /** most that the agent can take, where it has shown to be less than configured, in tokens */
   limit?: number;
 }
@@ -66,7 +70,7 @@ export type CompactionOutcome =
   | { status: 'stopped'; run: EndedRun };
 
 /** Longest that one question takes, and all of them together. */
-const QUESTION_SECONDS = 180;
+export const QUESTION_SECONDS = 180;
 const ALL_SECONDS = 600;
 
 /**
@@ -87,6 +91,8 @@ export async function compactSession(
   const budget = Math.min(settings.budget, order.limit ?? settings.budget);
   const { plan, count } = divide(desk, record, settings, budget, order);
   if (plan.removed.length === 0) {
+    const fresh = freshStart(desk, state, plan, count, order);
+    if (fresh !== null) return fresh;
     const kept = plan.keptTurns === 1 ? 'the newest turn is' : `the newest ${plan.keptTurns} turns are`;
     return {
       status: 'nothing',
@@ -112,6 +118,26 @@ export async function compactSession(
     const message = `the context would be no smaller (about ${entry.tokensAfter} tokens)`;
     return { status: 'failed', code: 'summary-too-long', message };
   }
+  return { status: 'compacted', state: append(desk, state, [entry]).state, entry };
+}
+
+/**
+ * Where all turns are kept as they are and the agent's program holds much beside them (what its tools printed): a session
+ * that begins with those turns alone. Null where that would be no smaller.
+ */
+function freshStart(
+  desk: Desk,
+  state: State,
+  plan: CompactionPlan,
+  count: ContextCount,
+  order: CompactionOrder,
+): CompactionOutcome | null {
+  const { reported } = count;
+  if (!order.reseeds || plan.keptTurns === 0 || state.record!.native === undefined) return null;
+  if (reported === undefined) return null;
+  const nothing = { text: plan.previous?.summary ?? null, usage: null, unread: 0 };
+  const entry = { ...lineOf(desk, plan, count, order, nothing), tokensBefore: reported.tokens };
+  if (entry.tokensAfter >= entry.tokensBefore) return null;
   return { status: 'compacted', state: append(desk, state, [entry]).state, entry };
 }
 
@@ -143,7 +169,7 @@ function lineOf(
   desk: Desk,
   plan: CompactionPlan,
   count: ContextCount,
-  { reason, runId }: CompactionOrder,
+  { reason, runId, reseeds }: CompactionOrder,
   { text, usage, unread }: { text: string | null; usage: Usage | null; unread: number },
 ): CompactEntry {
   const timestamp = desk.context.now();
@@ -161,6 +187,7 @@ function lineOf(
     tokensBefore: Math.max(keptTokens + replacedTokens(plan), plan.isCut ? count.tokens : 0),
     tokensAfter: 0,
     ...(unread + (removed - removedTurns) > 0 ? { turnsUnread: unread + (removed - removedTurns) } : {}),
+    ...(reseeds ? { reseeds } : {}),
     runId,
     ...(usage ? { usage } : {}),
   };
@@ -285,19 +312,19 @@ export interface Room {
  * Before a turn: saves memory where the context is nearly full, and compacts it where the turn would not fit. At most one
  * of each (openclaw#66058). Never fails for anything the agent does: the turn then begins with what fits.
  *
+ * @param verdict what is due
  * @param order what the turn is; reason and instructions follow from the settings
  */
 export async function makeRoom(
   desk: Desk,
   seat: Seat,
   state: State,
+  verdict: RoomVerdict,
   order: Pick<CompactionOrder, 'runId' | 'isOwn' | 'group'>,
-  by: { ask: Ask; appendFlush: AppendFlush; savesMemory: boolean; silentToken: string },
+  by: { ask: Ask; askMemory: Ask; appendFlush: AppendFlush; savesMemory: boolean; silentToken: string },
 ): Promise<Room> {
   const settings = compactionSettings(desk.config, seat.agentId);
   let current = state;
-  const count = countContext(desk, state.record!, settings.window * 2);
-  const verdict = judgeRoom(count, settings);
   const done = (more: Partial<Room> = {}): Room => ({
     state: current,
     notices: [],
@@ -345,10 +372,11 @@ async function saveMemory(
   tokens: number,
   settings: CompactionSettings,
   runId: string,
-  { ask, appendFlush, silentToken }: { ask: Ask; appendFlush: AppendFlush; silentToken: string },
+  by: { askMemory: Ask; appendFlush: AppendFlush; silentToken: string },
 ): Promise<State | EndedRun> {
+  const { askMemory, appendFlush, silentToken } = by;
   const { threshold, ...given } = settings.flush!;
-  const run = await ask(state.record!, {
+  const run = await askMemory(state.record!, {
     body: flushPrompt(silentToken, given),
     history: true,
     timeoutSeconds: QUESTION_SECONDS,
@@ -372,6 +400,7 @@ async function saveMemory(
     ...(await result()),
     tokens,
     threshold,
+    ...(run.native ? { native: run.native } : {}),
     ...(outcome.usage ? { usage: outcome.usage } : {}),
   };
   if (entry.error) desk.warn(`session ${seat.key}: memory could not be saved: ${entry.error.message}`);

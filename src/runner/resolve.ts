@@ -19,6 +19,11 @@ export async function presetNamed(name: PresetName) {
   return PRESETS[name];
 }
 
+/** Does a runner's program keep a conversation in a session that claw can go on with? */
+export function keepsSession(runner: RunnerConfig | undefined): boolean {
+  return runner?.context === 'native' && runner.resumeArgs !== undefined;
+}
+
 /**
  * Is a runner sent the conversation? What claw compacts is what it sends. Recall searches the transcript itself.
  *

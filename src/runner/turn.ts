@@ -24,6 +24,7 @@ import {
   type TurnEndEntry,
   type TurnEntry,
   type UserEntry,
+  unseenStarts,
 } from '../core/session/transcript.ts';
 import type { TurnFacts, TurnPlan } from '../core/turn.ts';
 import { eventEntry } from '../core/turn-entry.ts';
@@ -214,14 +215,14 @@ async function resume(
   }
   // Told to end meanwhile: the second start is not spent on a run that would not begin.
   if (hooks.signal?.aborted) throw new TurnInterrupted();
-  if (turn.attempt < MAX_ATTEMPTS && users.length > 0) {
+  if (unseenStarts(turn) < MAX_ATTEMPTS && users.length > 0) {
     const again: TurnEntry = { ...turn, attempt: turn.attempt + 1, timestamp: desk.context.now() };
     const notes = await recollect(desk, seat, again, users);
     return runTurn(desk, seat, append(desk, state, [again]).state, { turn: again, users, notes }, hooks);
   }
   const error = {
     code: 'interrupted',
-    message: `the process that ran it ended ${turn.attempt} times`,
+    message: `the process that ran it ended ${unseenStarts(turn)} times`,
     hint: 'send the message again',
   };
   return conclude(desk, seat, state, { turn, users }, { ...endOf(desk, turn, 'interrupted'), error }, null);
@@ -398,7 +399,7 @@ async function compactFor(
       ...(stopped ? { stopped } : {}),
     });
     return {
-      state: outcome.status === 'compacted' ? outcome.state : state,
+      state: 'state' in outcome ? outcome.state : state,
       told: compactionReply(outcome),
     };
   } catch (error) {

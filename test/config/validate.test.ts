@@ -229,12 +229,13 @@ describe('notes', () => {
   test('keys that do nothing yet are said one by one, so that nobody relies on them', () => {
     const { notes } = validateConfig(`{
       agents: { defaults: { heartbeat: { every: '30m' } }, list: [{ id: 'a', compaction: { mode: 'manual' }, modelFallbacks: ['m'] }] },
+      store: '~/.clawdis/sessions/sessions.json',
       channels: { telegram: { heartbeat: { showOk: true } } },
       session: { sendPolicy: { default: 'deny' }, mainKey: 'main' },
       messages: { queue: { mode: 'interrupt', debounceMs: 100 } },
       cron: { enabled: true },
     }`);
-    expect(notes).toEqual(['agents.list[0].modelFallbacks is read but not acted on by this version']);
+    expect(notes).toEqual(['store is read but not acted on by this version']);
     expect(validateConfig('{ messages: { queue: { mode: "followup" } } }').notes).toEqual([]);
   });
 });

@@ -390,7 +390,7 @@ describe('by hand', () => {
 
 describe('an agent whose program keeps the conversation', () => {
   /** The agent of `talk`, or one that keeps its sessions in `folder`; returns its starts. */
-  function besideNative(talk: Talk) {
+  function besideNative(talk: Talk, pick: object = {}, more: object = {}) {
     const folder = path.join(talk.home.folder, 'native');
     fs.mkdirSync(folder);
     const before = JSON.parse(fs.readFileSync(talk.home.path('claw.json'), 'utf8'));
@@ -405,8 +405,10 @@ describe('an agent whose program keeps the conversation', () => {
         text: { at: 'text', when: { type: 'reply' } },
         sessionId: { at: 'id', when: { type: 'start' } },
         error: { at: 'message', when: { type: 'error' } },
+        ...pick,
       },
-      signs: { contextOverflow: ['prompt is too long'] },
+      signs: { contextOverflow: ['prompt is too long'], unknownSession: ['No conversation found'] },
+      ...more,
     };
     return {
       folder,
@@ -423,27 +425,216 @@ describe('an agent whose program keeps the conversation', () => {
     };
   }
 
-  test('is never compacted by claw, whatever is said; a session that begins anew after an overflow fits', () => {
-    const talk = new Talk(2000, { keepRecentTurns: 2 });
+  /** Twelve turns through it, more than claw would send. */
+  function longTalkWith(talk: Talk) {
     const beside = besideNative(talk);
     beside.use('native');
     for (let at = 1; at <= 12; at++)
       expect(talk.say(at, 200)).toMatchObject({ status: 'replied', notices: [] });
     expect(beside.starts().map(({ flag }) => flag)).toEqual(['--id', ...Array(11).fill('--resume')]);
-    expect(talk.home.run(['ingest', '--json', '/compact']).json().reply.text).toBe(
-      'Nothing to compact: runner native keeps its own conversation and compacts it itself.',
-    );
-    expect(talk.show().memoryFlush.reason).toBe('runner-needs-no-history');
+    expect(talk.entries('compact')).toEqual([]);
+    return { ...beside, first: (beside.starts()[0] as { id?: string }).id };
+  }
+  const native = (talk: Talk) => talk.entries('turn_end').at(-1).native;
+
+  test('is not compacted unasked; where it has become too long, a new session begins with a summary and what is kept', () => {
+    const talk = new Talk(2000, { keepRecentTurns: 2 });
+    const beside = longTalkWith(talk);
     fs.writeFileSync(path.join(beside.folder, 'mode'), 'too-long');
+    expect(talk.say(13, 10)).toMatchObject({ status: 'replied', notices: [] });
+    const starts = beside.starts().slice(12);
+    expect(starts.map(({ flag }) => flag).join(' ')).toMatch(/^--resume( --aside){1,6} --id$/);
+    const again = starts.at(-1);
+    expect(again!.prompt).toMatch(
+      /\[Summary of this conversation[\s\S]*Talked about fact-[\s\S]*fact-11 word[\s\S]*fact-12 word[\s\S]*fact-13/,
+    );
+    expect(again!.prompt).not.toContain('fact-10 word');
+    expect(again!.prompt.length / 4).toBeLessThan(2000);
+    expect(talk.entries('compact')).toMatchObject([{ reason: 'overflow', reseeds: true, turns_removed: 10 }]);
+    expect(native(talk)).toMatchObject({
+      how: 'seeded',
+      reason: 'context-overflow',
+      previousId: beside.first,
+    });
+    expect(talk.entries('turn').at(-1)).toMatchObject({
+      attempt: 2,
+      again: 1,
+      after: { code: 'context-overflow' },
+    });
+    expect(talk.entries('message').filter(({ message }) => message.role === 'user')).toHaveLength(13);
+  });
+
+  test.each([
+    ['no summary comes', {}, 'no-summary too-long'],
+    ['compaction.mode is manual', { mode: 'manual' }, 'too-long'],
+  ])('begins anew with what fits where %s', (_, compaction, mode) => {
+    const talk = new Talk(2000, { keepRecentTurns: 2, ...compaction });
+    const beside = longTalkWith(talk);
+    fs.writeFileSync(path.join(beside.folder, 'mode'), mode);
     expect(talk.say(13, 10).status).toBe('replied');
     const last = beside.starts().at(-1)!;
     expect(last.flag).toBe('--id');
-    expect(last.prompt).toContain('fact-12 word');
+    expect(last.prompt).toMatch(/fact-12 word[\s\S]*fact-13/);
     expect(last.prompt).not.toContain('fact-1 word');
     expect(last.prompt.length / 4).toBeLessThan(2000);
     expect(talk.entries('compact')).toEqual([]);
-    expect(talk.entries('memory_flush')).toEqual([]);
-    expect(talk.entries('turn').filter(turn => turn.attempt > 1)).toEqual([]);
+    expect(native(talk)).toMatchObject({ how: 'seeded', reason: 'context-overflow' });
+  });
+
+  test('by hand: the next turn begins a session with the summary, and the old one is not gone back to', () => {
+    const talk = new Talk(100_000, { keepRecentTurns: 2 });
+    const beside = longTalkWith(talk);
+    const reply = talk.home.run(['ingest', '--json', '/compact']).json().reply.text;
+    expect(reply).toMatch(/^Compacted: 10 turns, /);
+    expect(talk.entries('compact')).toMatchObject([{ reason: 'manual', reseeds: true }]);
+    talk.say(13, 10);
+    const last = beside.starts().at(-1)!;
+    expect(last.flag).toBe('--id');
+    expect(last.prompt).toMatch(/Talked about fact-1, [\s\S]*fact-12 word[\s\S]*fact-13/);
+    expect(last.prompt).not.toContain('fact-10 word');
+    expect(native(talk)).toMatchObject({ how: 'seeded', reason: 'compacted', previousId: beside.first });
+    talk.say(14, 10);
+    expect(beside.starts().at(-1)).toMatchObject({
+      flag: '--resume',
+      prompt: expect.stringMatching(/^fact-14/),
+    });
+  });
+
+  test('by hand, with few turns and much that tools printed: a session that begins with those turns', () => {
+    const talk = new Talk(100_000, {});
+    const beside = besideNative(talk, { inputTokens: 'tokens' });
+    beside.use('native');
+    fs.writeFileSync(path.join(beside.folder, 'mode'), 'heavy');
+    for (const at of [1, 2, 3]) talk.say(at, 200);
+    expect(talk.home.run(['sessions', 'compact', 'main', '--json']).json()).toMatchObject({
+      changed: true,
+      turnsRemoved: 0,
+      turnsKept: 3,
+    });
+    talk.say(4, 10);
+    expect(beside.starts().at(-1)!.prompt).toMatch(/fact-1 word[\s\S]*fact-3 word[\s\S]*fact-4/);
+    expect(native(talk)).toMatchObject({ how: 'seeded', reason: 'compacted' });
+  });
+
+  describe('and has a word for compacting it', () => {
+    const pick = {
+      compactedFrom: { at: 'before', when: { type: 'compacted' } },
+      compactedTo: { at: 'after', when: { type: 'compacted' } },
+    };
+    function talkTo() {
+      const talk = new Talk(100_000, { keepRecentTurns: 2 });
+      const beside = besideNative(talk, pick, { compactPrompt: '/compact' });
+      beside.use('native');
+      for (const at of [1, 2, 3, 4]) talk.say(at, 50);
+      return {
+        talk,
+        beside,
+        mode: (word: string) => fs.writeFileSync(path.join(beside.folder, 'mode'), word),
+      };
+    }
+
+    test('is sent that, with what shall be kept in mind, and goes on with its session', () => {
+      const { talk, beside } = talkTo();
+      const said = talk.home.run(['ingest', '--json', '/compact keep the names']).json().reply.text;
+      expect(said).toBe("Compacted by the agent's program: 900 -> 90 tokens.");
+      expect(beside.starts().at(-1)).toMatchObject({ flag: '--resume', prompt: '/compact keep the names' });
+      expect(talk.entries('compact')).toMatchObject([
+        { reason: 'manual', byProgram: true, turns_removed: 0, tokensBefore: 900, tokensAfter: 90 },
+      ]);
+      talk.say(5, 10);
+      expect(beside.starts().at(-1)).toMatchObject({
+        flag: '--resume',
+        prompt: expect.stringMatching(/^fact-5/),
+      });
+      expect(talk.home.run(['sessions', 'compact', 'main', '--json']).json()).toMatchObject({
+        changed: true,
+        byProgram: true,
+        tokensBefore: 900,
+        tokensAfter: 90,
+      });
+      // What claw would tell a new session is as it was.
+      fs.rmSync(beside.folder, { recursive: true });
+      fs.mkdirSync(beside.folder);
+      talk.say(6, 10);
+      expect(beside.starts().at(-1)!.prompt).toMatch(/fact-1 word[\s\S]*fact-4 word[\s\S]*fact-6/);
+    });
+
+    test('that it cannot is told in its words, and nothing changes, not a byte', () => {
+      const { talk, mode } = talkTo();
+      const before = talk.bytes();
+      mode('cannot-compact');
+      expect(talk.home.run(['sessions', 'compact', 'main', '--json']).json()).toMatchObject({
+        changed: false,
+        reason: 'Not enough messages to compact',
+      });
+      mode('fail');
+      const run = talk.home.run(['sessions', 'compact', 'main', '--json']);
+      expect(run.status).toBe(69);
+      expect(talk.bytes()).toBe(before);
+    });
+
+    test('claw compacts what it has where the program has lost its session', () => {
+      const { talk, beside } = talkTo();
+      for (const name of fs.readdirSync(beside.folder).filter(each => each.startsWith('session-')))
+        fs.rmSync(path.join(beside.folder, name));
+      expect(talk.home.run(['sessions', 'compact', 'main', '--json']).json()).toMatchObject({
+        changed: true,
+        byProgram: false,
+        turnsRemoved: 2,
+      });
+      talk.say(5, 10);
+      expect(beside.starts().at(-1)).toMatchObject({
+        flag: '--id',
+        prompt: expect.stringMatching(/Talked about fact-1, fact-2\.[\s\S]*fact-4 word[\s\S]*fact-5/),
+      });
+    });
+
+    test('its own word never begins a session', () => {
+      const { talk, beside } = talkTo();
+      const starts = beside.starts().length;
+      beside.use('agent');
+      talk.say(5, 50);
+      beside.use('native');
+      talk.home.run(['ingest', '/model other']);
+      fs.rmSync(path.join(beside.folder, 'starts'));
+      talk.home.run(['ingest', '/new']);
+      talk.home.run(['ingest', '--json', '/compact']);
+      expect(starts).toBe(4);
+      expect(fs.existsSync(path.join(beside.folder, 'starts'))).toBe(false);
+    });
+
+    test('what it does unasked is recorded', () => {
+      const { talk, mode } = talkTo();
+      mode('compacts-itself');
+      expect(talk.say(5, 10).status).toBe('replied');
+      expect(talk.entries('compact')).toMatchObject([
+        { reason: 'auto', byProgram: true, tokensBefore: 800, tokensAfter: 80 },
+      ]);
+      expect(talk.home.run(['logs', '--session', 'main']).stdout).toContain("auto: by the agent's program");
+    });
+  });
+
+  test('is asked in its own session to save memory when it reports that it is nearly full; once', () => {
+    const talk = new Talk(2000, { keepRecentTurns: 2 });
+    const beside = besideNative(talk, { inputTokens: 'tokens' });
+    beside.use('native');
+    for (let at = 1; at <= 8; at++) expect(talk.say(at, 200)).toMatchObject({ status: 'replied' });
+    const asked = beside.starts().filter(({ prompt }) => prompt.includes('Save now what must survive'));
+    expect(asked).toHaveLength(1);
+    expect(asked[0]!.flag).toBe('--resume');
+    const [flush] = talk.entries('memory_flush');
+    expect(flush).toMatchObject({ result: 'saved', native: { how: 'resumed' } });
+    expect(talk.entries('memory_flush')).toHaveLength(1);
+    expect(talk.entries('compact')).toEqual([]);
+    expect(talk.show().memoryFlush).toMatchObject({ result: 'saved', due: false, reason: 'saved-before' });
+    expect(
+      new Set(
+        beside
+          .starts()
+          .slice(1)
+          .map(({ flag }) => flag),
+      ),
+    ).toEqual(new Set(['--resume']));
   });
 
   test('is told the summary of what claw compacted before; one that goes on, only of what it has missed', () => {

@@ -95,7 +95,7 @@ describe('doctor', () => {
   });
 
   it('takes a key without effect yet for no trouble', () => {
-    home.config({ agents: { defaults: { modelFallbacks: ['x'], heartbeat: { every: '30m' } } } });
+    home.config({ store: '~/old/sessions.json', agents: { defaults: { heartbeat: { every: '30m' } } } });
     const config = home
       .run(['doctor', '--json'])
       .json()

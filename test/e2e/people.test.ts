@@ -170,11 +170,11 @@ describe('doctor', () => {
   });
 
   it('reports a config that cannot be used, and keys without effect, and who may change it', () => {
-    home = new Home({ agents: { defaults: { modelFallbacks: ['x'] } } });
+    home = new Home({ store: '~/old/sessions.json' });
     home.run(['tick']);
     expect(checksOf(home.run(['doctor', '--json']), 'config')).toMatchObject([
       { status: 'ok', what: 'it is valid' },
-      { status: 'ok', what: expect.stringContaining('modelFallbacks') },
+      { status: 'ok', what: expect.stringContaining('store') },
     ]);
     fs.chmodSync(home.path('claw.json'), 0o620);
     expect(checksOf(home.run(['doctor', '--json']), 'config')).toContainEqual(

@@ -41,7 +41,14 @@ export class SessionsCompactCommand extends ClawCommand {
     const report = await compactNow(desk, place, { waitMs, instructions, signal: endedBySignals().signal });
     if (this.json) printJson(report);
     else if (!report.changed) printOut(`Nothing to compact in ${report.sessionKey}: ${report.reason}\n`);
-    else {
+    else if (report.byProgram) {
+      const { tokensBefore, tokensAfter } = report;
+      const sizes =
+        tokensBefore === null
+          ? ''
+          : `: ${tokenCount(tokensBefore)} -> ${tokenCount(tokensAfter ?? 0)} tokens`;
+      printOut(`Compacted ${report.sessionKey} by the agent's program${tokensAfter === null ? '' : sizes}\n`);
+    } else {
       const { turnsRemoved, turnsKept, tokensBefore, tokensAfter, summary } = report;
       printOut(
         `Compacted ${report.sessionKey}: ${turnsRemoved} turns summarised, ${turnsKept} kept, ${tokenCount(tokensBefore ?? 0)} -> ${tokenCount(tokensAfter ?? 0)} tokens (estimated)\n\n${summary ?? ''}\n`,

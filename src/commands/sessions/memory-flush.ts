@@ -1,5 +1,5 @@
 /** How the saving of memory stands in a session (openclaw#41356: it never came, and nothing said why). */
-import { compactionSettings, judgeFlush, judgeRoom } from '../../core/context/compaction.ts';
+import { compactionSettings, judgeFlush, judgeKeptRoom, judgeRoom } from '../../core/context/compaction.ts';
 import { mayQuoteNotes } from '../../core/memory/rule.ts';
 import type { SessionRecord } from '../../core/session/session.ts';
 import type { MemoryFlushEntry } from '../../core/session/transcript.ts';
@@ -21,14 +21,22 @@ export interface FlushReport {
   reason: string | null;
 }
 
-/** See `FlushReport`. Reads only, and the transcript only where the record has no count. */
-export function reportFlush(desk: Desk, record: SessionRecord, sendsHistory: boolean): FlushReport {
+/**
+ * See `FlushReport`. Reads only, and the transcript only where the record has no count.
+ *
+ * @param runner keeps: its program has a session of its own, and tells how full that is; sends: it is sent the conversation
+ */
+export function reportFlush(
+  desk: Desk,
+  record: SessionRecord,
+  runner: { keeps: boolean; sends: boolean },
+): FlushReport {
   const settings = compactionSettings(desk.config, record.agentId);
   const count = countContext(desk, record, settings.window * 2);
-  const { tokens } = judgeRoom(count, settings);
+  const { tokens } = runner.keeps ? judgeKeptRoom(count, settings) : judgeRoom(count, settings);
   const verdict = judgeFlush(count, tokens, settings.flush?.threshold ?? null);
   const last = { lastAt: count.flush ? isoTime(count.flush.at) : null, result: count.flush?.result ?? null };
-  if (!sendsHistory) {
+  if (!runner.sends && !runner.keeps) {
     return { ...last, tokens, threshold: null, due: false, reason: 'runner-needs-no-history' };
   }
   const origin = record.lastRoute ?? { chatType: record.chatType };

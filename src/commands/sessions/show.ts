@@ -11,7 +11,7 @@ import { resolveSettings } from '../../core/session/settings.ts';
 import { judgeFreshness } from '../../core/turn.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { settingsOf } from '../../runner/judge.ts';
-import { runnerOf, sendsHistory } from '../../runner/resolve.ts';
+import { keepsSession, runnerOf, sendsHistory } from '../../runner/resolve.ts';
 import { describeArchived, listArchives } from '../../store/archives.ts';
 import { describeHolder } from '../../store/lock.ts';
 import { listWaiting } from '../../store/pending.ts';
@@ -121,7 +121,7 @@ async function show(desk: Desk, record: SessionRecord, now: number, verbose: boo
         }))
       : [],
     compactions: record.context?.compactions ?? report?.compactions ?? null,
-    memoryFlush: reportFlush(desk, record, sendsHistory(runner)),
+    memoryFlush: reportFlush(desk, record, { keeps: keepsSession(runner), sends: sendsHistory(runner) }),
     malformedLines: verbose ? (report?.badLines.length ?? 0) : null,
     badLines: report?.badLines ?? [],
     retries: report?.retries ?? null,

@@ -134,6 +134,18 @@ export function judgeRoom(count: ContextCount, settings: CompactionSettings): Ro
   };
 }
 
+/**
+ * The same where the agent's program keeps the conversation, and compacts it by itself: only memory is claw's to save. What
+ * counts is what the program reported.
+ */
+export function judgeKeptRoom(count: ContextCount, settings: CompactionSettings): RoomVerdict {
+  const { window, flush } = settings;
+  const { reported } = count;
+  const isSize = reported !== undefined && reported.tokens <= window;
+  const tokens = isSize ? reported.tokens + Math.max(0, count.tokens - reported.at) : 0;
+  return { tokens, flush: judgeFlush(count, tokens, flush?.threshold ?? null).due, room: 'enough' };
+}
+
 /** A message of the context with its size. */
 export interface Piece {
   message: HistoryMessage;

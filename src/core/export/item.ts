@@ -81,12 +81,14 @@ export function itemsOf(entry: Entry): Item[] {
   if (type === 'reset') return [event(at, 'reset', `The session was reset`)];
   if (type === 'compact') {
     const reason = textIn(entry, 'reason');
-    const turns = typeof fields.turns_removed === 'number' ? `, ${fields.turns_removed} turns removed` : '';
+    const isOwn = fields.byProgram === true;
+    const turns =
+      typeof fields.turns_removed === 'number' && !isOwn ? `, ${fields.turns_removed} turns removed` : '';
     return [
       event(
         at,
         'compact',
-        `The context was compacted${reason ? ` (${reason})` : ''}${turns}`,
+        `The context was compacted${isOwn ? ` by the agent's program` : ''}${reason ? ` (${reason})` : ''}${turns}`,
         textIn(entry, 'summary'),
       ),
     ];

@@ -14,6 +14,8 @@ export type ReseedReason =
   | 'workspace-changed'
   /** the process that ran the turn died in it: nobody knows what the native session holds */
   | 'interrupted'
+  /** it was compacted: its program begins a new one with the summary */
+  | 'compacted'
   /** it failed so often that the native session itself may be the trouble */
   | 'failing'
   /** the program does not know the id any more */
@@ -35,6 +37,8 @@ export interface NativeSession {
   failures?: number;
   /** a turn over it ended without anybody knowing how */
   interrupted?: true;
+  /** what is left of it stands in the transcript, and the next run begins anew with that */
+  givenUp?: 'compacted' | 'context-overflow';
 }
 
 /** What the program had counted when a run ended. */
@@ -69,8 +73,8 @@ const MOST_FAILURES = 3;
 /**
  * How the next run of a conversation is to be begun.
  *
- * @param facts known: the native session of the record; attempt: 2 when a turn is started once more; hasHistory: there is
- *   something to tell; freshId: a UUID
+ * @param facts known: the native session of the record; died: an earlier start of the turn died with its owner; hasHistory:
+ *   there is something to tell; freshId: a UUID
  */
 export function planNative(facts: {
   known: NativeSession | undefined;
@@ -78,7 +82,7 @@ export function planNative(facts: {
   runner: RunnerConfig;
   workspace: string;
   model: string | undefined;
-  attempt: number;
+  died: boolean;
   hasHistory: boolean;
   freshId: string;
 }): NativePlan {
@@ -89,24 +93,28 @@ export function planNative(facts: {
   return { how: 'seeded', id, reason, ...(known ? { previousId: known.id } : {}) };
 
   function reseedReason(): ReseedReason | null {
-    if (facts.attempt > 1) return 'interrupted';
+    if (facts.died) return 'interrupted';
     if (typeof known?.id !== 'string') return 'no-session';
     if (known.runner !== facts.runnerName) return 'runner-changed';
     if (known.workspace !== facts.workspace) return 'workspace-changed';
     if (facts.runner.modelBound && (known.model ?? '') !== (facts.model ?? '')) return 'model-changed';
+    if (known.givenUp) return known.givenUp;
     if (known.interrupted) return 'interrupted';
     return (known.failures ?? 0) >= MOST_FAILURES ? 'failing' : null;
   }
 }
 
-/** The plan for a second try, after the program refused to go on; null where a new beginning would not help. */
+/**
+ * The plan for a second try at once, after the program refused to go on; null where that would not help. A session that is
+ * too long is compacted first.
+ */
 export function replanNative(
   plan: NativePlan,
   code: string,
   freshId: string,
 ): Extract<NativePlan, { how: 'seeded' }> | null {
   if (plan.how !== 'resumed') return null;
-  if (code !== 'unknown-session' && code !== 'context-overflow') return null;
+  if (code !== 'unknown-session') return null;
   return { how: 'seeded', id: freshId, reason: code, previousId: plan.id };
 }
 
@@ -152,6 +160,11 @@ export function settleNative(
     usage: shareOf(runner, run.usage, earlier),
     follows,
   };
+}
+
+/** The native session after its conversation was compacted by claw, which tells what is left to a new one. */
+export function nativeGivenUp(known: NativeSession, reason: string): NativeSession {
+  return { ...known, givenUp: reason === 'overflow' ? 'context-overflow' : 'compacted' };
 }
 
 /** The native session after a turn has ended; undefined when there is none to go on with. */

@@ -14,8 +14,16 @@ export interface ParsedOutput {
   usage: Usage | null;
   /** the program's own id of the conversation; absent when it does not say */
   sessionId?: string;
+  /** the program compacted its own session, with how many tokens there were and are, where it says so */
+  compacted?: Compacted;
   /** why the output could not be read at all; null when it could */
   malformed: string | null;
+}
+
+/** Sizes of a native session around its compaction, in tokens. */
+export interface Compacted {
+  from: number;
+  to: number | null;
 }
 
 /** How numbers of several lines of jsonl come together; `run` and `cumulative` both take the last. */
@@ -101,6 +109,7 @@ function parseDocument(stdout: string, pick: OutputPick): ParsedOutput {
     error: errorOf(value, pick),
     usage: usageOf(value, pick),
     ...sessionIdOf(value, pick),
+    ...compactedIn(value, pick),
     malformed: null,
   };
 }
@@ -133,7 +142,7 @@ function parseLines(stdout: string, pick: OutputPick, rules: CountRules): Parsed
       }
     }
     if (pick.pieces && pick.toolCall !== undefined && textAt(value, pick.toolCall) !== null) goesOn = false;
-    Object.assign(parsed, sessionIdOf(value, pick));
+    Object.assign(parsed, sessionIdOf(value, pick), compactedIn(value, pick));
     addCounts(counts, countsOf(value, pick), rules);
   }
   if (parsed.text !== null && pick.pieces) {
@@ -209,10 +218,17 @@ function sessionIdOf(value: unknown, pick: OutputPick): { sessionId?: string } {
   return SESSION_ID.test(id) ? { sessionId: id } : {};
 }
 
+function compactedIn(value: unknown, pick: OutputPick): { compacted?: Compacted } {
+  const from = pick.compactedFrom === undefined ? null : sumAt(value, pick.compactedFrom);
+  if (from === null) return {};
+  return { compacted: { from, to: pick.compactedTo === undefined ? null : sumAt(value, pick.compactedTo) } };
+}
+
 interface Counts {
   input?: number;
   output?: number;
   cost?: number;
+  context?: number;
 }
 
 function countsOf(value: unknown, pick: OutputPick): Counts {
@@ -223,10 +239,13 @@ function countsOf(value: unknown, pick: OutputPick): Counts {
   const output =
     pick.outputTokens === undefined ? firstNumber(value, OUTPUT_PATHS) : sumAt(value, pick.outputTokens);
   const cost = pick.costUsd === undefined ? null : sumAt(value, pick.costUsd);
+  const context = pick.contextTokens === undefined ? null : sumAt(value, pick.contextTokens);
   return {
     ...(input === null ? {} : { input }),
     ...(output === null ? {} : { output }),
     ...(cost === null ? {} : { cost }),
+    // Nothing is what a failed call has read.
+    ...(context ? { context } : {}),
   };
 }
 
@@ -243,14 +262,21 @@ function addCounts(counts: Counts, more: Counts, { usage, costs = usage }: Count
   put('input', usage);
   put('output', usage);
   put('cost', costs);
+  put('context', 'run');
 }
 
-function usageFrom({ input, output, cost }: Counts): Usage | null {
+function usageFrom({ input, output, cost, context }: Counts): Usage | null {
   if (input === undefined && output === undefined) return null;
   const inputTokens = input ?? 0;
   const outputTokens = output ?? 0;
   const totalTokens = inputTokens + outputTokens;
-  return { inputTokens, outputTokens, totalTokens, ...(cost === undefined ? {} : { costUsd: cost }) };
+  return {
+    inputTokens,
+    outputTokens,
+    totalTokens,
+    ...(context === undefined ? {} : { contextTokens: context }),
+    ...(cost === undefined ? {} : { costUsd: cost }),
+  };
 }
 
 function usageOf(value: unknown, pick: OutputPick): Usage | null {

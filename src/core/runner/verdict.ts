@@ -73,6 +73,7 @@ export function judge(run: ExecOutcome, input: VerdictInput): TurnOutcome {
   const base = {
     durationMs: run.durationMs,
     warnings: warningsOf(run, input),
+    ...(parsed.compacted ? { compacted: parsed.compacted } : {}),
     ...(parsed.sessionId === undefined ? {} : { nativeId: maskValues(parsed.sessionId, input.secrets) }),
   };
   if (error !== null) {

@@ -9,6 +9,7 @@ import {
   isCommandEntry,
   isCompactEntry,
   isMemoryFlushEntry,
+  isNativeCompactEntry,
   isResetEntry,
   isSpoken,
   isTurnEndEntry,
@@ -102,6 +103,11 @@ function tell(entry: Entry): Told {
     const { reason, turns_removed: removed, tokensBefore, tokensAfter } = entry;
     const size = tokensAfter === undefined ? '' : `, about ${tokensBefore} -> ${tokensAfter} tokens`;
     return { what: 'compact', text: `${reason}: ${plural(Number(removed) || 0, 'turn')} removed${size}` };
+  }
+  if (isNativeCompactEntry(entry)) {
+    const { reason, tokensBefore, tokensAfter } = entry;
+    const from = tokensBefore === undefined ? '' : `, ${tokensBefore} -> ${tokensAfter ?? '?'} tokens`;
+    return { what: 'compact', text: `${reason}: by the agent's program${from}` };
   }
   if (isMemoryFlushEntry(entry)) {
     const { result, error, file } = entry;

@@ -3,13 +3,14 @@
 import { contextTokens, isQuestion, messageTokens, summaryMessage } from '../context/history.ts';
 import type { ChatType, Message } from '../routing/message.ts';
 import { isInternalChannel } from '../routing/slug.ts';
-import { type NativeSession, nativeAfter } from '../runner/native.ts';
+import { type NativeSession, nativeAfter, nativeGivenUp } from '../runner/native.ts';
 import {
   type Entry,
   isAssistantEntry,
   isCommandEntry,
   isCompactEntry,
   isMemoryFlushEntry,
+  isNativeCompactEntry,
   isResumedEntry,
   isTurnEndEntry,
   isUserEntry,
@@ -144,11 +145,19 @@ export function reduceRecord(record: SessionRecord, entry: Entry, end: number): 
   } else if (isCommandEntry(entry)) {
     next.updatedAt = Math.max(next.updatedAt, entry.timestamp);
     delete next.untoldReset;
-  } else if (isCompactEntry(entry) || isMemoryFlushEntry(entry)) {
+  } else if (isCompactEntry(entry) || isNativeCompactEntry(entry) || isMemoryFlushEntry(entry)) {
     if (entry.usage) next.tokens = addCost(record.tokens, entry.usage);
+    if (!isCompactEntry(entry) && entry.native) {
+      const isFailed = isMemoryFlushEntry(entry) && entry.result === 'failed';
+      const native = nativeAfter(record.native, isFailed ? 'failed' : 'replied', entry.native);
+      if (native) next.native = native;
+      else delete next.native;
+    }
+    if (isCompactEntry(entry) && entry.reseeds && record.native)
+      next.native = nativeGivenUp(record.native, entry.reason);
     // What a listing shows is what would be sent now.
-    if (isCompactEntry(entry) && next.tokens && Number.isFinite(entry.tokensAfter))
-      next.tokens = { ...next.tokens, contextTokens: entry.tokensAfter, estimated: true };
+    if (!isMemoryFlushEntry(entry) && next.tokens && Number.isFinite(entry.tokensAfter))
+      next.tokens = { ...next.tokens, contextTokens: entry.tokensAfter!, estimated: true };
   } else if (isResumedEntry(entry)) {
     // A person asked for this conversation again: as good as a message, or the next one would find it stale.
     const { timestamp: at, previousSessionId } = entry;
@@ -162,6 +171,9 @@ export function reduceRecord(record: SessionRecord, entry: Entry, end: number): 
   }
   return next;
 }
+
+/** No count of compactions: what was saved belongs to a context that is gone. */
+const NO_CYCLE = -1;
 
 function reduceContext(
   before: ContextCount | undefined,
@@ -180,6 +192,10 @@ function reduceContext(
       ...(flush ? { flush } : {}),
     };
   }
+  if (isNativeCompactEntry(entry)) {
+    const { flush, reported: _, ...rest } = before;
+    return { ...rest, ...(flush ? { flush: { ...flush, compactions: NO_CYCLE } } : {}) };
+  }
   if (isMemoryFlushEntry(entry)) {
     const { result, tokens, threshold, timestamp: at } = entry;
     return { ...before, flush: { at, result, tokens, threshold, compactions: before.compactions } };
@@ -189,8 +205,12 @@ function reduceContext(
     const { reported: _, ...rest } = before;
     const tokens =
       usage && !usage.estimated ? (usage.contextTokens ?? usage.inputTokens + usage.outputTokens) : null;
+    const { flush } = before;
+    // Where the agent's program has compacted its own session, said or unsaid, memory is saved again when that fills up.
+    const isNewCycle = entry.native && tokens !== null && flush && tokens < flush.tokens / 2;
     return {
       ...rest,
+      ...(isNewCycle ? { flush: { ...flush, compactions: NO_CYCLE } } : {}),
       ...(tokens === null ? {} : { reported: { tokens, at: before.tokens } }),
       ...(uncompacted ? { uncompacted: uncompacted.tokens } : {}),
     };

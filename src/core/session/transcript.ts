@@ -96,8 +96,14 @@ export interface TurnEntry {
   type: 'turn';
   timestamp: number;
   runId: string;
-  /** 1, or 2 when the first start died with its owner */
+  /** number of this start of the turn, from 1 */
   attempt: number;
+  /** how many of the starts before this one claw itself followed up, after a failure; the others died with their owner */
+  again?: number;
+  /** how the start failed on which this one follows, and which model had it */
+  after?: { code: string; model?: string };
+  /** place of its model in `modelFallbacks`, from 1, where it has fallen back */
+  fallback?: number;
   messageIds: string[];
   runner: string;
   model?: string;
@@ -110,6 +116,11 @@ export interface TurnEntry {
   isNewSession: boolean;
   reset: ResetInfo | null;
   notices: string[];
+}
+
+/** How many starts of a turn died with their owner, or may yet: this one and those that nobody saw end. */
+export function unseenStarts({ attempt, again = 0 }: Pick<TurnEntry, 'attempt' | 'again'>): number {
+  return attempt - again;
 }
 
 /** Whether a reply may go out, and which rule says so. */
@@ -205,8 +216,27 @@ export interface CompactEntry {
   tokensAfter: number;
   /** turns among the removed ones that are not even in the summary */
   turnsUnread?: number;
+  /** the agent's program gives its own session up for this: the next run begins one with what is left */
+  reseeds?: true;
   runId?: string;
   /** what the summary cost */
+  usage?: Usage;
+}
+
+/** The agent's program compacted the session that it keeps itself. What claw would send is as it was. */
+export interface NativeCompactEntry {
+  type: 'compact';
+  timestamp: number;
+  /** manual: it was asked to; auto: it did so unasked, in a turn */
+  reason: 'manual' | 'auto' | (string & {});
+  byProgram: true;
+  turns_removed: 0;
+  /** size of its session before and after, in tokens, where it says so */
+  tokensBefore?: number;
+  tokensAfter?: number;
+  /** how its session was used, where that was no turn */
+  native?: NativeUse;
+  runId?: string;
   usage?: Usage;
 }
 
@@ -223,6 +253,8 @@ export interface MemoryFlushEntry {
   /** file it was appended to */
   file?: string;
   error?: { code: string; message: string };
+  /** where it was asked in the session that its program keeps: how that was used */
+  native?: NativeUse;
   usage?: Usage;
 }
 
@@ -236,6 +268,7 @@ export type KnownEntry =
   | ResetEntry
   | ResumedEntry
   | CompactEntry
+  | NativeCompactEntry
   | MemoryFlushEntry;
 
 /** Any line of a transcript; unknown types are kept. */
@@ -346,6 +379,12 @@ export function isCompactEntry(entry: Entry): entry is CompactEntry {
   const { type, timestamp, summary, keptFrom } = entry as Partial<CompactEntry>;
   if (type !== 'compact' || !Number.isFinite(timestamp)) return false;
   return (typeof summary === 'string' && summary.trim() !== '') || typeof keptFrom === 'string';
+}
+
+/** Neither says what is kept nor what stands for the rest, so that it takes nothing away of what claw would send. */
+export function isNativeCompactEntry(entry: Entry): entry is NativeCompactEntry {
+  const { type, timestamp, byProgram } = entry as Partial<NativeCompactEntry>;
+  return type === 'compact' && byProgram === true && Number.isFinite(timestamp) && !isCompactEntry(entry);
 }
 
 export function isMemoryFlushEntry(entry: Entry): entry is MemoryFlushEntry {

@@ -22,7 +22,7 @@ const facts = {
   runner,
   workspace: '/w',
   model: 'opus' as string | undefined,
-  attempt: 1,
+  died: false,
   hasHistory: true,
   freshId: 'fresh',
 };
@@ -45,9 +45,11 @@ describe('how a run begins', () => {
     ['runner-changed', { runnerName: 'other' }],
     ['workspace-changed', { workspace: '/elsewhere' }],
     ['model-changed', { model: undefined, runner: { ...runner, modelBound: true } }],
-    ['interrupted', { attempt: 2 }],
+    ['interrupted', { died: true }],
     ['interrupted', { known: { ...known, interrupted: true as const } }],
     ['failing', { known: { ...known, failures: 3 } }],
+    ['compacted', { known: { ...known, givenUp: 'compacted' as const } }],
+    ['context-overflow', { known: { ...known, givenUp: 'context-overflow' as const, failures: 3 } }],
   ])('P05 #131769: %s gives it up, with the reason', (reason, change) => {
     const plan = planNative({ ...facts, ...change });
     expect(plan).toEqual({ how: 'seeded', id: 'fresh', reason, previousId: 'n1' });
@@ -69,15 +71,15 @@ describe('how a run begins', () => {
     });
   });
 
-  test('P04 #61390: begun anew once, when the program does not know the id or it is too long', () => {
-    for (const code of ['unknown-session', 'context-overflow'])
-      expect(replanNative(resumed, code, 'fresh')).toEqual({
-        how: 'seeded',
-        id: 'fresh',
-        reason: code,
-        previousId: 'n1',
-      });
-    for (const code of ['exit', 'auth', 'timeout']) expect(replanNative(resumed, code, 'fresh')).toBeNull();
+  test('P04 #61390: begun anew at once, when the program does not know the id', () => {
+    expect(replanNative(resumed, 'unknown-session', 'fresh')).toEqual({
+      how: 'seeded',
+      id: 'fresh',
+      reason: 'unknown-session',
+      previousId: 'n1',
+    });
+    for (const code of ['exit', 'auth', 'timeout', 'context-overflow'])
+      expect(replanNative(resumed, code, 'fresh')).toBeNull();
     expect(replanNative({ how: 'new', id: 'n2' }, 'unknown-session', 'fresh')).toBeNull();
   });
 });

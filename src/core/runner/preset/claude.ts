@@ -30,6 +30,7 @@ export const claude: Preset = {
     thinkingLevels: { off: 'low', minimal: 'low' },
     output: 'jsonl',
     context: 'native',
+    compactPrompt: '/compact',
     idleTimeoutSeconds: 300,
     onOtherSession: 'follow',
     usage: 'run',
@@ -51,6 +52,20 @@ export const claude: Preset = {
       ].map(at => ({ at, when: { type: 'result' } })),
       outputTokens: { at: 'usage.output_tokens', when: { type: 'result' } },
       costUsd: { at: 'total_cost_usd', when: { type: 'result' } },
+      contextTokens: [
+        'message.usage.input_tokens',
+        'message.usage.cache_read_input_tokens',
+        'message.usage.cache_creation_input_tokens',
+        'message.usage.output_tokens',
+      ].map(at => ({ at, when: { type: 'assistant', parent_tool_use_id: null } })),
+      compactedFrom: {
+        at: 'compact_metadata.pre_tokens',
+        when: { type: 'system', subtype: 'compact_boundary' },
+      },
+      compactedTo: {
+        at: 'compact_metadata.post_tokens',
+        when: { type: 'system', subtype: 'compact_boundary' },
+      },
       delta: {
         at: 'event.delta.text',
         when: { type: 'stream_event', 'event.delta.type': 'text_delta', parent_tool_use_id: null },

@@ -21,6 +21,8 @@ export const copilot: Preset = {
     thinkingLevels: { off: 'none' },
     output: 'jsonl',
     context: 'native',
+    // It says nothing of it but that it has ended well.
+    compactPrompt: '/compact',
     idleTimeoutSeconds: 300,
     usage: 'cumulative',
     pick: {

@@ -36,6 +36,7 @@ export const opencode: Preset = {
         when: { type: 'step_finish' },
       })),
       costUsd: { at: 'part.cost', when: { type: 'step_finish' } },
+      contextTokens: { at: 'part.tokens.total', when: { type: 'step_finish' } },
       delta: { at: 'part.text', when: { type: 'text' } },
       toolCall: { at: 'part.tool', when: { type: 'tool_use' } },
     },

@@ -38,6 +38,7 @@ export const pi: Preset = {
       ),
       outputTokens: ofAssistant('message.usage.output'),
       costUsd: ofAssistant('message.usage.cost.total'),
+      contextTokens: ofAssistant('message.usage.totalTokens'),
       delta: {
         at: 'assistantMessageEvent.delta',
         when: { type: 'message_update', 'assistantMessageEvent.type': 'text_delta' },
