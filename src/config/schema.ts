@@ -183,6 +183,9 @@ export const runnerSchema = z.strictObject({
     .describe(
       'a resumed run reports another session id: go on with that one, or begin anew with the history (as without this key)',
     ),
+  contextTokens: count
+    .optional()
+    .describe('window of its model in tokens, for agents that say nothing themselves'),
   modelBound: z.boolean().optional().describe('a native session cannot go on with another model'),
   timeoutSeconds: seconds.optional().describe('longest run; default 600'),
   idleTimeoutSeconds: z
@@ -425,7 +428,9 @@ const agentFields = {
     .describe('how the answer of a sub-agent or of another session comes back'),
   announceChannel: text.optional().describe('where such answers are announced'),
   workspace: text.optional().describe('working directory of the agent'),
-  contextTokens: count.optional().describe('context window of the model in tokens; default 200000'),
+  contextTokens: count
+    .optional()
+    .describe('context window of the model in tokens; default: of the runner, else 200000'),
   timeoutSeconds: seconds.optional().describe('longest run; default: what the runner says, else 600'),
   env: variables.optional().describe('environment of this agent, added to that of its runner'),
   heartbeat: heartbeatSchema.optional().describe('periodic wake-ups'),

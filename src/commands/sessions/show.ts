@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import { Command, Option } from 'clipanion';
 import type { Context } from '../../context.ts';
 import { agentEntry, runnerName } from '../../core/agent.ts';
-import { contextWindow } from '../../core/context/history.ts';
+import { contextWindowOf } from '../../core/context/history.ts';
 import { EXIT } from '../../core/errors.ts';
 import { tell } from '../../core/notice.ts';
 import { reportReset, resetType, resolveResetPolicy } from '../../core/session/reset.ts';
@@ -145,11 +145,7 @@ function settingsReport(desk: Desk, record: SessionRecord) {
   return {
     ...resolveSettings(config, record.agentId, settingsOf(desk, record)),
     runner: setting(agent?.runner, defaults?.runner, 'recall'),
-    contextTokens: setting(
-      agent?.contextTokens,
-      defaults?.contextTokens,
-      contextWindow(config, record.agentId),
-    ),
+    contextTokens: contextWindowOf(config, record.agentId),
   };
 }
 

@@ -22,6 +22,12 @@ export const PRESET_NAMES = [
 
 export type PresetName = (typeof PRESET_NAMES)[number];
 
+/** What models can read where it is known and not 200,000 tokens; ollama cuts off what is longer without a word. */
+export const PRESET_CONTEXT_TOKENS: Readonly<Partial<Record<PresetName, number>>> = {
+  gemini: 1_048_576,
+  ollama: 4096,
+};
+
 /** What an agent may do without being asked, which is all it can do where nobody is there to ask. */
 export type Permissions = 'safe' | 'edit' | 'full';
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { ConfigInput } from '../../../src/config/schema.ts';
 import {
   contextWindow,
+  contextWindowOf,
   dmHistoryLimit,
   estimateTokens,
   type HistoryLimits,
@@ -246,7 +247,7 @@ describe('no more is read than is sent', () => {
   });
 
   test('once there are enough tokens', () => {
-    expect(selectHistory(noMoreThan(newest.slice(0, 3)), { ...NONE, tokens: 2 }, false)).toHaveLength(2);
+    expect(selectHistory(noMoreThan(newest.slice(0, 3)), { ...NONE, tokens: 4 }, false)).toHaveLength(2);
   });
 
   test('once there are enough turns: the look at one question more is allowed', () => {
@@ -402,5 +403,35 @@ describe('the limit of a private chat', () => {
     const chatter = (channel: string) =>
       historyLimits(groups, { agentId: 'main', channel, chatType: 'group' }).chatter;
     expect([chatter('irc'), chatter('sms')]).toEqual([0, 5]);
+  });
+});
+
+describe('the window of an agent', () => {
+  const config = {
+    agents: {
+      defaults: { runner: 'mine' },
+      list: [
+        { id: 'own', contextTokens: 1000 },
+        { id: 'local', runner: 'ollama' },
+      ],
+    },
+    runners: { mine: { command: 'x', contextTokens: 8000 }, small: { preset: 'ollama' as const } },
+  };
+
+  test.each([
+    ['own', { value: 1000, source: 'agent' }],
+    ['main', { value: 8000, source: 'runner' }],
+    ['local', { value: 4096, source: 'preset' }],
+  ])('%s: its own word, then that of its runner, of all agents, of the preset', (agentId, window) => {
+    expect(contextWindowOf(config, agentId)).toEqual(window);
+  });
+
+  test('what is said for all agents goes before a preset, and 200,000 is nobody’s word', () => {
+    const defaults = { runner: 'small', contextTokens: 32_000 };
+    expect(contextWindowOf({ ...config, agents: { defaults } }, 'main')).toEqual({
+      value: 32_000,
+      source: 'agents.defaults',
+    });
+    expect(contextWindowOf({}, 'main')).toEqual({ value: 200_000, source: 'default' });
   });
 });

@@ -44,7 +44,7 @@ describe('a summary', () => {
       code: 'summary-too-long',
     });
     expect(judgeSummary('word '.repeat(100), 126, 1000)).toMatchObject({ ok: true });
-    const cut = judgeSummary('A first line.\nA second line.\nA third line.', 1000, 8);
+    const cut = judgeSummary('A first line.\nA second line.\nA third line.', 1000, 10);
     expect(cut).toMatchObject({ ok: true, text: 'A first line.\nA second line.' });
   });
 });

@@ -148,7 +148,7 @@ describe('jsonl', () => {
 });
 
 test('an estimate says that it is one', () => {
-  expect(estimateUsage('12345678', 'abc')).toEqual({
+  expect(estimateUsage('a prompt', 'abc')).toEqual({
     inputTokens: 2,
     outputTokens: 1,
     totalTokens: 3,

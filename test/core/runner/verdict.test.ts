@@ -20,7 +20,7 @@ const quiet: ExecOutcome = {
 
 function verdict(run: Partial<ExecOutcome>, runner: Partial<RunnerConfig> = {}, secrets: string[] = []) {
   const config = { command: 'agent', ...runner };
-  return judge({ ...quiet, ...run }, { runnerName: 'mine', runner: config, prompt: '12345678', secrets });
+  return judge({ ...quiet, ...run }, { runnerName: 'mine', runner: config, prompt: 'a prompt', secrets });
 }
 
 function errorOf(run: Partial<ExecOutcome>, runner?: Partial<RunnerConfig>, secrets?: string[]) {
