@@ -198,6 +198,12 @@ export const runnerSchema = z.strictObject({
     .nonnegative()
     .optional()
     .describe('time between SIGTERM and SIGKILL; default 5'),
+  keepChildren: z
+    .boolean()
+    .optional()
+    .describe(
+      'true: a run that is ended or fails ends the program alone, and what it started lives on until its turn is begun once more; default false',
+    ),
   maxOutputBytes: count.optional().describe('most output kept; default 16 MiB'),
   silentTokens: z.array(text).optional().describe('whole replies that mean "say nothing"; default NO_REPLY'),
 });
@@ -520,6 +526,9 @@ const sessionSchema = z.strictObject({
     .describe('messages that begin a new session, beside /new and /reset'),
   resetBy: z.enum(['anyone', 'owner']).optional().describe('who may reset by message; default anyone'),
   idleMinutes: minutes.optional().describe('older form: alone it means an idle reset and nothing else'),
+  maxTranscriptBytes: count
+    .optional()
+    .describe('the next message begins a session anew whose transcript is larger; default: no limit'),
   sendPolicy: sendPolicySchema.optional().describe('where replies are held back'),
   dmHistoryLimit: countOrNone
     .optional()
@@ -532,7 +541,7 @@ const sessionSchema = z.strictObject({
       maxHops: count.optional().describe('longest chain of such messages; default 5'),
       maxPerDay: count
         .optional()
-        .describe('most such messages of one agent in a day of the user; default: no limit'),
+        .describe('most such messages of one agent to another one in a day of the user; default: no limit'),
     })
     .optional()
     .describe('messages from one agent to sessions of another'),

@@ -56,6 +56,7 @@ export function resetNotice(reset: ResetInfo): string {
   const why = {
     daily: 'the daily reset time has passed',
     idle: 'it had been quiet for longer than the idle limit',
+    size: 'its transcript had grown larger than session.maxTranscriptBytes',
     missing: 'its transcript was gone',
     operator: 'it was reset from the command line',
     user: 'you asked for it',

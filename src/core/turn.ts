@@ -88,12 +88,14 @@ export function judgeFreshness(
 ): Freshness {
   const type = resetType({ sessionKey: record.key, chatType: record.chatType, threadId: message.threadId });
   const policy = resolveResetPolicy({ session: config.session, type, channel: message.channel });
+  const most = config.session?.maxTranscriptBytes;
   return evaluateFreshness({
     policy,
     startedAt: record.startedAt,
     lastUserAt: record.lastUserAt,
     now: at,
     zone,
+    ...(most === undefined ? {} : { size: { bytes: record.bytes, most } }),
   });
 }
 

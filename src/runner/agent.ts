@@ -172,6 +172,7 @@ async function run(
     timeoutMs: limit('timeoutSeconds') * 1000,
     idleTimeoutMs: limit('idleTimeoutSeconds') * 1000,
     killGraceMs: limit('killGraceSeconds') * 1000,
+    keepChildren: runner.keepChildren ?? false,
     maxOutputBytes: limit('maxOutputBytes'),
     signal: request.signal,
     onText: watch.push,

@@ -145,16 +145,19 @@ async function askAgent(
     const error = result.error ?? { code: 'failed', message: 'the agent failed' };
     if (error.code === 'interrupted') return { status: 'interrupted', error, ...place };
     const isLate = error.code === 'timeout' || error.code === 'idle-timeout';
-    return { status: isLate ? 'timeout' : 'error', error, ...place };
+    // What it printed is no answer and goes nowhere; who looks for the reason finds it in the record.
+    const printed = endedTurnOf(desk, message)?.end.output?.trim();
+    const kept = printed ? { summary: summaryOf(printed) } : {};
+    return { status: isLate ? 'timeout' : 'error', error, ...kept, ...place };
   }
   if (result.reason === 'stopped') return { status: 'cancelled', reason: 'stopped', ...place };
   const text = result.reply?.text.trim() ?? '';
   if (text === '') return { status: 'ok', reason: 'silent', ...place };
   const ending: Ending = { status: 'ok', summary: summaryOf(text), text, ...place };
   if (target === null) return ending;
-  const run = turnOf(desk, message);
+  const run = endedTurnOf(desk, message)?.turn.runId;
   const itself =
-    run === null
+    run === undefined
       ? null
       : alreadySentTo(desk.layout, run, { ...target, to: target.to ?? target.groupId ?? target.from ?? '' });
   if (itself !== null) {
@@ -291,12 +294,12 @@ function hitOf(desk: Desk, message: Message) {
   return identity ? findMessageId(desk.layout, identity, desk.context.now(), desk.idRetention) : null;
 }
 
-/** The run id of the turn that answered a message, as its agent knew it. */
-function turnOf(desk: Desk, message: Message): string | null {
+/** The turn of a message, its run id as its agent knew it, and how it ended; null where none has ended. */
+function endedTurnOf(desk: Desk, message: Message) {
   const hit = hitOf(desk, message);
   const outcome =
     hit && messageOutcome(desk.layout.transcript(hit.agentId, hit.sessionId), hit.at, message.id!);
-  return outcome?.state === 'ended' ? outcome.turn.runId : null;
+  return outcome?.state === 'ended' ? outcome : null;
 }
 
 /** How many agents have passed on what a job says: those that made it, or the one that runs it now by hand. */

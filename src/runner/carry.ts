@@ -21,9 +21,9 @@ export function planWithAlerts(desk: Desk, facts: TurnFacts): TurnPlan {
   return seed.length > 0 ? planTurn({ ...facts, seed }) : plan;
 }
 
-/** The session whose end, by the day or the quiet, makes this the first batch of the next one; null where none did. */
+/** The session whose end, by the day, the quiet or its size, makes this the first batch of the next one; null where none did. */
 function endedSession({ record, transcript }: TurnFacts, plan: TurnPlan): string | null {
-  const bySelf = (reason: string | undefined) => reason === 'daily' || reason === 'idle';
+  const bySelf = (reason: string | undefined) => ['daily', 'idle', 'size'].includes(reason ?? '');
   if (record !== null && bySelf(plan.resetEntry?.reason)) return record.sessionId;
   // Ended by a tick: its successor has a record, and no line yet.
   const isFollowed = transcript === 'not-started' && bySelf(record?.untoldReset?.reason);

@@ -16,7 +16,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expandHome } from '../context.ts';
 import { registrationPrefix, SHIM_NAME, SHIM_REFUSED, SHIM_SCRIPT } from '../core/runner/shim.ts';
 import type { ExecOutcome } from '../core/runner/verdict.ts';
-import { endRun } from './process-group.ts';
+import { endProgram, endRun } from './process-group.ts';
 
 const STDERR_BYTES = 64 * 1024;
 /** Where programs are looked for when the environment names no PATH. */
@@ -42,6 +42,8 @@ export interface ExecRequest {
   idleTimeoutMs: number;
   /** between SIGTERM and SIGKILL */
   killGraceMs: number;
+  /** end the program alone: what it started lives on (openclaw #102172); default false */
+  keepChildren?: boolean;
   /** of stdout */
   maxOutputBytes: number;
   signal?: AbortSignal;
@@ -62,7 +64,7 @@ type Ending = 'timedOut' | 'idleTimedOut' | 'aborted' | 'tooMuchOutput' | 'lease
 /**
  * Runs the program and waits until it is gone. Never throws for anything the program, the limits or the caller's
  * signal do. When it did not succeed, nothing of its process group, and on Linux nothing that carries its run id,
- * lives on; after success background processes are left alone.
+ * lives on, unless `keepChildren` is set; after success background processes are left alone.
  */
 export async function exec(request: ExecRequest): Promise<ExecOutcome> {
   const startedAt = request.now();
@@ -81,6 +83,10 @@ export async function exec(request: ExecRequest): Promise<ExecOutcome> {
   // A signal that cannot be sent is told by an event too; what counts is who is left, and that is looked at.
   child.on('error', () => undefined);
 
+  const endAll = () =>
+    request.keepChildren
+      ? endProgram(child, request.killGraceMs)
+      : endRun(pid, request.runId, request.killGraceMs);
   let ending: Ending | null = null;
   let killing: Promise<void> | null = null;
   let succeeded = false;
@@ -88,7 +94,7 @@ export async function exec(request: ExecRequest): Promise<ExecOutcome> {
     if (killing !== null) return;
     // A program that has succeeded stays a success: what is stopped then is the wait for those who hold its output.
     if (!succeeded || reason === 'tooMuchOutput') ending = reason;
-    killing = endRun(pid, request.runId, request.killGraceMs);
+    killing = endAll();
   };
   const watches = startWatches(request, end);
   const stdout = collect(child.stdout!, request, watches.activity, () => end('tooMuchOutput'));
@@ -98,7 +104,7 @@ export async function exec(request: ExecRequest): Promise<ExecOutcome> {
   const exit = await exitOf(child);
   watches.stopTimers();
   succeeded = exit.code === 0 && ending === null;
-  if (!succeeded) await (killing ?? endRun(pid, request.runId, request.killGraceMs));
+  if (!succeeded) await (killing ?? endAll());
   const outputHeldOpen = !(await settledWithin([stdout.ended, stderr.ended], request.pipeGraceMs ?? 2000));
   await watches.stop();
   if (killing !== null) await killing;
@@ -106,7 +112,7 @@ export async function exec(request: ExecRequest): Promise<ExecOutcome> {
 
   const registration = takeRegistration(request.leaseFolder, pid);
   // Lost between two looks: whoever owns the session now must not share it with what this run left behind.
-  if (registration === 'no-folder' && succeeded) await endRun(pid, request.runId, request.killGraceMs);
+  if (registration === 'no-folder' && succeeded) await endAll();
   const refused = exit.code === SHIM_REFUSED && registration === 'absent';
   const flags =
     registration === 'no-folder' ? { leaseLost: true } : ending === null ? {} : { [ending]: true };

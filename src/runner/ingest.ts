@@ -353,11 +353,11 @@ function countAgainstDay(desk: Desk, to: string): void {
   if (most === undefined || viewer === null || viewer.agentId === to) return;
   const date = dayOf(localTimeAt(desk.zone, desk.context.now()));
   const from = normaliseAgentId(viewer.agentId);
-  if (countOnce(desk.layout, from, 'sends', { day: date, most })) return;
+  if (countOnce(desk.layout, from, 'sends', { towards: to, day: date, most })) return;
   throw new ClawError(
     'noPermission',
     'too-many-sends',
-    `agent ${from} has sent ${most} messages to other agents on ${date}, which is all it may (session.agentToAgent.maxPerDay)`,
+    `agent ${from} has sent ${most} messages to agent ${to} on ${date}, which is all it may (session.agentToAgent.maxPerDay)`,
     'answer it instead, or send it tomorrow',
   );
 }

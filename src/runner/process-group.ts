@@ -2,8 +2,11 @@
  * Ending everything that belongs to a run: its process group, and on Linux whoever left the group but still carries the
  * run's id in its environment.
  */
+import type { ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+
+const STEP_MS = 25;
 
 /**
  * Ends everything that belongs to a run: SIGTERM, and after the grace SIGKILL to whoever is left. Resolves when nobody
@@ -23,6 +26,23 @@ export async function endRun(group: number | null, runId: string | null, graceMs
 }
 
 /**
+ * Ends a program and nothing that it started: SIGTERM, and after the grace SIGKILL. Resolves when it has ended, or when
+ * SIGKILL has been sent for two seconds in vain.
+ *
+ * @param graceMs 0: SIGKILL at once
+ */
+export async function endProgram(child: ChildProcess, graceMs: number): Promise<void> {
+  const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
+  for (const [signal, ms] of [
+    ['SIGTERM', graceMs],
+    ['SIGKILL', 2000],
+  ] as const) {
+    if (ms > 0 && !hasEnded()) child.kill(signal);
+    for (let waited = 0; waited < ms && !hasEnded(); waited += STEP_MS) await delay(STEP_MS);
+  }
+}
+
+/**
  * Looks every 25 ms until nobody is left, telling `each` of those that are. Only twice nobody counts: a process in the
  * middle of exec has no environment for a moment.
  */
@@ -31,14 +51,13 @@ async function noneWithin(
   ms: number,
   each: (member: number) => void,
 ): Promise<boolean> {
-  const step = 25;
   let none = 0;
-  for (let waited = 0; waited <= ms; waited += step) {
+  for (let waited = 0; waited <= ms; waited += STEP_MS) {
     const left = members();
     left.forEach(each);
     none = left.length === 0 ? none + 1 : 0;
     if (none === 2) return true;
-    await delay(step);
+    await delay(STEP_MS);
   }
   return false;
 }

@@ -1,7 +1,7 @@
 /**
- * How often an agent did something in a day, as the size of a file: `counts/<agent>/<what>-<day>`, one byte each. Counting
- * is one append, which several processes can do at once. It outlives every process; only a power cut may forget the last
- * ones.
+ * How often an agent did something in a day, as the size of a file: `counts/<agent>/<what>-<day>-<towards>`, one byte
+ * each. Counting is one append, which several processes can do at once. It outlives every process; only a power cut may
+ * forget the last ones.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -12,6 +12,7 @@ import type { Layout } from './layout.ts';
  * Counts one more, unless there were that many already. Of several processes at the limit none may get through that is one
  * too many; at worst one fewer does.
  *
+ * @param towards the agent it was done to: each has a count of its own
  * @param day `2026-11-21`; what was counted on other days is forgotten
  * @returns false when the day had `most` before
  */
@@ -19,11 +20,11 @@ export function countOnce(
   layout: Layout,
   agentId: string,
   what: 'sends',
-  { day, most }: { day: string; most: number },
+  { towards, day, most }: { towards: string; day: string; most: number },
 ): boolean {
   const folder = layout.counts(agentId);
-  const name = `${what}-${day}`;
-  const file = path.join(folder, name);
+  const ofDay = `${what}-${day}-`;
+  const file = path.join(folder, `${ofDay}${towards}`);
   const before = fs.statSync(file, { throwIfNoEntry: false })?.size;
   if ((before ?? 0) >= most) return false;
   makeFolder(folder);
@@ -34,11 +35,12 @@ export function countOnce(
   } finally {
     fs.closeSync(fd);
   }
-  if (before === undefined) dropOthers(folder, what, name);
+  if (before === undefined) dropOthers(folder, what, ofDay);
   return true;
 }
 
-function dropOthers(folder: string, what: string, kept: string): void {
+function dropOthers(folder: string, what: string, ofDay: string): void {
   for (const name of listNames(folder))
-    if (name.startsWith(`${what}-`) && name !== kept) fs.rmSync(path.join(folder, name), { force: true });
+    if (name.startsWith(`${what}-`) && !name.startsWith(ofDay))
+      fs.rmSync(path.join(folder, name), { force: true });
 }

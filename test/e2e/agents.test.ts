@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { BIN, Home, withRunner } from './claw.ts';
-import { gated, inbox, lives, program, undelivered, until } from './support.ts';
+import { contents, gated, inbox, lives, program, undelivered, until } from './support.ts';
 
 let home: Home;
 afterEach(() => home.cleanUp());
@@ -27,7 +27,7 @@ const turnLines = () => [...home.transcripts().values()].flat().filter(entry => 
 const endLines = () => [...home.transcripts().values()].flat().filter(entry => entry.type === 'turn_end');
 
 describe('an agent that fails', () => {
-  it('exit 69, the message is kept and shown with its text, what the agent printed is no reply (P09)', () => {
+  it('exit 69, the message is kept and shown with its text, what the agent printed is no reply (P09 openclaw#43604)', () => {
     withAgent('fail.sh', [], { env: { API_KEY: 'sk-0123456789abcdef' } });
     const run = say('--id', 'm1', '--channel', 'telegram', '--from', '1', 'are you there?');
     expect(run.status).toBe(69);
@@ -142,6 +142,24 @@ describe('an agent that takes too long', () => {
     expect(inbox(home)).toMatchObject([{ text: 'hello' }]);
   });
 
+  it('is stopped alone where its runner has keepChildren (P03 openclaw#102172)', async () => {
+    home = new Home();
+    home.config(
+      withRunner({
+        command: program('family.sh'),
+        args: [home.folder],
+        timeoutSeconds: 1,
+        killGraceSeconds: 0.2,
+        keepChildren: true,
+      }),
+    );
+    expect(say('hello').json()).toMatchObject({ status: 'failed', error: { code: 'timeout' } });
+    const pids = await family();
+    const living = pids.map(lives);
+    for (const pid of pids.filter(lives)) process.kill(pid, 'SIGKILL');
+    expect(living).toEqual([false, true, true]);
+  });
+
   it('is stopped after idleTimeoutSeconds of silence, but not while it talks', () => {
     withAgent('hang.sh', [], { idleTimeoutSeconds: 0.5, killGraceSeconds: 0.2 });
     expect(say('hello').json()).toMatchObject({ status: 'failed', error: { code: 'idle-timeout' } });
@@ -204,6 +222,29 @@ describe('what an agent prints', () => {
     expect(home.replies()[0].message.content).toBe('a\ufffdb');
   });
 
+  it('progress on its way to a reply is kept in no file (T07 anthropics/claude-code#18905, openclaw#63820)', () => {
+    const script =
+      'i=0; while [ $i -lt 5000 ]; do echo "{\\"type\\":\\"progress\\",\\"text\\":\\"step $i\\"}"; i=$((i+1)); done; echo "{\\"type\\":\\"reply\\",\\"text\\":\\"done\\"}"';
+    home = new Home(
+      withRunner({
+        command: 'sh',
+        args: ['-c', script],
+        output: 'jsonl',
+        pick: {
+          text: { at: 'text', when: { type: 'reply' } },
+          delta: { at: 'text', when: { type: 'progress' } },
+        },
+      }),
+    );
+    const events = home.run(['ingest', '--stream', '--json', 'hello']).lines();
+    expect(events.filter(event => event.type === 'delta').length).toBeGreaterThan(10);
+    expect(events.at(-1)).toMatchObject({ status: 'replied', reply: { text: 'done' } });
+    const [lines] = [...home.transcripts().values()];
+    expect(lines!.map(line => line.type)).toEqual(['session', 'message', 'turn', 'message', 'turn_end']);
+    for (const [file, about] of Object.entries(contents(home.dir, ['cache'])))
+      expect(Number(about.split(' ')[0]), file).toBeLessThan(4096);
+  });
+
   it('NO_REPLY is silent: exit 0, nothing on stdout, nothing to deliver', () => {
     withAgent('say.sh', ['NO_REPLY\n']);
     expect(home.run(['ingest', 'hello'])).toMatchObject({ status: 0, stdout: '', stderr: '' });
@@ -262,7 +303,7 @@ describe('what an agent prints', () => {
 });
 
 describe('what an agent is given', () => {
-  it('an environment by allow-list, and what claw says about the turn (P07)', () => {
+  it('an environment by allow-list, and what claw says about the turn (P07 hermes-agent#108121)', () => {
     withAgent('print-env.sh', [], { env: { FROM_RUNNER: 'yes' } }, { timezone: 'Europe/Stockholm' });
     const env = {
       SECRET_TOKEN: 'leaked',

@@ -44,8 +44,11 @@ class Talk {
 
   /** One message of about `tokens` tokens. */
   say(at: number, tokens = 100): any {
-    const text = `fact-${at} ${'word '.repeat(Math.ceil((tokens * 4) / 5))}`.trim();
-    return this.home.run(['ingest', '--json', text]).json();
+    return this.home.run(['ingest', '--json', this.text(at, tokens)]).json();
+  }
+
+  text(at: number, tokens: number): string {
+    return `fact-${at} ${'word '.repeat(Math.ceil((tokens * 4) / 5))}`.trim();
   }
 
   starts(kind?: Start['kind']): Start[] {
@@ -101,8 +104,8 @@ describe('before a turn that would not fit', () => {
     // The last turns go along word for word, question and answer (#15171).
     const { prompt } = talk.starts('turn')[0]!;
     for (const kept of [5, 6, 7]) {
-      expect(prompt).toContain(`\nfact-${kept} word word`);
-      expect(prompt).toContain(`Noted fact-${kept}.`);
+      expect(prompt).toContain(`\n${talk.text(kept, 120)}\n`);
+      expect(prompt).toContain(`\nNoted fact-${kept}.\n`);
     }
     expect(prompt).not.toContain('fact-4 word');
     expect(prompt.indexOf('[Summary of this conversation')).toBeLessThan(prompt.indexOf('\nfact-5 word'));
@@ -143,6 +146,32 @@ describe('before a turn that would not fit', () => {
     expect(other.show().memoryFlush).toMatchObject({ result: 'failed', due: false, reason: 'saved-before' });
   });
 
+  test.each(['flush-says', 'flush-fails'])(
+    '%s: a channel is sent the replies and nothing of the saving (#85220)',
+    mode => {
+      const talk = new Talk(2000, { keepRecentTurns: 2, memoryFlush: { softThresholdTokens: 900 } });
+      const sent = path.join(talk.home.folder, 'sent.jsonl');
+      const config = JSON.parse(fs.readFileSync(talk.home.path('claw.json'), 'utf8'));
+      talk.home.config({
+        ...config,
+        channels: { telegram: { allowFrom: ['1'], send: { file: sent } } },
+      });
+      talk.mode(mode);
+      for (let at = 1; at <= 5; at++) {
+        const from = ['--channel', 'telegram', '--from', '1', '--no-wait'];
+        expect(talk.home.run(['ingest', ...from, talk.text(at, 140)]).status).toBe(0);
+        expect(talk.home.run(['tick']).status).toBe(0);
+      }
+      const result = mode === 'flush-says' ? 'saved' : 'failed';
+      expect(talk.entries('memory_flush')).toMatchObject([{ result }]);
+      const lines = fs.readFileSync(sent, 'utf8').trim().split('\n');
+      expect(lines.map(line => JSON.parse(line).text)).toEqual(
+        [1, 2, 3, 4, 5].map(at => `Noted fact-${at}.`),
+      );
+      expect(talk.home.run(['delivery', 'list', '--json']).json().deliveries).toEqual([]);
+    },
+  );
+
   test('what is said in a group is not saved among the notes of the owner', () => {
     const talk = new Talk(2000, { keepRecentTurns: 2, memoryFlush: { softThresholdTokens: 900 } });
     const group = ['--channel', 'telegram', '--chat', 'group', '--group', 'g', '--from', '1', '--mentioned'];
@@ -171,6 +200,27 @@ describe('before a turn that would not fit', () => {
     const off = new Talk(2000, { memoryFlush: { enabled: false } });
     off.say(1, 10);
     expect(off.show().memoryFlush).toMatchObject({ threshold: null, reason: 'off' });
+  });
+
+  test('sessions show says when memory was saved, at what size, and that it is not due again (#63542, #99958)', () => {
+    const talk = new Talk(2000, { keepRecentTurns: 2, memoryFlush: { softThresholdTokens: 900 } });
+    talk.mode('flush-says');
+    for (let at = 1; talk.entries('memory_flush').length === 0; at++) {
+      expect(at).toBeLessThan(10);
+      talk.say(at, 140);
+    }
+    const [flush] = talk.entries('memory_flush');
+    const shown = talk.show().memoryFlush;
+    expect(shown).toEqual({
+      lastAt: new Date(flush.timestamp).toISOString(),
+      result: 'saved',
+      tokens: expect.any(Number),
+      threshold: flush.threshold,
+      due: false,
+      reason: 'saved-before',
+    });
+    expect(shown.tokens).toBeGreaterThan(shown.threshold);
+    expect(talk.home.run(['sessions', 'show', 'main']).stdout).toMatch(/saved/);
   });
 
   test('mode manual summarises nothing unasked and says so, not at every message', () => {
@@ -286,15 +336,24 @@ describe('whoever dies while a summary is made', () => {
   test('leaves the session as it was; the next message is answered, and so is the one that waited (#14772)', async () => {
     const talk = new Talk(2000, { keepRecentTurns: 2, memoryFlush: { enabled: false } });
     for (let at = 1; at <= 8; at++) talk.say(at, 140);
+    const [name] = talk.home.transcripts().keys();
+    const file = talk.home.path('agents', 'main', 'sessions', name!);
+    const before = fs.readFileSync(file);
     talk.mode('hang');
     const { child, done } = talk.home.start(['ingest', '--json', `fact-10 ${'word '.repeat(300)}`]);
     await until('the summary hangs', () => fs.existsSync(`${talk.note}.hangs`));
     child.kill('SIGKILL');
     await done;
     expect(talk.entries('compact')).toEqual([]);
-    // It hangs still: a turn that is begun again is not held up by it.
-    talk.mode('');
+    expect([...talk.home.transcripts().keys()]).toEqual([name]);
+    expect(fs.readFileSync(file).subarray(0, before.length)).toEqual(before);
+    // It hangs still: a turn that is begun again is not held up by it, and knows what was said before.
+    talk.mode('keep');
     expect(talk.say(11).status).toBe('replied');
+    for (const { prompt } of talk.starts('turn').slice(-2)) {
+      expect(prompt).toContain(`\n${talk.text(8, 140)}\n`);
+      expect(prompt).toContain('\nNoted fact-8.\n');
+    }
     const answers = talk.home.replies().map(entry => entry.message.content);
     expect(answers).toContain('Noted fact-10.');
     expect(answers).toContain('Noted fact-11.');
@@ -327,6 +386,29 @@ describe('an agent that says it was given too much', () => {
 });
 
 describe('by hand', () => {
+  test('the place it names is there, and holds every byte of what was summarised (T08 openclaw#111122)', () => {
+    const talk = new Talk(100_000, { keepRecentTurns: 1 });
+    for (let at = 1; at <= 4; at++) talk.say(at, 60);
+    const [name] = talk.home.transcripts().keys();
+    const before = fs.readFileSync(talk.home.path('agents', 'main', 'sessions', name!));
+    const { changed, transcript } = talk.home.run(['sessions', 'compact', 'main', '--json']).json();
+    expect(changed).toBe(true);
+    expect(fs.readFileSync(transcript).subarray(0, before.length)).toEqual(before);
+    const texts = talk.home.run(['sessions', 'history', 'main', '--json']).json().messages;
+    expect(texts.map((each: { text: string }) => each.text)).toEqual(
+      [1, 2, 3, 4].flatMap(at => [talk.text(at, 60), `Noted fact-${at}.`]),
+    );
+    talk.say(5, 60);
+    const shown = /Every message stays in (\S+)/.exec(talk.home.run(['sessions', 'compact', 'main']).stdout);
+    expect(shown?.[1]).toBe(transcript);
+    // By a reset it is archived, under the path that is printed.
+    const whole = fs.readFileSync(transcript);
+    const { archivePath } = talk.home.run(['sessions', 'reset', 'main', '--json']).json();
+    const archived = fs.readFileSync(archivePath);
+    expect(archived.subarray(0, whole.length)).toEqual(whole);
+    expect(JSON.parse(archived.subarray(whole.length).toString())).toMatchObject({ type: 'reset' });
+  });
+
   test('/compact takes instructions, and is answered with what it came to', () => {
     const talk = new Talk(100_000, { keepRecentTurns: 2 });
     for (let at = 1; at <= 5; at++) talk.say(at, 60);

@@ -63,12 +63,13 @@ describe('two agents that answer each other', () => {
     expect(passed()).toHaveLength(3);
   });
 
-  it('send no more in a day than the operator allows each, and say so (X01 openclaw#37842)', () => {
-    const agentToAgent = { enabled: true, allow: ['main', 'work'], maxPerDay: 2 };
+  it('send each other no more in a day than the operator allows each pair, and say so (X01 openclaw#37842)', () => {
+    const agentToAgent = { enabled: true, allow: ['main', 'work', 'third'], maxPerDay: 2 };
     pingPong(['--reply', 'skip'], agentToAgent);
     home.config({
       ...JSON.parse(fs.readFileSync(home.path('claw.json'), 'utf8')),
-      runners: { toWork: { command: 'cat' }, toMain: { command: 'cat' } },
+      agents: { defaults: { runner: 'toMain' }, list: [{ id: 'main' }, { id: 'work' }, { id: 'third' }] },
+      runners: { toMain: { command: 'cat' } },
     });
     const pass = (to: string, agent: string, offset = 0) =>
       home.run(['sessions', 'send', to, 'hello', '--reply', 'skip', '--json'], {
@@ -83,12 +84,16 @@ describe('two agents that answer each other', () => {
     expect(refused).toMatchObject({ status: 77, stdout: '' });
     expect(JSON.parse(refused.stderr).error).toMatchObject({
       code: 'too-many-sends',
-      message: expect.stringContaining('session.agentToAgent.maxPerDay'),
+      message: expect.stringMatching(
+        /main has sent 2 messages to agent work .*session\.agentToAgent\.maxPerDay/,
+      ),
     });
     const ingest = ['ingest', '--json', '--session', 'agent:work:main', 'hello'];
     expect(home.run(ingest, { env: agentEnv('agent:main:main', 'main') }).status).toBe(77);
-    // The other agent has its own; what an agent writes in its own sessions, and the operator, are not counted.
+    // Every other pair has its own, also the same two the other way round; what an agent writes in its own sessions, and the operator, are not counted.
     expect(pass('agent:main:main', 'work').status).toBe(0);
+    for (let n = 0; n < 2; n++) expect(pass('agent:third:main', 'main').status).toBe(0);
+    expect(pass('agent:third:main', 'main').status).toBe(77);
     expect(pass('agent:main:main', 'main').status).toBe(0);
     expect(home.run(['sessions', 'send', 'agent:work:main', 'hello', '--reply', 'skip']).status).toBe(0);
     expect(pass('agent:work:main', 'main', 24 * 3_600_000).status).toBe(0);
@@ -115,6 +120,62 @@ describe('two agents that answer each other', () => {
       'there is no session \\"agent:work:main\\"'.replaceAll('\\', ''),
     );
     expect(home.transcripts('work').size).toBe(0);
+  });
+});
+
+describe('an agent that looks for sessions which are not its own', () => {
+  it('is told the same of one that is there and of one that is not, by every verb; lists say what they leave out (X04 openclaw#43754, #50646)', () => {
+    home = new Home(withRunner({ command: 'cat' }, { agents: { list: [{ id: 'main' }, { id: 'work' }] } }));
+    const config = JSON.parse(fs.readFileSync(home.path('claw.json'), 'utf8'));
+    home.config({ ...config, agents: { defaults: { runner: 'agent' }, ...config.agents } });
+    const room = ['--channel', 'irc', '--group', 'g', '--from', 'ada', '--mentioned'];
+    const other = json('ingest', '--agent', 'work', 'the secret of work');
+    json('ingest', ...room, 'the secret of the room');
+    json('ingest', 'mine');
+    json('ingest', '/new');
+    const asked = (env: Record<string, string>, ...args: string[]) => {
+      const { status, stdout, stderr } = home.run(args, { env });
+      return { status, text: stdout + stderr };
+    };
+    const main = agentEnv('agent:main:main');
+    const group = agentEnv('agent:main:irc:group:g');
+    const cases: [Record<string, string>, string, string][] = [
+      [main, 'agent:work:main', 'agent:work:none'],
+      [group, 'agent:main:main', 'agent:main:none'],
+      [main, other.sessionId, '11111111-2222-4333-8444-555555555555'],
+    ];
+    for (const [env, forbidden, unknown] of cases) {
+      for (const verb of ['show', 'history', 'export', 'send']) {
+        const more = verb === 'send' ? ['hello', '--reply', 'skip'] : [];
+        const there = asked(env, 'sessions', verb, forbidden, ...more);
+        expect(there.status, `${verb} ${forbidden}`).not.toBe(0);
+        expect(there.text).toContain(forbidden);
+        const gone = asked(env, 'sessions', verb, unknown, ...more);
+        expect(gone).toEqual({ ...there, text: there.text.replaceAll(forbidden, unknown) });
+      }
+    }
+    expect(inbox(home)).toEqual([]);
+
+    for (const listing of [
+      ['sessions', 'list'],
+      ['sessions', 'list', '--archived'],
+      ['sessions', 'search', 'secret'],
+    ]) {
+      const rows = (env: Record<string, string>) => {
+        const document = home.run([...listing, '--json'], { env }).json();
+        expect(JSON.stringify(document)).not.toMatch(/agent:work|secret of work/);
+        expect(asked(env, ...listing).text).toContain(`(shown: ${document.scope})`);
+        return document.scope;
+      };
+      expect(rows(main)).toBe('the sessions of agent "main"');
+      expect(rows(group)).toBe('session "agent:main:irc:group:g" and those it spawned');
+      // Whoever is shown everything is told nothing of it.
+      const whole = home.run([...listing, '--json']).json();
+      expect(whole).not.toHaveProperty('scope');
+      expect(home.run(listing).stdout).not.toContain('shown:');
+    }
+    expect(json('sessions', 'search', 'secret').count).toBe(4);
+    expect(home.run(['sessions', 'search', 'secret', '--json'], { env: group }).json().count).toBe(2);
   });
 });
 

@@ -152,17 +152,71 @@ describe('an isolated run', () => {
   });
 
   it('that takes too long is ended with everything it started, before its record is written (openclaw#137215)', () => {
-    configure(home, {
-      command: program('family.sh'),
-      args: [home.folder],
-      idleTimeoutSeconds: 60,
-      killGraceSeconds: 1,
-    });
+    // No alert: a turn that tells it would be another family, and hang for a minute.
+    const cron = { alert: { after: 9 } };
+    const family = { command: program('family.sh'), args: [home.folder] };
+    configure(home, { ...family, idleTimeoutSeconds: 60, killGraceSeconds: 1 }, { cron });
     const payload = { kind: 'agentTurn', message: 'x', timeoutSeconds: 1 };
     putJobs(home, [once('slow', { payload, retries: 0 })]);
     tick();
     expect(runsOf(home, 'slow')).toMatchObject([{ status: 'timeout', error: { code: 'timeout' } }]);
     expect(noted('pids')[0]!.split(' ').map(Number).filter(lives)).toEqual([]);
+  });
+
+  it('is what a job with a message is where nothing else is said, and leaves the person’s conversation alone (nanocoai/nanoclaw#1855)', () => {
+    configure(home, noting());
+    const talk = fromTelegram('hello').json();
+    const added = home.run([
+      'cron',
+      'add',
+      '--name',
+      'news',
+      '--at',
+      '20m',
+      '--message',
+      'Read the news.',
+      '--json',
+    ]);
+    expect(added.status).toBe(0);
+    expect(jobsIn(home)).toMatchObject([{ id: 'news', sessionTarget: 'isolated' }]);
+    const sessions = home.path('agents', 'main', 'sessions');
+    const before = contents(sessions);
+    expect(home.run(['tick'], later(21 * MINUTE)).status).toBe(0);
+    expect(runsOf(home, 'news')).toMatchObject([{ status: 'ok', sessionKey: 'agent:main:cron:news' }]);
+    expect(noted('started')).toHaveLength(2);
+    expect(noted('started')[1]).not.toContain(talk.sessionId);
+    expect(contents(sessions)).toMatchObject(before);
+    expect(readRecord(mainRecord())).toMatchObject({ sessionId: talk.sessionId });
+  });
+
+  it('leaves nothing in the environment of a person’s turn, nor does a command (hermes-agent#108121)', () => {
+    const print = 'cat >/dev/null; env > "$OUT/env.$CLAW_ORIGIN"; echo done';
+    configure(home, sh(print));
+    const payload = { kind: 'exec', command: ['sh', '-c', 'env > "$HOME/env.exec"'] };
+    putJobs(home, [once('news', { message: 'x' }), once('backup', { payload })]);
+    // Both in one process with a turn of a person, and then that person once more.
+    fromTelegram('hello', '--no-wait');
+    const cron = {
+      MY_CRON_JOB: 'leaked',
+      OPENCLAW_CRON_ID: 'leaked',
+      CLAW_JOB_ID: 'leaked',
+      CLAW_DUE_AT: '1',
+    };
+    expect(home.run(['tick'], { env: cron }).status).toBe(0);
+    const env = (origin: string) =>
+      Object.fromEntries(noted(`env.${origin}`).map(line => line.split(/=(.*)/s).slice(0, 2)));
+    expect(env('exec')).toMatchObject({ CLAW_JOB_ID: 'backup' });
+    expect(env('cron')).toMatchObject({ CLAW_SESSION_KEY: 'agent:main:cron:news' });
+    const allowed =
+      /^(PATH|HOME|LANG|TZ|TERM|USER|SHELL|LC_.*|XDG_.*|OUT|PWD|OLDPWD|SHLVL|_|CLAW_(AGENT_ID|SESSION_KEY|SESSION_ID|TRANSCRIPT|RUN_ID|ORIGIN|HOPS|CHAIN|HOME|CONFIG))$/;
+    const inTick = env('user');
+    fs.rmSync(path.join(home.folder, 'env.user'));
+    expect(home.run(['ingest', 'hello'], { env: cron }).status).toBe(0);
+    for (const seen of [inTick, env('user')]) {
+      expect(seen).toMatchObject({ CLAW_ORIGIN: 'user', CLAW_SESSION_KEY: 'agent:main:main' });
+      expect(Object.keys(seen).filter(name => !allowed.test(name))).toEqual([]);
+      expect(Object.values(seen).join('\n')).not.toMatch(/leaked|cron:news/);
+    }
   });
 
   it('tells the main session what it came to, on the next turn', () => {
@@ -195,6 +249,32 @@ describe('an isolated run', () => {
     expect(events()[0]).toMatch(/^Cron \(error\): .*boom/);
     expect(runsOf(home, 'news')).toMatchObject([{ status: 'error' }]);
   });
+
+  it.each([
+    ['exit 0 without a word', ['', '', '0'], 'empty', undefined],
+    ['another status, whatever the text', ['half an answer', 'boom', '3'], 'exit', 'half an answer'],
+  ])(
+    'with %s is a failure; what was printed is in its record and nowhere else (openclaw#43604, openclaw#121626)',
+    (_, args, code, summary) => {
+      const outlet = configure(home, { command: program('say.sh'), args });
+      const to = { deliver: true, channel: 'telegram', to: '42' };
+      putJobs(home, [
+        once('news', { message: 'x', retries: 0, ...to }),
+        once('full', { message: 'x', retries: 0, ...to, isolation: { postToMainMode: 'full' } }),
+      ]);
+      tick();
+      for (const id of ['news', 'full']) {
+        const [record] = runsOf(home, id);
+        expect(record).toMatchObject({ status: 'error', error: { code } });
+        expect(record.summary).toBe(summary);
+      }
+      // What goes out is that the job has failed, and why.
+      for (const text of outlet.sent()) expect(text).toMatch(/^42: Job .* has failed: runner "agent" exited/);
+      expect(home.replies()).toEqual([]);
+      expect(events()).toHaveLength(2);
+      expect([...events(), ...outlet.sent()].join('\n')).not.toContain('half an answer');
+    },
+  );
 });
 
 describe('delivery of what a run said', () => {

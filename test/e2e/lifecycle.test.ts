@@ -289,6 +289,40 @@ describe('an idle reset', () => {
   });
 });
 
+describe('a transcript that has grown too large', () => {
+  it('is archived by the next message, which is the first of a new session; asking says so before (T07 openclaw#63820, nanocoai/nanoclaw#137)', () => {
+    withSession({ reset: { mode: 'off' }, maxTranscriptBytes: 3000 });
+    const first = say('small');
+    expect(say('still small')).toMatchObject({ sessionId: first.sessionId, reset: null });
+    const large = say(`large ${'x'.repeat(3000)}`);
+    expect(large).toMatchObject({ sessionId: first.sessionId, reset: null });
+    const file = transcriptFile(home, first.sessionId);
+    const before = fs.readFileSync(file);
+
+    const stale = { fresh: false, reason: 'size', policy: { mode: 'off' } };
+    expect(home.run(['sessions', 'show', 'main', '--json']).json().reset).toMatchObject(stale);
+    expect(
+      home.run(['route', '--json', '--channel', 'telegram', '--from', '1', 'hello']).json().reset,
+    ).toMatchObject(stale);
+    // Of itself nothing happens: a tick begins no session for it.
+    home.run(['tick']);
+    expect(fs.readFileSync(file)).toEqual(before);
+
+    const next = say('hello');
+    expect(next).toMatchObject({
+      status: 'replied',
+      isNewSession: true,
+      reset: { reason: 'size', previousSessionId: first.sessionId },
+      notices: [expect.stringMatching(/session\.maxTranscriptBytes.*claw sessions history/)],
+      reply: { text: 'hello' },
+    });
+    const archived = fs.readFileSync(file);
+    expect(archived.subarray(0, before.length)).toEqual(before);
+    expect(lines(first.sessionId).at(-1)).toMatchObject({ type: 'reset', reason: 'size' });
+    expect(say('and on')).toMatchObject({ sessionId: next.sessionId, isNewSession: false, reset: null });
+  });
+});
+
 describe('which policy applies', () => {
   it('off means never', () => {
     withSession({ reset: { mode: 'off' } });

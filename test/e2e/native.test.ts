@@ -98,6 +98,18 @@ describe('a conversation that the program keeps', () => {
     expect(starts().at(-1)).toMatchObject({ flag: '--resume', id: seeded.id, prompt: 'and now?' });
   });
 
+  it('P04 #61420, #80905: an id that a failed run printed is not kept, and is not tried a second time', () => {
+    say('one');
+    mode('fail-as-other');
+    expect(say('two').status).toBe(69);
+    expect(starts()).toHaveLength(2);
+    expect(ends()[1]).toMatchObject({ status: 'failed', output: expect.stringContaining('other-') });
+    expect(ends()[1].native).not.toHaveProperty('id');
+    mode('');
+    say('three');
+    expect(starts().at(-1)).toMatchObject({ flag: '--resume', id: starts()[0].id });
+  });
+
   it('is begun anew when it has become too long for the model', () => {
     say('one');
     mode('too-long');

@@ -690,6 +690,63 @@ describe('sessions list', () => {
     expect(json('sessions', '--active', '5').count).toBe(2501);
   });
 
+  it.skipIf(process.platform !== 'linux')(
+    'a transcript of 1 GB costs a listing, and the next turn, what a short one does (T07 anthropics/claude-code#22365)',
+    () => {
+      home = new Home(
+        withRunner(
+          { command: 'true', context: 'claw', silentTokens: ['x'] },
+          { session: { reset: { mode: 'off' } } },
+        ),
+      );
+      const agents = { defaults: { runner: 'agent', contextTokens: 20_000, compaction: { mode: 'prune' } } };
+      const config = JSON.parse(fs.readFileSync(home.path('claw.json'), 'utf8'));
+      home.config({
+        ...config,
+        agents,
+        runners: { agent: { command: 'sh', args: ['-c', 'cat >/dev/null; echo ok'] } },
+      });
+      const { sessionId } = ingest('hello');
+      const hook = path.join(home.folder, 'hook.cjs');
+      const peak = path.join(home.folder, 'peak');
+      // What a process has read, and its peak of resident memory; both as the kernel counts them.
+      fs.writeFileSync(
+        hook,
+        `process.on('exit', () => { const { readFileSync: read, writeFileSync: write } = require('fs');
+          const [, kb] = /VmHWM:\\s*(\\d+)/.exec(read('/proc/self/status', 'utf8'));
+          const [, bytes] = /rchar:\\s*(\\d+)/.exec(read('/proc/self/io', 'utf8'));
+          write(${JSON.stringify(peak)}, JSON.stringify({ mb: kb / 1024, read: Number(bytes) })); });`,
+      );
+      const cost = (...args: string[]): { mb: number; read: number } => {
+        const run = home.run(args, { env: { NODE_OPTIONS: `--require ${hook}` } });
+        expect(run).toMatchObject({ status: 0, stderr: '' });
+        return JSON.parse(fs.readFileSync(peak, 'utf8'));
+      };
+      cost('sessions', 'list');
+      const short = cost('sessions', 'list');
+
+      const file = transcriptFile(home, sessionId);
+      const turn = fs.readFileSync(file, 'utf8').split('\n').slice(1, -1);
+      const long = turn.map(text => text.replace('"hello"', `"${'many words '.repeat(100)}"`));
+      const fd = fs.openSync(file, 'a');
+      // A hole that no reader could hold, and behind it more than an agent is sent.
+      fs.writeSync(fd, `\n${`${long.join('\n')}\n`.repeat(200)}`, 1024 ** 3);
+      fs.closeSync(fd);
+      const { size } = fs.statSync(file);
+      editRecord(recordFile(home), { bytes: size });
+
+      const list = cost('sessions', 'list');
+      expect(list.read - short.read).toBeLessThan(4096);
+      expect(list.mb).toBeLessThan(100);
+      const show = cost('sessions', 'show', 'main');
+      expect(show.mb).toBeLessThan(100);
+      const next = cost('ingest', '--channel', 'telegram', '--from', '1', 'next');
+      expect(next.mb).toBeLessThan(100);
+      expect(next.read).toBeLessThan(20 * 1024 ** 2);
+      expect(current()).toMatchObject({ sessionId });
+    },
+  );
+
   it('--archived reads the two ends of a transcript only, and costs nothing for a huge one', () => {
     cat();
     ingest('hello');

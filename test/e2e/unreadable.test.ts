@@ -155,6 +155,7 @@ describe('the end of a transcript', () => {
     const run = say('1', 'after the cut');
     expect(run.json()).toMatchObject({ status: 'replied', sessionId: id, reply: { text: 'after the cut' } });
     for (const line of run.stderr.trim().split('\n')) expect(line).toContain(file);
+    expect(run.stderr.trim().split('\n')).toHaveLength(1);
     expect(run.stderr.match(/torn-/g)).toHaveLength(1);
     const torn = list(sessionsFolder()).filter(name => name.startsWith(`${id}.torn-`));
     expect(torn).toHaveLength(1);
@@ -190,8 +191,26 @@ describe('the end of a transcript', () => {
     expect(run.stderr).toContain(file);
     expect(fs.readFileSync(file).subarray(0, before.length)).toEqual(before);
     expect(fs.readFileSync(file).includes(0)).toBe(false);
-    const [torn] = list(sessionsFolder()).filter(name => name.includes('.torn-'));
-    expect(fs.readFileSync(path.join(sessionsFolder(), torn!))).toEqual(Buffer.alloc(284));
+    const torn = () => list(sessionsFolder()).filter(name => name.includes('.torn-'));
+    expect(torn()).toHaveLength(1);
+    expect(fs.readFileSync(path.join(sessionsFolder(), torn()[0]!))).toEqual(Buffer.alloc(284));
+    expect(say('1', 'and again')).toMatchObject({ status: 0, stderr: '' });
+    expect(torn()).toHaveLength(1);
+  });
+
+  it('with NUL bytes further in is no tail: they are reported and stay where they are (T03 openclaw#119887)', () => {
+    withThreeSessions();
+    const file = transcriptOf('1');
+    const lines = fs.readFileSync(file, 'utf8').split('\n');
+    lines.splice(3, 0, '\0'.repeat(284));
+    const bytes = spoil(file, lines.join('\n'));
+    const history = home.run(['sessions', 'history', 'dm:1', '--json']);
+    expect(history).toMatchObject({ status: 0, stderr: expect.stringContaining(`${file}:4: NUL bytes`) });
+    expect(fs.readFileSync(file)).toEqual(bytes);
+    const run = say('1', 'next');
+    expect(run.json()).toMatchObject({ status: 'replied', sessionId: path.basename(file, '.jsonl') });
+    expect(fs.readFileSync(file).subarray(0, bytes.length)).toEqual(bytes);
+    expect(list(sessionsFolder()).filter(name => name.includes('.torn-'))).toEqual([]);
   });
 
   it('whole but without its newline: nothing is moved, nothing is lost', () => {
@@ -220,8 +239,13 @@ describe('bad lines inside a transcript', () => {
     expect(shown.json()).toMatchObject({ malformedLines: 2 });
     for (const run of [shown, home.run(['sessions', 'history', 'dm:1', '--json'])]) {
       expect(run.status).toBe(0);
+      // Each once.
+      const places = run.stderr
+        .trim()
+        .split('\n')
+        .map(line => /\.jsonl:\d+:/.exec(line)?.[0]);
+      expect(places.toSorted()).toEqual(['.jsonl:2:', '.jsonl:4:']);
       expect(run.stderr).toContain(`${file}:2:`);
-      expect(run.stderr).toContain(`${file}:4:`);
     }
     expect(home.run(['sessions', 'history', 'dm:1', '--json']).json().messages).toHaveLength(2);
 

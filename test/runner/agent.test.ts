@@ -103,7 +103,11 @@ describe('what the agent is given', () => {
     expect(fs.readdirSync(setting.workspace)).toEqual([]);
   });
 
-  test('P01: a prompt too large for an argument is refused with the way out, and nothing starts', async () => {
+  test('P01 Geocodio/yak#10: a prompt too large for an argument is refused with the way out, and nothing starts', async () => {
+    const fits = 'x'.repeat(90_000);
+    const args = ['{{Body}}'];
+    const shown = JSON.parse(textOf(await run({ command: agent('print-args.mjs'), args }, { body: fits })));
+    expect(shown.args).toEqual([fits]);
     const body = 'x'.repeat(110_000);
     const error = errorOf(await run({ command: agent('print-args.mjs'), args: ['{{Body}}'] }, { body }));
     expect(error).toMatchObject({
@@ -174,7 +178,7 @@ describe('what the agent is given', () => {
 });
 
 describe('what its end means', () => {
-  test('P09: a failure with a text is no reply; the text is kept, the reason told, the key hidden', async () => {
+  test('P09 openclaw#43604: a failure with a text is no reply; the text is kept, the reason told, the key hidden', async () => {
     const outcome = await run({ command: agent('fail.sh'), env: { API_KEY: 'sk-very-secret' } });
     expect(outcome).toMatchObject({ status: 'failed', output: 'half an answer' });
     expect(errorOf(outcome)).toMatchObject({
@@ -183,7 +187,7 @@ describe('what its end means', () => {
     });
   });
 
-  test('P09: exit 0 without a word is a failure', async () => {
+  test('P09 openclaw#121626: exit 0 without a word is a failure', async () => {
     expect(errorOf(await run({ command: agent('say.sh'), args: [''] })).code).toBe('empty');
   });
 

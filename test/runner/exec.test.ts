@@ -164,6 +164,26 @@ describe('how it ends', () => {
     expect(lives(child!)).toBe(false);
   });
 
+  test('P03 openclaw#102172: with keepChildren only the program is ended, though it ignores SIGTERM; what it started lives on', async () => {
+    const script = "trap '' TERM; sleep 600 >/dev/null 2>&1 & echo $$ $!; while :; do sleep 0.1; done";
+    const request = { command: '/bin/sh', args: ['-c', script], timeoutMs: 1000, killGraceMs: 100 };
+    const run = await exec(start(setting, '', { ...request, keepChildren: true, pipeGraceMs: 300 }));
+    const [program, child] = run.stdout.split(' ').map(Number);
+    expect(run).toMatchObject({ timedOut: true, exitCode: null, signal: 'SIGKILL' });
+    expect([program!, child!].map(lives)).toEqual([false, true]);
+    process.kill(child!, 'SIGKILL');
+  });
+
+  test('P03 openclaw#102172: with keepChildren a failure of its own ends nobody else either', async () => {
+    const script = 'sleep 600 >/dev/null 2>&1 & echo $!; exit 1';
+    const run = await exec(
+      start(setting, '', { command: '/bin/sh', args: ['-c', script], keepChildren: true }),
+    );
+    expect(run).toMatchObject({ exitCode: 1, outputHeldOpen: false });
+    expect(lives(Number(run.stdout))).toBe(true);
+    process.kill(Number(run.stdout), 'SIGKILL');
+  });
+
   test('an abort before the start starts nothing', async () => {
     const run = await exec(start(setting, 'say.sh', { args: ['started'], signal: AbortSignal.abort() }));
     expect(run).toMatchObject({ aborted: true, exitCode: null, stdout: '' });
@@ -198,9 +218,11 @@ describe('how it ends', () => {
 
   test('an abort while only a background process holds the output does not undo the success', async () => {
     const stop = new AbortController();
+    let ended = false;
     const watch = setInterval(() => {
-      if (fs.existsSync(setting.lease) && groupOf(setting) !== null && !lives(groupOf(setting)!))
-        stop.abort();
+      // At the second look: this process too has heard of the end by then.
+      if (ended) stop.abort();
+      ended = groupOf(setting) !== null && !lives(groupOf(setting)!);
     }, 20);
     const run = await exec(start(setting, 'leave-child.sh', { signal: stop.signal, pipeGraceMs: 30_000 }));
     clearInterval(watch);

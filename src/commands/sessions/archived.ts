@@ -10,6 +10,7 @@ import { listAgents } from '../../store/sessions.ts';
 import { isoTime, table, terminalWidth } from '../format.ts';
 import { printJsonRows, printOut } from '../output.ts';
 import type { RowFilter } from './rows.ts';
+import { scopeField, scopeLine } from './visible.ts';
 
 /** One archived transcript. `updatedAt` (epoch ms) and `ageMs` count from when it was archived. */
 export interface ArchivedRow {
@@ -49,6 +50,7 @@ export function listArchived(
       totalCount: rows.length,
       hasMore: shown.length < rows.length,
       activeMinutes: filter.activeMinutes ?? null,
+      ...scopeField(desk),
     };
     printJsonRows(head, 'sessions', shown);
   } else if (shown.length > 0)
@@ -65,9 +67,12 @@ export function listArchived(
         ]),
         terminalWidth(),
         { whole: ['SESSION ID'], giving: ['WHY', 'MESSAGES', 'KEY'], text: ['FIRST WORDS'] },
-      ),
+      ) + scopeLine(desk),
     );
-  else printOut(`No archived transcripts${Object.keys(filter).length > 0 ? ' that match' : ''}.\n`);
+  else
+    printOut(
+      `No archived transcripts${Object.keys(filter).length > 0 ? ' that match' : ''}.\n${scopeLine(desk)}`,
+    );
   for (const file of undecided)
     options.warn(`${file}: it may be current, the record of its key cannot be read (claw doctor --fix)`);
   return undecided.length > 0 ? EXIT.data : EXIT.ok;

@@ -39,7 +39,9 @@ export class SessionsCompactCommand extends ClawCommand {
     const place = { agentId: splitKey(key)?.agentId ?? '', key };
     const instructions = (this.given ?? this.instructions ?? '').trim();
     const report = await compactNow(desk, place, { waitMs, instructions, signal: endedBySignals().signal });
-    if (this.json) printJson(report);
+    // What the summary stands for is told with its place: a file that is there, with every line it had.
+    const transcript = desk.layout.transcript(splitKey(report.sessionKey)?.agentId ?? '', report.sessionId);
+    if (this.json) printJson({ ...report, transcript });
     else if (!report.changed) printOut(`Nothing to compact in ${report.sessionKey}: ${report.reason}\n`);
     else if (report.byProgram) {
       const { tokensBefore, tokensAfter } = report;
@@ -51,7 +53,7 @@ export class SessionsCompactCommand extends ClawCommand {
     } else {
       const { turnsRemoved, turnsKept, tokensBefore, tokensAfter, summary } = report;
       printOut(
-        `Compacted ${report.sessionKey}: ${turnsRemoved} turns summarised, ${turnsKept} kept, ${tokenCount(tokensBefore ?? 0)} -> ${tokenCount(tokensAfter ?? 0)} tokens (estimated)\n\n${summary ?? ''}\n`,
+        `Compacted ${report.sessionKey}: ${turnsRemoved} turns summarised, ${turnsKept} kept, ${tokenCount(tokensBefore ?? 0)} -> ${tokenCount(tokensAfter ?? 0)} tokens (estimated). Every message stays in ${transcript}\n\n${summary ?? ''}\n`,
       );
     }
     return EXIT.ok;

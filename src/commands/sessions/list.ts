@@ -12,6 +12,7 @@ import { age, table, terminalWidth, tokens } from '../format.ts';
 import { printJsonRows, printOut } from '../output.ts';
 import { timeOption } from '../time-option.ts';
 import { KINDS, type RowFilter, type SessionRow, sessionRows } from './rows.ts';
+import { scopeField, scopeLine } from './visible.ts';
 
 export class SessionsListCommand extends ClawCommand {
   static override paths = [['sessions', 'list']];
@@ -68,12 +69,13 @@ export class SessionsListCommand extends ClawCommand {
         totalCount: rows.length,
         hasMore: shown.length < rows.length,
         activeMinutes: activeMinutes ?? null,
+        ...scopeField(desk),
       };
       printJsonRows(head, 'sessions', shown);
-    } else if (shown.length > 0) printOut(sessionTable(shown));
+    } else if (shown.length > 0) printOut(sessionTable(shown) + scopeLine(desk));
     else
       printOut(
-        `No sessions${total > 0 || activeMinutes ? ' that match' : ` yet in ${desk.layout.agents()}`}.\n`,
+        `No sessions${total > 0 || activeMinutes ? ' that match' : ` yet in ${desk.layout.agents()}`}.\n${scopeLine(desk)}`,
       );
     for (const { file, reason } of problems)
       this.warn(`${file}: ${reason}; it is left in place (claw doctor --fix)`);

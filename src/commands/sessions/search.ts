@@ -18,7 +18,7 @@ import { keepMemoryFlat } from '../flat-memory.ts';
 import { printable } from '../format.ts';
 import { printJson, printOut } from '../output.ts';
 import { numberOption } from './list.ts';
-import { visibleTo } from './visible.ts';
+import { scopeField, scopeLine, visibleTo } from './visible.ts';
 
 const DEFAULT_LIMIT = 20;
 /** Unreadable lines told one by one. */
@@ -73,9 +73,10 @@ export class SessionsSearchCommand extends ClawCommand {
         terms: query.terms,
         count: results.length,
         hasMore,
+        ...scopeField(desk),
         results,
       });
-    else printOut(this.describe(results, hasMore, desk));
+    else printOut(this.describe(results, hasMore, desk) + scopeLine(desk));
     this.tell(problems);
     return problems.length > 0 ? EXIT.data : EXIT.ok;
   }

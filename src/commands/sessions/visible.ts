@@ -1,6 +1,6 @@
 /** Which sessions the caller of a command may look into; the one place where commands that show what was said ask. */
 import { isSubagent } from '../../core/routing/session-key.ts';
-import { maySee, viewerOf } from '../../core/routing/visibility.ts';
+import { maySee, scopeOf, viewerOf } from '../../core/routing/visibility.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { loadRecord } from '../../store/sessions.ts';
 
@@ -16,4 +16,16 @@ export function visibleTo(desk: Desk): MaySee {
     const spawnedBy = read?.state === 'ok' ? read.record.spawnedBy : undefined;
     return maySee(viewer, { agentId, key, spawnedBy }, desk.config);
   };
+}
+
+/** The field of a listing's document that says what was looked at; none for a person at his own terminal. */
+export function scopeField(desk: Desk): { scope?: string } {
+  const scope = scopeOf(viewerOf(desk.context.env), desk.config);
+  return scope === null ? {} : { scope };
+}
+
+/** The same as the last line of a listing for people. */
+export function scopeLine(desk: Desk): string {
+  const { scope } = scopeField(desk);
+  return scope === undefined ? '' : `(shown: ${scope})\n`;
 }

@@ -27,11 +27,24 @@ export function maySee(viewer: Viewer | null, target: Target, config: Pick<Confi
   if (viewer.agentId !== target.agentId) return false;
   // A transcript that names no session is nobody's own.
   const isOwn = viewer.key !== '' && (viewer.key === target.key || target.spawnedBy === viewer.key);
-  if (isOwn) return true;
+  return isOwn || seesItsAgent(viewer, config);
+}
+
+function seesItsAgent(viewer: Viewer, config: Pick<ConfigInput, 'session'>): boolean {
   return (
     viewer.key === mainSessionKey(viewer.agentId, config.session) ||
     kindOfKey(viewer.key, config.session) === 'cron'
   );
+}
+
+/**
+ * Which sessions a listing shows to a viewer, in words for whoever reads it: a list that was cut must not look like a
+ * whole one (openclaw#50646). Null for the operator, who is shown all.
+ */
+export function scopeOf(viewer: Viewer | null, config: Pick<ConfigInput, 'session'>): string | null {
+  if (viewer === null) return null;
+  if (seesItsAgent(viewer, config)) return `the sessions of agent ${JSON.stringify(viewer.agentId)}`;
+  return viewer.key === '' ? 'no session' : `session ${JSON.stringify(viewer.key)} and those it spawned`;
 }
 
 /**

@@ -30,8 +30,8 @@ export interface ResetPolicy {
 /** The verdict, with its evidence. All times are epoch ms. */
 export interface Freshness {
   fresh: boolean;
-  /** what made it stale; of two causes the one that came first */
-  reason: 'daily' | 'idle' | null;
+  /** what made it stale; of two causes the one that came first, and its size only where there is no other */
+  reason: 'daily' | 'idle' | 'size' | null;
   /** the newest daily boundary not after now; null where the policy has none */
   dailyResetAt: number | null;
   /** when silence ends (or ended) the session; null where the policy has no idle limit */
@@ -132,6 +132,8 @@ function forChannel(
  * @param startedAt when this session id began, epoch ms
  * @param lastUserAt the last message of a real user, epoch ms; absent while there is none
  * @param zone the user's zone (the config's `timezone`, else the host's); a zone of the policy's own wins over it
+ * @param size of the transcript, and `session.maxTranscriptBytes`, which holds in every mode; absent = no limit. A file
+ *   that grows for ever was 3.8 GB elsewhere, and 12 GB of memory when it was opened (anthropics/claude-code#22365).
  */
 export function evaluateFreshness(facts: {
   policy: ResetPolicy;
@@ -139,6 +141,7 @@ export function evaluateFreshness(facts: {
   lastUserAt?: number;
   now: number;
   zone: Zone;
+  size?: { bytes: number; most: number };
 }): Freshness {
   const { policy, now } = facts;
   const zone = policyZone(policy, facts.zone);
@@ -154,6 +157,7 @@ export function evaluateFreshness(facts: {
   if (byDay && byIdle) reason = nextDailyBoundary(policy, since, zone) <= idleExpiresAt ? 'daily' : 'idle';
   else if (byDay) reason = 'daily';
   else if (byIdle) reason = 'idle';
+  else if (facts.size !== undefined && facts.size.bytes > facts.size.most) reason = 'size';
   return { fresh: reason === null, reason, dailyResetAt, idleExpiresAt };
 }
 

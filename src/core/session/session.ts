@@ -66,7 +66,7 @@ export interface ContextCount {
 
 /** Why and when a session began anew, or went on in an earlier transcript. `previousSessionId` is the archived one. */
 export interface ResetInfo {
-  reason: 'daily' | 'idle' | 'user' | 'missing' | 'operator' | 'resume' | 'cron';
+  reason: 'daily' | 'idle' | 'size' | 'user' | 'missing' | 'operator' | 'resume' | 'cron';
   /** epoch ms */
   at: number;
   previousSessionId: string;

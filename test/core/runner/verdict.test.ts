@@ -88,7 +88,7 @@ test('tokens at the edges are no part of the reply; a heartbeat answers by its o
 describe('failures', () => {
   test.each<[string, Partial<ExecOutcome>, Partial<RunnerConfig>, string, RegExp, RegExp]>([
     [
-      'P09: exit 0 without a text',
+      'P09 openclaw#121626: exit 0 without a text',
       {},
       {},
       'empty',
@@ -112,7 +112,7 @@ describe('failures', () => {
       /runners\.mine\.output/,
     ],
     [
-      'P09: another status, whatever the text',
+      'P09 openclaw#43604: another status, whatever the text',
       { exitCode: 3, stdout: 'looks fine' },
       {},
       'exit',

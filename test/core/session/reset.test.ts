@@ -203,6 +203,24 @@ describe('freshness', () => {
     expect(judge({ ...daily, idleMinutes }, last, now).reason).toBe(reason);
   });
 
+  test.each([
+    ['at the limit', 1000, { fresh: true, reason: null }],
+    ['above it', 1001, { fresh: false, reason: 'size' }],
+  ])('openclaw#63820: a transcript %s, with every mode', (_, bytes, verdict) => {
+    for (const mode of ['off', 'daily', 'idle'] as const)
+      expect(
+        evaluateFreshness({
+          policy: { mode, atHour: 4 },
+          startedAt: ms('2026-03-10T10:00:00Z'),
+          now: ms('2026-03-10T10:05:00Z'),
+          zone: utc,
+          size: { bytes, most: 1000 },
+        }),
+      ).toMatchObject(verdict);
+    const yesterday = { policy: daily, startedAt: 0, now: ms('2026-03-10T10:05:00Z'), zone: utc };
+    expect(evaluateFreshness({ ...yesterday, size: { bytes, most: 1000 } }).reason).toBe('daily');
+  });
+
   test('minutes of the hour are kept', () => {
     const policy = policyOf({ reset: { at: '00:30' } });
     expect(judge(policy, '2026-01-18T00:29:59Z', '2026-01-18T00:30:00Z').fresh).toBe(false);
