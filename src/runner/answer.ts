@@ -1,7 +1,7 @@
 /** Answers commands: gathers what an answer tells of the session, and asks `core/session/command.ts` for the words. */
 import fs from 'node:fs';
 import type { RunnerConfig } from '../config/schema.ts';
-import { runnerName } from '../core/agent.ts';
+import { agentEntry, runnerName } from '../core/agent.ts';
 import { contextWindow, estimateTokens, messageTokens } from '../core/context/history.ts';
 import { type CommandAnswer, type Incoming, originOf } from '../core/incoming.ts';
 import type { ContextPart, Situation } from '../core/session/command.ts';
@@ -19,7 +19,7 @@ import { newestFirst } from '../store/transcripts.ts';
 import { assembleHistory } from './assemble.ts';
 import type { Desk } from './desk.ts';
 import { sendVerdict, settingsOf } from './judge.ts';
-import { runnerOf, sendsHistory } from './resolve.ts';
+import { keepsSession, runnerOf, sendsHistory } from './resolve.ts';
 import { runningTurn } from './stop.ts';
 
 declare const CLAW_VERSION: string;
@@ -110,10 +110,13 @@ function contextOf(
 ): ContextPart[] {
   const { layout } = desk;
   const { agentId, key, message } = incoming;
-  const keepsHistory = sendsHistory(runner);
   const chat = { ...originOf(message), agentId, sessionKey: key };
-  const sent =
-    keepsHistory && record ? assembleHistory(desk, record, chat, { incoming: 0, isQuiet: true }) : [];
+  const kept = keepsSession(runner) && record?.native?.givenUp === undefined ? record?.native : undefined;
+  const isTold = record !== null && (sendsHistory(runner) || keepsSession(runner));
+  const knownTo = kept ? { knownTo: kept.id } : {};
+  const sent = isTold ? assembleHistory(desk, record, chat, { incoming: 0, isQuiet: true, ...knownTo }) : [];
+  const { systemPrompt = desk.config.agents?.defaults?.systemPrompt } =
+    agentEntry(desk.config, agentId) ?? {};
   // What was compacted stands before all else.
   const isSummary = (each: HistoryMessage) => each === sent[0] && each.isSummary === true;
   const part = (
@@ -125,7 +128,22 @@ function contextOf(
     return { name, tokens: sized.reduce((sum, item) => sum + item.tokens, 0), items: sized };
   };
   const { events } = listSystemEvents(layout, agentId, key);
+  const reported = record?.context?.reported?.tokens ?? 0;
   return [
+    // It is in what the program keeps.
+    ...(systemPrompt && !kept
+      ? [part('system prompt', [{ label: 'systemPrompt', text: systemPrompt }], estimateTokens)]
+      : []),
+    ...(kept
+      ? [
+          {
+            name: `kept by ${kept.runner} in its session`,
+            tokens: reported,
+            reported: true as const,
+            items: [{ label: kept.id, tokens: reported }],
+          },
+        ]
+      : []),
     ...(sent.some(isSummary)
       ? [part('summary', [{ label: 'earlier conversation', text: sent[0]!.content }])]
       : []),

@@ -279,3 +279,48 @@ describe('a secret in the configuration', () => {
     ]);
   });
 });
+
+describe('what /context and /status say', () => {
+  it('is what was sent: history, system prompt and notes by their size, and the sum that the last turn came to', () => {
+    const home = new Home();
+    try {
+      const note = path.join(home.folder, 'starts');
+      home.config({
+        agents: { defaults: { runner: 'agent', systemPrompt: 'You are terse. '.repeat(40) } },
+        runners: { agent: { command: program('reader.mjs'), args: [note, '100000'] } },
+      });
+      for (const at of [1, 2, 3]) home.run(['ingest', `fact-${at} ${'word '.repeat(400)}`]);
+      const lastStart = () => JSON.parse(fs.readFileSync(note, 'utf8').trim().split('\n').at(-1)!);
+      const number = (text: string, name: string) => Number(new RegExp(`${name}: ([\\d.]+)`).exec(text)![1]);
+      const context = home.run(['ingest', '/context list']).stdout;
+      const status = home.run(['ingest', '/status']).stdout;
+      home.run(['ingest', 'x']);
+      // What the next turn was sent, the message aside.
+      const sent = lastStart().tokens;
+      const said = number(context, 'Context') * 1000;
+      expect(said / sent).toBeGreaterThan(0.85);
+      expect(said / sent).toBeLessThan(1.15);
+      expect(number(status, 'Tokens') * 1000).toBeGreaterThan(sent * 0.85);
+      expect(number(status, 'Tokens') * 1000).toBeLessThan(sent * 1.15);
+      expect(number(context, 'system prompt') * 4).toBeGreaterThan(500);
+      expect(context).toMatch(/^Context: .* estimated$/m);
+    } finally {
+      home.cleanUp();
+    }
+  });
+
+  it('of a program that keeps its own session: what it reported, and what it has not heard yet', () => {
+    configure({ runner: { usage: 'run', pick: { ...runner().pick, inputTokens: 'tokens' } } });
+    mode('heavy');
+    say('one');
+    say('two');
+    const context = home.run(['ingest', '/context detail']).stdout;
+    expect(context).toMatch(/^Context: 2\.0k\/200k \(1%\)$/m);
+    expect(context).toMatch(/^kept by agent in its session: 2\.0k, as it counted$/m);
+    expect(context).toContain(starts()[0].id.slice(0, 20));
+    expect(context).toMatch(/^history: none$/m);
+    mode('fail');
+    say('it did not hear this');
+    expect(home.run(['ingest', '/context list']).stdout).toMatch(/^history: [1-9]/m);
+  });
+});

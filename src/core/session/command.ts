@@ -30,6 +30,8 @@ export interface ContextPart {
   name: string;
   /** 0: nothing is sent of it */
   tokens: number;
+  /** the agent's program counted it; else it is an estimate */
+  reported?: true;
   /** its pieces, in any order; may be empty */
   items: { label: string; tokens: number }[];
 }
@@ -333,7 +335,8 @@ function context({ context: parts, window }: Situation, detail: 'list' | 'detail
   const total = parts.reduce((sum, part) => sum + part.tokens, 0);
   const lines = parts.flatMap(part => {
     const name = oneLine(part.name);
-    const line = part.tokens === 0 ? `${name}: none` : `${name}: ${tokenCount(part.tokens)}`;
+    const how = part.reported ? ', as it counted' : '';
+    const line = part.tokens === 0 ? `${name}: none` : `${name}: ${tokenCount(part.tokens)}${how}`;
     if (detail === 'list') return [line];
     const biggest = part.items.toSorted((a, b) => b.tokens - a.tokens).slice(0, BIGGEST);
     const left = part.items.length - biggest.length;
@@ -343,7 +346,8 @@ function context({ context: parts, window }: Situation, detail: 'list' | 'detail
       ...(left > 0 ? [`- ${left} smaller`] : []),
     ];
   });
-  return [`Context: ${tokenUse(total, window)}, estimated`, ...lines].join('\n');
+  const isEstimate = parts.some(part => part.tokens > 0 && !part.reported);
+  return [`Context: ${tokenUse(total, window)}${isEstimate ? ', estimated' : ''}`, ...lines].join('\n');
 }
 
 function help({ disabled }: Situation): string {
