@@ -38,6 +38,8 @@ export const opencode: Preset = {
       costUsd: { at: 'part.cost', when: { type: 'step_finish' } },
       delta: { at: 'part.text', when: { type: 'text' } },
       toolCall: { at: 'part.tool', when: { type: 'tool_use' } },
+      // Only with --thinking among moreArgs.
+      thinking: { at: 'part.text', when: { type: 'reasoning' } },
     },
     signs: {
       unknownSession: ['Session not found'],
