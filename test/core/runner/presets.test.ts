@@ -49,8 +49,16 @@ const has = (name: PresetName, what: string) => fs.existsSync(path.join(FIXTURES
 const withCase = (what: string) => PRESET_NAMES.filter(name => has(name, what));
 
 describe('what a program printed', () => {
-  test.each(PRESET_NAMES)('%s: the reply of a first turn', name => {
+  test.each(PRESET_NAMES.filter(name => name !== 'aider'))('%s: the reply of a first turn', name => {
     expect(verdictOn(name, 'first')).toMatchObject({ status: 'replied', text: 'pong' });
+  });
+
+  // It has no flag against what it says of itself and of the tokens.
+  test('aider: the reply of a first turn, among its own lines', () => {
+    expect(verdictOn('aider', 'first')).toMatchObject({
+      status: 'replied',
+      text: expect.stringMatching(/^pong$/m),
+    });
   });
 
   test.each(withCase('resumed'))('%s: the reply of a turn that went on', name => {
@@ -96,8 +104,11 @@ describe('what a program printed', () => {
     expect(verdictOn(name, 'failed')).not.toMatchObject({ error: { code: 'context-overflow' } });
   });
 
-  test.each(withCase('unauthorized'))('%s: not logged in, and how to', name => {
-    const verdict = verdictOn(name, 'unauthorized');
+  test.each([
+    ...withCase('unauthorized').map(name => [name, 'unauthorized'] as const),
+    ...withCase('invalid-key').map(name => [name, 'invalid-key'] as const),
+  ])('%s: not logged in (%s), and how to', (name, what) => {
+    const verdict = verdictOn(name, what);
     expect(verdict).toMatchObject({ status: 'failed', error: { code: 'auth', hint: PRESETS[name].login } });
   });
 
@@ -322,8 +333,8 @@ describe('every preset', () => {
     const { args = [], resumeArgs = args } = PRESETS[name].runner;
     const inArguments = (list: typeof args) => list.flat().some(arg => /\{\{(Body|PromptFile)\}\}/.test(arg));
     expect(inArguments(args)).toBe(inArguments(resumeArgs));
-    // An argument can be read by every user of the machine: only for programs that take it no other way.
-    expect(args.flat().includes('{{Body}}')).toBe(name === 'cursor-agent');
+    // An argument can be read by every user of the machine.
+    expect(args.flat()).not.toContain('{{Body}}');
   });
 
   test.each(PRESET_NAMES)(
