@@ -174,6 +174,10 @@ export const runnerSchema = z.strictObject({
       unknownSession: signSchema.optional().describe('the native session is gone'),
       contextOverflow: signSchema.optional().describe('the conversation is too long for the model'),
       auth: signSchema.optional().describe('the program is not logged in'),
+      failed: z
+        .array(text)
+        .optional()
+        .describe('beginnings of lines of a reply that is an error all the same, whatever the exit status'),
     })
     .optional()
     .describe('how a failed run shows what is wrong'),

@@ -37,7 +37,7 @@ const model = await startModel();
 function run(name, home, args, env) {
   return new Promise(resolve => {
     const child = spawn(CLIS[name].program(folder), args, {
-      cwd: path.join(home, 'work'),
+      cwd: path.join(home, 'desk'),
       env,
       stdio: 'pipe',
     });
@@ -55,7 +55,7 @@ function run(name, home, args, env) {
 
 for (const name of only.length > 0 ? only : Object.keys(CLIS)) {
   const home = path.join(scratch, name);
-  fs.mkdirSync(path.join(home, 'work'), { recursive: true });
+  fs.mkdirSync(path.join(home, 'desk'), { recursive: true });
   CLIS[name].prepare(home, model.url);
   const runner = withPreset(PRESETS[name]);
   const env = {
@@ -77,6 +77,7 @@ for (const name of only.length > 0 ? only : Object.keys(CLIS)) {
   const clean = text =>
     text
       .replaceAll(home, '/home/someone')
+      .replaceAll(home.slice(1), 'home/someone')
       .replaceAll(fs.realpathSync(folder), '/agents')
       .replaceAll(path.resolve(folder), '/agents')
       .replaceAll(model.url, 'http://127.0.0.1:8899')
@@ -105,8 +106,13 @@ for (const name of only.length > 0 ? only : Object.keys(CLIS)) {
     runner.resumeArgs,
     name === 'opencode' ? `ses_${'0'.repeat(26)}` : GONE,
   );
+  const note = path.join(home, 'desk', 'note.txt');
+  fs.writeFileSync(note, 'the note says pong\n');
+  await record('tool', { reads: note, text: 'The note says pong.' }, runner.resumeArgs, id);
   await record('failed', { fail: 400 }, runner.resumeArgs, id);
   await record('unauthorized', { fail: 401 }, runner.resumeArgs, id);
+  // Last: some of them begin to compact a conversation that was too long.
+  await record('overflow', { overflow: true }, runner.resumeArgs, id);
 }
 model.stop();
 fs.rmSync(scratch, { recursive: true, force: true });

@@ -1,73 +1,38 @@
 // Tries real agent command lines through claw: npm run test:agents [-- NAME…]. They are installed from npm into
 // $CLAW_TEST_AGENTS, by default a folder of the user's cache, never into the project; the model is one on loopback. Prints a
 // table in Markdown. No part of CI: it installs a gigabyte.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { CLIS, install } from './clis.mjs';
 import { startModel } from './model.mjs';
+import { FOLDER, setUp, tableOf } from './trial.mjs';
 
-const BIN = path.resolve(import.meta.dirname, '../../bin/claw.js');
-const cache = process.env.XDG_CACHE_HOME ?? path.join(os.homedir(), '.cache');
-const folder = process.env.CLAW_TEST_AGENTS ?? path.join(cache, 'claw-test-agents');
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(CLIS);
 const COLUMNS = ['first turn', 'goes on', 'tokens', 'unknown session', 'failure', 'timeout', 'two at once'];
 
-install(folder);
+install(FOLDER);
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'claw-agents-'));
 const rows = [];
 for (const name of names) rows.push(await tryAgent(name));
 fs.rmSync(scratch, { recursive: true, force: true });
 
-const widths = (cells, index) => Math.max(...cells.map(row => row[index].length));
 const all = [
   ['agent', 'version', ...COLUMNS],
   ...rows.map(row => [row.name, row.version, ...COLUMNS.map(column => row[column])]),
 ];
-const line = row => `| ${row.map((cell, index) => cell.padEnd(widths(all, index))).join(' | ')} |`;
-const rule = `|${all[0].map((_, index) => '-'.repeat(widths(all, index) + 2)).join('|')}|`;
 console.log(
   `Tried on ${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}, ${process.platform}:\n`,
 );
-console.log([line(all[0]), rule, ...all.slice(1).map(line)].join('\n'));
+console.log(tableOf(all));
 process.exitCode = rows.every(row => COLUMNS.every(column => row[column] === 'yes')) ? 0 : 1;
 
 async function tryAgent(name) {
   const model = await startModel();
-  const home = path.join(scratch, name);
-  const clawHome = path.join(home, '.claw');
-  fs.mkdirSync(clawHome, { recursive: true, mode: 0o700 });
-  CLIS[name].prepare(home, model.url);
-  const program = CLIS[name].program(folder);
-  const runner = {
-    preset: name,
-    command: program,
-    env: CLIS[name].env(model.url),
-    ...(name === 'gemini' ? { defaultModel: 'gemini-2.5-pro' } : {}),
-  };
-  const config = (more = {}) =>
-    fs.writeFileSync(
-      path.join(clawHome, 'claw.json'),
-      JSON.stringify({ agents: { defaults: { runner: name } }, runners: { [name]: { ...runner, ...more } } }),
-      { mode: 0o600 },
-    );
-  const claw = (...args) =>
-    new Promise(resolve => {
-      const env = { PATH: process.env.PATH, HOME: home, CLAW_HOME: clawHome, TZ: 'UTC' };
-      const child = spawn(process.execPath, [BIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-      let out = '';
-      let err = '';
-      child.stdout.on('data', piece => {
-        out += piece;
-      });
-      child.stderr.on('data', piece => {
-        err += piece;
-      });
-      child.on('close', status => resolve({ status, out, err }));
-    });
+  const { home, clawHome, program, config, claw } = setUp(name, scratch, model.url);
   const say = async text => {
-    const run = await claw('ingest', '--json', text);
+    const run = await claw(['ingest', '--json', text]);
     const result = (() => {
       try {
         return JSON.parse(run.out);
@@ -97,7 +62,6 @@ async function tryAgent(name) {
     env: { PATH: process.env.PATH, HOME: home },
   });
   row.version = /\d+\.\d+[\w.-]*/.exec(shown.stdout + shown.stderr)?.[0].replace(/\.$/, '') ?? '?';
-  config();
 
   await check('first turn', async () => {
     model.behave({ text: 'one' });

@@ -68,6 +68,7 @@ export function judge(run: ExecOutcome, input: VerdictInput): TurnOutcome {
   const parsed = parseOutput(kind, run.stdout, pick, rules);
   if (input.usageDocument !== undefined)
     parsed.usage = usageIn(input.usageDocument, pick ?? {}) ?? parsed.usage;
+  parsed.error ??= errorPosingAsReply(parsed.text, input.runner.signs?.failed);
   const failed = failureOf(run, input) ?? outputFailure(parsed, run, input);
   const error = failed && named(failed, parsed, run, input);
   const base = {
@@ -155,7 +156,7 @@ function outputFailure(
     return failure('exit', `${name} exited with status ${run.exitCode}${reported}`, run, input, hint);
   }
   if (parsed.error !== null) {
-    const hint = `if this is no failure, set ${setting}.pick.error`;
+    const hint = `if this is no failure, set ${setting}.pick.error, or ${setting}.signs.failed`;
     return failure('agent-error', `${name} reported an error${reported}`, run, input, hint);
   }
   if (parsed.malformed !== null) {
@@ -171,6 +172,14 @@ function outputFailure(
   return failure('empty', `${name} exited with status 0, but ${said}`, run, input, hint);
 }
 
+/** Some programs say what went wrong where their reply would be, and exit with 0: from the first such line on, else null. */
+function errorPosingAsReply(text: string | null, beginnings: readonly string[] = []): string | null {
+  if (text === null || beginnings.length === 0) return null;
+  const lines = text.split('\n');
+  const first = lines.findIndex(line => beginnings.some(beginning => line.startsWith(beginning)));
+  return first < 0 ? null : lines.slice(first).join('\n').trim();
+}
+
 /** The same failure by the name of its cause, where the runner's signs tell it. Only what was printed is looked at. */
 function named(
   error: TurnError,
@@ -182,7 +191,7 @@ function named(
   if (signs === undefined || (error.code !== 'exit' && error.code !== 'agent-error')) return error;
   const said = `${parsed.error ?? ''}\n${run.stderr}\n${run.stdout.slice(-SIGN_CHARACTERS)}`;
   const text = said.toLowerCase();
-  const shows = (sign: keyof typeof signs) =>
+  const shows = (sign: 'unknownSession' | 'contextOverflow' | 'auth') =>
     (signs[sign] ?? []).some(each =>
       typeof each === 'number' ? run.exitCode === each : text.includes(each.toLowerCase()),
     );

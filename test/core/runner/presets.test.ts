@@ -2,6 +2,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { runnerSchema } from '../../../src/config/schema.ts';
+import { eventOf } from '../../../src/core/runner/output.ts';
+import { overflowOf } from '../../../src/core/runner/overflow.ts';
 import { PRESETS } from '../../../src/core/runner/preset/table.ts';
 import { PRESET_NAMES, type PresetName, presetOf, withPreset } from '../../../src/core/runner/preset.ts';
 import { fillArguments, templateValues } from '../../../src/core/runner/template.ts';
@@ -10,10 +12,20 @@ import { turnRequest } from './turn-request.ts';
 
 const FIXTURES = path.resolve(import.meta.dirname, '../../fixtures/agents-output');
 
+interface Printed {
+  exitCode: number;
+  stdout: string[];
+  stderr: string[];
+  usageDocument?: string;
+}
+
+const printedBy = (name: PresetName, what: string): Printed =>
+  JSON.parse(fs.readFileSync(path.join(FIXTURES, name, `${what}.json`), 'utf8'));
+
 /** How claw judges what a program printed once. */
-function verdictOn(name: PresetName, what: string) {
-  const file = path.join(FIXTURES, name, `${what}.json`);
-  const { exitCode, stdout, stderr, usageDocument } = JSON.parse(fs.readFileSync(file, 'utf8'));
+const verdictOn = (name: PresetName, what: string) => verdictOnPrinted(name, printedBy(name, what));
+
+function verdictOnPrinted(name: PresetName, { exitCode, stdout, stderr, usageDocument }: Printed) {
   const run: ExecOutcome = {
     exitCode,
     signal: null,
@@ -37,8 +49,16 @@ const has = (name: PresetName, what: string) => fs.existsSync(path.join(FIXTURES
 const withCase = (what: string) => PRESET_NAMES.filter(name => has(name, what));
 
 describe('what a program printed', () => {
-  test.each(PRESET_NAMES)('%s: the reply of a first turn', name => {
+  test.each(PRESET_NAMES.filter(name => name !== 'aider'))('%s: the reply of a first turn', name => {
     expect(verdictOn(name, 'first')).toMatchObject({ status: 'replied', text: 'pong' });
+  });
+
+  // It has no flag against what it says of itself and of the tokens.
+  test('aider: the reply of a first turn, among its own lines', () => {
+    expect(verdictOn('aider', 'first')).toMatchObject({
+      status: 'replied',
+      text: expect.stringMatching(/^pong$/m),
+    });
   });
 
   test.each(withCase('resumed'))('%s: the reply of a turn that went on', name => {
@@ -65,8 +85,30 @@ describe('what a program printed', () => {
     },
   );
 
-  test.each(withCase('unauthorized'))('%s: not logged in, and how to', name => {
-    const verdict = verdictOn(name, 'unauthorized');
+  // The limit is told where the service's own sentence comes through.
+  test.each([
+    ['claude', null],
+    ['codex', null],
+    ['gemini', 1_048_576],
+    ['opencode', 128_000],
+    ['copilot', 128_000],
+    ['pi', 128_000],
+  ] as const)('%s: a prompt that is too long for its model', (name, limit) => {
+    const verdict = verdictOn(name, 'overflow');
+    expect(verdict).toMatchObject({ status: 'failed', error: { code: 'context-overflow' } });
+    expect(overflowOf(verdict)).toEqual({ limit });
+  });
+
+  test.each(withCase('overflow'))('%s: too long, and not some other failure', name => {
+    expect(verdictOn(name, 'overflow')).toMatchObject({ error: { code: 'context-overflow' } });
+    expect(verdictOn(name, 'failed')).not.toMatchObject({ error: { code: 'context-overflow' } });
+  });
+
+  test.each([
+    ...withCase('unauthorized').map(name => [name, 'unauthorized'] as const),
+    ...withCase('invalid-key').map(name => [name, 'invalid-key'] as const),
+  ])('%s: not logged in (%s), and how to', (name, what) => {
+    const verdict = verdictOn(name, what);
     expect(verdict).toMatchObject({ status: 'failed', error: { code: 'auth', hint: PRESETS[name].login } });
   });
 
@@ -113,6 +155,175 @@ describe('what a program printed', () => {
   });
 });
 
+/** What a follower of the run is shown: the steps, and the text after the last tool call. */
+function watched(name: PresetName, { stdout }: Printed) {
+  const { pick = {} } = withPreset(PRESETS[name]);
+  const seen = { tools: [] as string[], thoughts: [] as string[], before: '', text: '' };
+  for (const line of stdout) {
+    const { delta, toolCall, thinking } = eventOf(line, pick);
+    if (thinking) seen.thoughts.push(thinking);
+    seen.text += delta ?? '';
+    if (toolCall === null) continue;
+    seen.tools.push(toolCall);
+    seen.before += seen.text;
+    seen.text = '';
+  }
+  return seen;
+}
+
+describe('a run in which a tool was called', () => {
+  const thought = ['A note may tell.'];
+  const CALLED = [
+    ['claude', 'Read', thought, [38, 10]],
+    // Its counters and those of copilot go on: two turns of one call each were before.
+    ['codex', "/bin/bash -lc 'cat /home/someone/desk/note.txt'", thought, [80, 24]],
+    ['gemini', 'read_file', [], [40, 12]],
+    // It shows what the model thinks only with --thinking.
+    ['opencode', 'read', [], [40, 12]],
+    ['copilot', 'view', thought, [80, 24]],
+    ['pi', 'read', thought, [40, 12]],
+  ] as const;
+
+  test.each(CALLED)(
+    '%s: what was said before it is no part of the reply',
+    (name, _tool, _thoughts, tokens) => {
+      const verdict = verdictOn(name, 'tool');
+      expect(verdict).toMatchObject({ status: 'replied', text: 'The note says pong.' });
+      expect([verdict.usage?.inputTokens, verdict.usage?.outputTokens]).toEqual(tokens);
+    },
+  );
+
+  test.each(CALLED)(
+    '%s: the call and the thought are seen, and the reply as it comes',
+    (name, tool, thoughts) => {
+      expect(watched(name, printedBy(name, 'tool'))).toEqual({
+        tools: [tool],
+        thoughts,
+        before: 'Let me look.',
+        text: 'The note says pong.',
+      });
+    },
+  );
+});
+
+describe('what newer versions may print', () => {
+  const JSONL = PRESET_NAMES.filter(name => PRESETS[name].runner.output === 'jsonl');
+  const cases = JSONL.flatMap(name =>
+    ['first', 'tool'].filter(what => has(name, what)).map(what => [name, what] as const),
+  );
+  /** What claw keeps of a run. */
+  const kept = (name: PresetName, printed: Printed) => {
+    const { tools, thoughts } = watched(name, printed);
+    const verdict = verdictOnPrinted(name, printed);
+    const { status, usage, nativeId } = verdict;
+    return {
+      status,
+      usage,
+      nativeId,
+      tools,
+      thoughts,
+      text: verdict.status === 'replied' ? verdict.text : null,
+    };
+  };
+  const withLines = (printed: Printed, stdout: string[]): Printed => ({ ...printed, stdout });
+  const eachObject = (printed: Printed, change: (value: unknown) => unknown): Printed => ({
+    ...printed,
+    stdout: printed.stdout.map(line => (line === '' ? line : JSON.stringify(change(JSON.parse(line))))),
+    ...(printed.usageDocument
+      ? { usageDocument: JSON.stringify(change(JSON.parse(printed.usageDocument))) }
+      : {}),
+  });
+
+  const NEW_EVENTS = [
+    { type: 'brand.new', result: 'not this', response: 'nor this', text: 'nor this', content: 'nor this' },
+    {
+      type: 'brand_new',
+      data: { content: 'no', deltaContent: 'no', message: 'no' },
+      part: { text: 'no', tool: 'no' },
+    },
+    {
+      type: 'brand/new',
+      message: { role: 'assistant', content: [{ type: 'text', text: 'no' }], usage: { input: 9 } },
+    },
+    {
+      type: 'brand.new',
+      item: { type: 'agent_message', text: 'no' },
+      error: { message: 'no error' },
+      is_error: true,
+    },
+    { type: 'brand.new', usage: { input_tokens: 999, output_tokens: 999 }, stats: { input_tokens: 999 } },
+    { kind: 'without a type' },
+    ['a list'],
+    'a string',
+    7,
+    null,
+  ].map(event => JSON.stringify(event));
+
+  test.each(cases)('%s, %s: kinds of events that nobody knows', (name, what) => {
+    const printed = printedBy(name, what);
+    const lines = printed.stdout.flatMap((line, index) => [NEW_EVENTS[index % NEW_EVENTS.length]!, line]);
+    expect(kept(name, withLines(printed, [...lines, ...NEW_EVENTS, 'a warning', '']))).toEqual(
+      kept(name, printed),
+    );
+  });
+
+  test.each(cases)('%s, %s: fields that nobody knows', (name, what) => {
+    const printed = printedBy(name, what);
+    const grown = (value: unknown): unknown => {
+      if (Array.isArray(value)) return value.map(grown);
+      if (typeof value !== 'object' || value === null) return value;
+      const fields = Object.entries(value).map(([key, inner]) => [key, grown(inner)]);
+      const nested = {
+        type: 'brand.new',
+        text: 'not this',
+        content: 'nor this',
+        error: 'none',
+        tokens: { input: 9 },
+      };
+      return { brandNew: 'x', ...Object.fromEntries(fields), brandNewObject: nested, brandNewList: [nested] };
+    };
+    expect(kept(name, eachObject(printed, grown))).toEqual(kept(name, printed));
+  });
+
+  test.each(cases)('%s, %s: fields in another order', (name, what) => {
+    const printed = printedBy(name, what);
+    const turned = (value: unknown): unknown => {
+      if (Array.isArray(value)) return value.map(turned);
+      if (typeof value !== 'object' || value === null) return value;
+      return Object.fromEntries(
+        Object.entries(value)
+          .map(([key, inner]) => [key, turned(inner)])
+          .reverse(),
+      );
+    };
+    expect(kept(name, eachObject(printed, turned))).toEqual(kept(name, printed));
+  });
+
+  // With one text in the run, nothing is told by which event came first.
+  test.each(JSONL)('%s: events in another order', name => {
+    const printed = printedBy(name, 'first');
+    const { thoughts: _thoughts, ...rest } = kept(name, printed);
+    expect(kept(name, withLines(printed, printed.stdout.toReversed()))).toMatchObject(rest);
+  });
+
+  test.each(JSONL)('%s: U+2028 and U+2029 in a reply, written as they are', name => {
+    const printed = printedBy(name, 'first');
+    const lines = printed.stdout.map(line => line.replaceAll('pong', 'po\u2028n\u2029g'));
+    expect(kept(name, withLines(printed, lines))).toEqual({
+      ...kept(name, printed),
+      text: 'po\u2028n\u2029g',
+    });
+  });
+
+  test.each(JSONL)('%s: an output that broke off is no reply', name => {
+    const printed = printedBy(name, 'first');
+    // Whatever the exit status says; the last line that could hold a text is cut in its middle.
+    const whole = printed.stdout.join('\n');
+    const verdict = verdictOnPrinted(name, withLines(printed, [whole.slice(0, whole.indexOf('"pong') + 3)]));
+    expect(verdict).toMatchObject({ status: 'failed' });
+  });
+});
+
 describe('every preset', () => {
   test.each(PRESET_NAMES)('%s is a runner that a config could have', name => {
     expect(runnerSchema.safeParse(PRESETS[name].runner)).toMatchObject({ success: true });
@@ -122,8 +333,8 @@ describe('every preset', () => {
     const { args = [], resumeArgs = args } = PRESETS[name].runner;
     const inArguments = (list: typeof args) => list.flat().some(arg => /\{\{(Body|PromptFile)\}\}/.test(arg));
     expect(inArguments(args)).toBe(inArguments(resumeArgs));
-    // An argument can be read by every user of the machine: only for programs that take it no other way.
-    expect(args.flat().includes('{{Body}}')).toBe(name === 'cursor-agent');
+    // An argument can be read by every user of the machine.
+    expect(args.flat()).not.toContain('{{Body}}');
   });
 
   test.each(PRESET_NAMES)(

@@ -38,6 +38,30 @@ test('exit 0, no error and a text are a reply, with an estimate where no tokens 
   });
 });
 
+describe('an error that poses as a reply', () => {
+  const signs = { failed: ['Ran into this error'], auth: ['invalid key'] };
+
+  test('is a failure, from its line on, and is named by its cause', () => {
+    const stdout = 'Hello.\nRan into this error: invalid key abcdefgh1\nTry again.\n';
+    expect(verdict({ stdout }, { signs }, ['abcdefgh1'])).toMatchObject({
+      status: 'failed',
+      error: {
+        code: 'auth',
+        message: 'runner "mine" reported an error: Ran into this error: invalid key ***\nTry again.',
+      },
+    });
+    expect(errorOf({ stdout: 'Ran into this error: busy' }, { signs })?.code).toBe('agent-error');
+  });
+
+  test.each(['I ran into this error: none', 'They say: Ran into this error', 'fine'])(
+    '%s is a reply',
+    stdout => {
+      expect(verdict({ stdout }, { signs }).status).toBe('replied');
+      expect(verdict({ stdout: 'Ran into this error' }).status).toBe('replied');
+    },
+  );
+});
+
 test.each([
   ['NO_REPLY', undefined, 'silent'],
   ['  NO_REPLY \n', undefined, 'silent'],

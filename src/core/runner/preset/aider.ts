@@ -1,6 +1,9 @@
 import type { Preset } from '../preset.ts';
 
-/** aider, by its documentation; not tried here. It takes a message from a file and prints text. */
+/**
+ * aider, by its source; not tried here. It takes a message from a file and prints text: some lines about itself before the
+ * reply and one about tokens after it. It exits with 0 whatever its model said; without a key it tries to log in, for minutes.
+ */
 export const aider: Preset = {
   runner: {
     command: 'aider',
@@ -21,8 +24,15 @@ export const aider: Preset = {
     context: 'claw',
     idleTimeoutSeconds: 0,
     signs: {
-      contextOverflow: ['context window'],
-      auth: ['AuthenticationError', 'No LLM model was specified'],
+      // Those that it does not try again.
+      failed: [
+        ...['AuthenticationError', 'BadRequestError', 'NotFoundError', 'PermissionDeniedError'].map(
+          name => `litellm.${name}`,
+        ),
+        'Token counts below are approximate',
+      ],
+      contextOverflow: ['hit a token limit', 'exhausted context window', 'ContextWindowExceededError'],
+      auth: ['AuthenticationError', 'not able to authenticate you', 'No LLM model was specified'],
     },
   },
   permissions: { safe: { args: ['--chat-mode', 'ask'] }, edit: {}, full: {} },

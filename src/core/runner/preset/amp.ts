@@ -2,7 +2,10 @@ import type { Preset } from '../preset.ts';
 
 const BASE = ['-x', '--stream-json', ['-m', '{{Model}}'], '{{MoreArgs}}'];
 
-/** Amp, by its own help; not tried here. Its output is that of claude. A thread keeps the mode it began with. */
+/**
+ * Amp, by its own help; tried with 0.0.1790142911, but not logged in. Its output is that of claude. A thread keeps the mode
+ * it began with. Without a key it takes the prompt for a login code, and fails.
+ */
 export const amp: Preset = {
   runner: {
     command: 'amp',
@@ -30,9 +33,10 @@ export const amp: Preset = {
       toolCall: { at: 'message.content.*.name', when: { type: 'assistant' } },
     },
     signs: {
-      unknownSession: ['Thread not found', 'thread does not exist'],
+      // "Thread <its address> does not exist."
+      unknownSession: ['Thread not found', 'Thread http'],
       contextOverflow: ['context window', 'prompt is too long'],
-      auth: ['AMP_API_KEY', 'Not logged in', 'Unauthorized'],
+      auth: ['No API key found', 'Invalid or missing API key', 'AMP_API_KEY', 'Unauthorized'],
     },
   },
   permissions: { safe: {}, edit: {}, full: {} },

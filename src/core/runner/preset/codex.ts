@@ -33,7 +33,12 @@ export const codex: Preset = {
       inputTokens: { at: 'usage.input_tokens', when: { type: 'turn.completed' } },
       outputTokens: { at: 'usage.output_tokens', when: { type: 'turn.completed' } },
       delta: { at: 'item.text', when: { type: 'item.completed', 'item.type': 'agent_message' } },
-      toolCall: { at: 'item.command', when: { type: 'item.completed', 'item.type': 'command_execution' } },
+      toolCall: [
+        ['item.command', 'command_execution'],
+        ['item.tool', 'mcp_tool_call'],
+        ['item.query', 'web_search'],
+        ['item.changes.0.path', 'file_change'],
+      ].map(([at, type]) => ({ at: at!, when: { type: 'item.completed', 'item.type': type! } })),
       thinking: { at: 'item.text', when: { type: 'item.completed', 'item.type': 'reasoning' } },
     },
     signs: {

@@ -33,6 +33,7 @@ export const copilot: Preset = {
       outputTokens: 'modelMetrics.*.usage.outputTokens',
       delta: { at: 'data.deltaContent', when: { type: 'assistant.message_delta' } },
       toolCall: { at: 'data.toolName', when: { type: 'tool.execution_start' } },
+      thinking: { at: 'data.content', when: { type: 'assistant.reasoning' } },
     },
     signs: {
       unknownSession: ['No session, task, or name matched'],

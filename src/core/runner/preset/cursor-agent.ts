@@ -10,12 +10,15 @@ const BASE = [
   '{{MoreArgs}}',
 ];
 
-/** Cursor's agent, by its documentation; not tried here. The prompt is an argument; a failure is text on stderr. */
+/**
+ * Cursor's agent, by its documentation and what others drive it with; not tried here. Text on stdin goes before an
+ * argument; a failure is text on stderr. It may leave a worker behind that keeps its output open.
+ */
 export const cursorAgent: Preset = {
   runner: {
     command: 'cursor-agent',
-    args: [...BASE, '{{Body}}'],
-    resumeArgs: [...BASE, '--resume', '{{NativeSessionId}}', '{{Body}}'],
+    args: BASE,
+    resumeArgs: [...BASE, '--resume', '{{NativeSessionId}}'],
     output: 'json',
     context: 'native',
     idleTimeoutSeconds: 0,
@@ -23,9 +26,9 @@ export const cursorAgent: Preset = {
     usage: 'run',
     pick: { text: 'result', sessionId: 'session_id', error: 'is_error' },
     signs: {
-      unknownSession: ['not found', 'No chat'],
+      unknownSession: ['Chat not found', 'No previous chats', 'Conversation not found'],
       contextOverflow: ['context window', 'context length'],
-      auth: ['Authentication required', 'Not logged in', 'CURSOR_API_KEY'],
+      auth: ['Authentication required', 'Not authenticated', 'Not logged in', 'CURSOR_API_KEY'],
     },
   },
   permissions: { safe: { args: ['--mode', 'ask'] }, edit: {}, full: { args: ['--force'] } },

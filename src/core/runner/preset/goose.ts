@@ -12,7 +12,10 @@ const BASE = [
   '{{MoreArgs}}',
 ];
 
-/** goose, by its source; not tried here. It names no session in its output, so claw names it. */
+/**
+ * goose, by its source; not tried here. It names no session in its output, so claw names it. What its provider refuses it
+ * says in the place of a reply.
+ */
 export const goose: Preset = {
   runner: {
     command: 'goose',
@@ -32,9 +35,15 @@ export const goose: Preset = {
       costUsd: 'metadata.cost_usd',
     },
     signs: {
+      failed: ['Ran into this error', 'Unable to continue: Context limit'],
       unknownSession: ['No session found', 'Session not found', 'Cannot resume session'],
-      contextOverflow: ['context length exceeded', 'context window'],
-      auth: ['Authentication error', 'No provider configured', 'API key'],
+      contextOverflow: ['context length exceeded', 'context limit still exceeded', 'context window'],
+      auth: [
+        'Authentication error',
+        'No provider configured',
+        'Authentication failed',
+        'No model configured',
+      ],
     },
   },
   permissions: {

@@ -10,7 +10,8 @@ export const ollama: Preset = {
     context: 'claw',
     // A large model may be read for minutes before its first word.
     idleTimeoutSeconds: 0,
-    signs: { contextOverflow: ['context length'] },
+    // It cuts what is too long, unless its server is told not to.
+    signs: { contextOverflow: ['context length'], auth: ['need to be signed in to Ollama'] },
   },
   permissions: { safe: {}, edit: {}, full: {} },
   install: 'see https://ollama.com/download',

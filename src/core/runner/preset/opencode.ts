@@ -39,6 +39,8 @@ export const opencode: Preset = {
       contextTokens: { at: 'part.tokens.total', when: { type: 'step_finish' } },
       delta: { at: 'part.text', when: { type: 'text' } },
       toolCall: { at: 'part.tool', when: { type: 'tool_use' } },
+      // Only with --thinking among moreArgs.
+      thinking: { at: 'part.text', when: { type: 'reasoning' } },
     },
     signs: {
       unknownSession: ['Session not found'],
