@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { RunnerConfig } from '../config/schema.ts';
+import { secretsWithin } from '../config/secrets.ts';
 import { type NativePlan, settleNative } from '../core/runner/native.ts';
 import type { Usage } from '../core/session/transcript.ts';
 import type { TurnError, TurnRequest } from '../core/turn-request.ts';
@@ -83,6 +84,7 @@ export async function tryOut(
       ...options,
       home: context.home,
       configFile: context.configFile,
+      secrets: secretsWithin(desk.config, context.env),
     });
     const settled =
       native &&
