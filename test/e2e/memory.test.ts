@@ -83,6 +83,20 @@ describe('claw memory', () => {
     expect(home.run(['memory', 'search', '...']).status).toBe(64);
   });
 
+  it.runIf(process.platform === 'linux')('says where it may not write; a turn goes on without notes', () => {
+    // Not even root may write here.
+    const config = asked('claw') as { agents: { defaults: object } };
+    home = new Home({
+      ...config,
+      agents: { defaults: { ...config.agents.defaults, workspace: '/sys/kernel' } },
+    });
+    const run = home.run(['memory', 'add', 'x']);
+    expect(run).toMatchObject({ status: 73, stdout: '' });
+    expect(run.stderr).toContain('/sys/kernel/memory');
+    expect(home.run(['memory', 'search', 'x']).status).toBe(0);
+    expect(home.run(['ingest', 'hello'])).toMatchObject({ status: 0, stdout: 'fine\n' });
+  });
+
   it('follows no link out of the workspace, and says so', () => {
     home = new Home();
     fs.mkdirSync(notesIn(), { recursive: true });
