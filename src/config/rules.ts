@@ -70,6 +70,30 @@ const agentIds: Rule = {
   },
 };
 
+const workspaces: Rule = {
+  reads: ['agents'],
+  check(config, report) {
+    const shared = config.agents?.defaults?.workspace;
+    const users = new Map<string, number[]>();
+    const list = agentsOf(config);
+    for (const [index, { workspace = shared }] of list.entries()) {
+      if (workspace === undefined) continue;
+      const place = workspace.replace(/\/+$/, '');
+      users.set(place, [...(users.get(place) ?? []), index]);
+    }
+    for (const [place, indexes] of users) {
+      if (indexes.length < 2) continue;
+      const last = indexes.at(-1)!;
+      const names = indexes.map(index => list[index]!.id);
+      const isInherited = list[last]!.workspace === undefined;
+      report.warn(
+        isInherited ? ['agents', 'defaults', 'workspace'] : ['agents', 'list', last, 'workspace'],
+        `${names.slice(0, -1).join(', ')} and ${names.at(-1)} work in one folder (${place}): they share its files, notes and HEARTBEAT.md; give each its own agents.list[].workspace if that is not meant`,
+      );
+    }
+  },
+};
+
 const bindingAgents: Rule = {
   reads: ['agents', 'bindings'],
   check(config, report) {
@@ -416,6 +440,7 @@ const legacyIdle: Rule = {
 
 export const RULES: readonly Rule[] = [
   agentIds,
+  workspaces,
   bindingAgents,
   otherAgents,
   pairingCodes,

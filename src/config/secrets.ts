@@ -1,4 +1,5 @@
 /** Which values of a configuration are secret, for whoever prints or writes something that could hold one. */
+import { secretsOf } from '../core/secret.ts';
 import { type ConfigPath, isRecord } from './config-path.ts';
 import type { ConfigInput } from './schema.ts';
 
@@ -42,11 +43,47 @@ export function secretsInConfig(config: ConfigInput): string[] {
   return found;
 }
 
-function walk(value: unknown, path: ConfigPath, onSecret: (value: unknown) => unknown): unknown {
-  if (path.length > 1 && isSecretPath(path)) return onSecret(value);
-  if (Array.isArray(value)) return value.map((item, index) => walk(item, [...path, index], onSecret));
+/**
+ * Secrets that claw can reach, for texts that agents and commands have made: those of senders, and of variables what their
+ * names say to be secret. (Any other variable may be a word of every second sentence.)
+ *
+ * @param env of claw itself, where senders may have theirs
+ */
+export function secretsWithin(
+  config: ConfigInput,
+  env: Readonly<Record<string, string | undefined>>,
+): string[] {
+  const found = secretsOf(env);
+  walk(config, [], (value, path) => {
+    if (typeof value === 'string')
+      found.push(...(path.at(-2) === 'env' ? secretsOf({ [String(path.at(-1))]: value }) : [value]));
+    return value;
+  });
+  walk(
+    config.channels,
+    ['channels'],
+    value => value,
+    (value, path) => {
+      const isNamed =
+        path.includes('send') && (/Env$/.test(String(path.at(-1))) || path.at(-2) === 'headersEnv');
+      const held = isNamed ? env[value] : undefined;
+      if (held !== undefined) found.push(held);
+    },
+  );
+  return found;
+}
+
+function walk(
+  value: unknown,
+  path: ConfigPath,
+  onSecret: (value: unknown, path: ConfigPath) => unknown,
+  onText?: (text: string, path: ConfigPath) => void,
+): unknown {
+  if (path.length > 1 && isSecretPath(path)) return onSecret(value, path);
+  if (typeof value === 'string') onText?.(value, path);
+  if (Array.isArray(value)) return value.map((item, index) => walk(item, [...path, index], onSecret, onText));
   if (!isRecord(value)) return value;
   return Object.fromEntries(
-    Object.entries(value).map(([name, below]) => [name, walk(below, [...path, name], onSecret)]),
+    Object.entries(value).map(([name, below]) => [name, walk(below, [...path, name], onSecret, onText)]),
   );
 }

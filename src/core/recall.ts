@@ -3,7 +3,7 @@
  * model: it is a text search that quotes, and says so.
  */
 import type MiniSearch from 'minisearch';
-import { excerptOf } from './memory/note.ts';
+import { excerptOf } from './memory/excerpt.ts';
 import { localTimeAt, type Zone } from './schedule/zone.ts';
 import { termsOf, wordsOf } from './search/word.ts';
 import {

@@ -18,22 +18,167 @@ const SHAPES = [
 /** Below this a value is more likely a word than a secret: hiding every "1" would hide the message. */
 const SHORTEST = 8;
 
+/** A line of a secret of several (a private key) is as secret as the whole; a shorter one is its frame. */
+const SHORTEST_LINE = 16;
+
+/** The beginning of a secret at the end of a text that was cut there tells as much of it. */
+const SHORTEST_PART = 6;
+
+const HIDDEN = '***';
+
+/** `postgres://user:password@host` */
+const WITH_PASSWORD = /^[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*:([^\s/@]+)@/i;
+
 /**
- * A text with `***` for known secrets and for what looks like a token. Longest first, because one value may hold another.
- *
- * @param secrets values that are secret whatever they look like; short ones are left
+ * Hides values in a text that comes in pieces, as it would in the whole: a value may begin in one piece and end in another
+ * (claude and others print a few characters at a time). At each place the longest value counts.
  */
-export function maskSecrets(text: string, secrets: readonly string[]): string {
-  const known = secrets
-    .filter(secret => secret.length >= SHORTEST)
-    .sort((a, b) => b.length - a.length)
-    .reduce((masked, secret) => masked.replaceAll(secret, '***'), text);
-  return SHAPES.reduce((masked, shape) => masked.replace(shape, '***'), known);
+export class SecretVeil {
+  readonly #forms: readonly string[];
+  readonly #beginnings: ReadonlySet<string>;
+  readonly #longest: number;
+  readonly #pattern: RegExp | null;
+  #held = '';
+
+  /** @param secrets values that are secret; those below 8 characters are left */
+  constructor(secrets: readonly string[]) {
+    this.#forms = formsOfAll(secrets);
+    this.#beginnings = new Set(this.#forms.map(form => form[0]!));
+    this.#longest = this.#forms[0]?.length ?? 0;
+    this.#pattern = this.#forms.length === 0 ? null : new RegExp(this.#forms.map(escaped).join('|'), 'g');
+  }
+
+  /** Takes the next piece; returns what can be shown, without an end that a value may begin with. */
+  push(text: string): string {
+    if (this.#pattern === null) return text;
+    const held = this.#held + text;
+    let shown = '';
+    let at = 0;
+    let open = this.#openIn(held, 0);
+    for (;;) {
+      this.#pattern.lastIndex = at;
+      const match = this.#pattern.exec(held);
+      if (match === null || match.index >= open) {
+        this.#held = held.slice(open);
+        return shown + held.slice(at, open);
+      }
+      shown += held.slice(at, match.index) + HIDDEN;
+      at = match.index + match[0].length;
+      if (at > open) open = this.#openIn(held, at);
+    }
+  }
+
+  /** What was held back, when no more comes. `isCut`: more would have come, so a value may have begun. */
+  end(isCut = false): string {
+    const rest = this.#held;
+    this.#held = '';
+    if (this.#pattern === null || rest === '') return rest;
+    if (isCut && rest.length >= SHORTEST_PART) return HIDDEN;
+    return rest.replace(this.#pattern, HIDDEN);
+  }
+
+  /** Where in a text its end may be the beginning of a value that goes on. */
+  #openIn(text: string, from: number): number {
+    for (let at = Math.max(from, text.length - this.#longest + 1); at < text.length; at++) {
+      if (!this.#beginnings.has(text[at]!)) continue;
+      const end = text.slice(at);
+      if (this.#forms.some(form => form.length > end.length && form.startsWith(end))) return at;
+    }
+    return text.length;
+  }
 }
 
-/** Values of the environment whose names say that they are secret. */
-export function secretsOf(env: Readonly<Record<string, string | undefined>>): string[] {
-  return Object.entries(env).flatMap(([name, value]) =>
-    value !== undefined && /KEY|TOKEN|SECRET|PASSW|CREDENTIAL/i.test(name) ? [value] : [],
+/** The longest first, because one value may hold another. */
+function formsOfAll(secrets: readonly string[]): string[] {
+  return [...new Set(secrets.flatMap(formsOf))].sort((a, b) => b.length - a.length);
+}
+
+function patternOf(forms: readonly string[]): RegExp | null {
+  return forms.length === 0 ? null : new RegExp(forms.map(escaped).join('|'), 'g');
+}
+
+/** A value as it may be met: as it is, inside JSON, inside an address, one of its lines, the password of an address. */
+function formsOf(value: string): string[] {
+  const trimmed = value.trim();
+  const password = WITH_PASSWORD.exec(trimmed)?.[1];
+  const lines = trimmed.split(/\s*[\r\n]\s*/);
+  const whole = [trimmed, JSON.stringify(trimmed).slice(1, -1), inAddress(trimmed), password ?? ''];
+  return [
+    ...whole.filter(form => form.length >= SHORTEST),
+    ...(lines.length > 1
+      ? lines.filter(line => line.length >= SHORTEST_LINE && !line.startsWith('-----'))
+      : []),
+  ];
+}
+
+function inAddress(value: string): string {
+  // A lone surrogate has no place in an address.
+  return encodeURIComponent(value.replace(/\p{Surrogate}/gu, '\ufffd'));
+}
+
+function escaped(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
+}
+
+/**
+ * A text with `***` for values that are secret. Done before any clipping, which could leave half of one. Short values are
+ * left: hiding every "1" would hide the message.
+ *
+ * @param isCut the text was cut where it ends (a program that was stopped), perhaps inside of a value
+ */
+export function maskValues(text: string, secrets: readonly string[], isCut = false): string {
+  const veil = new SecretVeil(secrets);
+  return veil.push(text) + veil.end(isCut);
+}
+
+/**
+ * Values hidden in texts that came one after another and are kept apart: of one that begins in one of them and ends in
+ * another nothing is left in either.
+ */
+export function maskPieces(pieces: readonly string[], secrets: readonly string[]): string[] {
+  const pattern = patternOf(formsOfAll(secrets));
+  if (pattern === null) return [...pieces];
+  const whole = pieces.join('');
+  const hidden = [...whole.matchAll(pattern)].map(
+    ({ index, 0: found }) => [index, index + found.length] as const,
   );
+  let from = 0;
+  return pieces.map(piece => {
+    const to = from + piece.length;
+    let at = from;
+    let masked = '';
+    for (const [start, end] of hidden) {
+      if (end <= at || start >= to) continue;
+      masked += whole.slice(at, Math.max(at, start));
+      if (start >= from) masked += HIDDEN;
+      at = Math.min(end, to);
+    }
+    from = to;
+    return masked + whole.slice(at, to);
+  });
+}
+
+/** Known values hidden as by `maskValues`, and with `***` for what looks like a token, too. */
+export function maskSecrets(text: string, secrets: readonly string[]): string {
+  return SHAPES.reduce((masked, shape) => masked.replace(shape, HIDDEN), maskValues(text, secrets));
+}
+
+const SECRET_NAME =
+  /KEY|TOKEN|SECRET|PASSW|PASSPHRASE|PASS$|CREDENTIAL|AUTHORIZATION|_AUTH$|COOKIE|_PAT$|_DSN$/i;
+/** What claw itself tells its children (a session key), and places where a secret is kept. */
+const NO_SECRET = /^CLAW_|(?:FILE|PATH|DIR|SOCK|HELPER|ASKPASS)$/i;
+
+/** Whether the name of a variable says that its value is secret. */
+export function isSecretName(name: string): boolean {
+  return SECRET_NAME.test(name) && !NO_SECRET.test(name);
+}
+
+/** Values of the environment whose names say that they are secret, and addresses with a password in them. */
+export function secretsOf(env: Readonly<Record<string, string | undefined>>): string[] {
+  return Object.entries(env).flatMap(([name, value]) => {
+    if (value === undefined) return [];
+    if (isSecretName(name)) return [value];
+    const password = WITH_PASSWORD.exec(value)?.[1];
+    return password === undefined ? [] : [password];
+  });
 }

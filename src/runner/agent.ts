@@ -14,8 +14,8 @@ import {
   templateValues,
   usesTemplate,
 } from '../core/runner/template.ts';
-import { judge, maskValues, RUNNER_DEFAULTS } from '../core/runner/verdict.ts';
-import { secretsOf } from '../core/secret.ts';
+import { judge, RUNNER_DEFAULTS } from '../core/runner/verdict.ts';
+import { maskPieces, SecretVeil, secretsOf } from '../core/secret.ts';
 import type { AgentStep, TurnOutcome, TurnRequest } from '../core/turn-request.ts';
 import { exec } from './exec.ts';
 import type { MemoryCache } from './recall.ts';
@@ -34,6 +34,8 @@ export interface AgentOptions {
   zone?: string;
   /** where that one looks for notes; null: its memory is off */
   memory?: MemoryCache | null;
+  /** secrets of the configuration that are not in this agent's environment, but in files and variables it can reach */
+  secrets?: readonly string[];
   /** epoch ms */
   now(): number;
 }
@@ -157,9 +159,12 @@ async function run(
 ): Promise<TurnOutcome> {
   const limit = (name: 'timeoutSeconds' | 'idleTimeoutSeconds' | 'killGraceSeconds' | 'maxOutputBytes') =>
     runner[name] ?? RUNNER_DEFAULTS[name];
-  const configured = { ...runner.env, ...request.env };
-  const secrets = [...Object.values(request.env), ...Object.values(runner.env ?? {})];
-  const secretsInReply = secretsOf(configured);
+  // Of a name that both set, either value may be met. What claw itself was started with is a file away (/proc).
+  const secretsInReply = [
+    ...[request.env, runner.env ?? {}, options.baseEnv].flatMap(secretsOf),
+    ...(options.secrets ?? []),
+  ];
+  const secrets = [...Object.values(request.env), ...Object.values(runner.env ?? {}), ...secretsInReply];
   const watch = watchOutput(request, runner, secretsInReply);
   const ended = await exec({
     command: runner.command,
@@ -192,7 +197,8 @@ async function run(
   const outcome = judge(ended, about);
   if (outcome.status === 'replied') watch.end(outcome.text);
   outcome.warnings.push(...watch.warnings);
-  if (watch.steps.length > 0) outcome.steps = watch.steps;
+  const steps = watch.steps();
+  if (steps.length > 0) outcome.steps = steps;
   return outcome;
 }
 
@@ -221,6 +227,8 @@ function watchOutput(request: TurnRequest, runner: RunnerConfig, secrets: readon
   const isText = output === 'text';
   let { onDelta } =
     isText || (output === 'jsonl' && pick.delta !== undefined) ? request : { onDelta: undefined };
+  // What is shown is masked as it comes, since a value may come in pieces.
+  const veil = new SecretVeil(secrets);
   let gate = new DeltaGate(tokens);
   // Of the message that is printed now.
   let shown = '';
@@ -228,22 +236,24 @@ function watchOutput(request: TurnRequest, runner: RunnerConfig, secrets: readon
     if (text === '' || onDelta === undefined) return;
     shown += text;
     try {
-      onDelta(maskValues(text, secrets));
+      onDelta(text);
     } catch (error) {
       onDelta = undefined;
       warnings.push(`the reply could not be shown while it came: ${(error as Error).message}`);
     }
   };
   const note = (type: AgentStep['type'], text: string | null) => {
-    if (text?.trim() && steps.length < MOST_STEPS)
-      steps.push({ type, text: maskValues(text, secrets).slice(0, STEP_CHARACTERS) });
+    if (text?.trim() && steps.length < MOST_STEPS) steps.push({ type, text });
   };
   const look = (line: string) => {
     const { delta, toolCall, thinking } = eventOf(line, pick);
     note('thinking', thinking);
     note('tool_call', toolCall);
-    if (delta !== null) tell(gate.push(delta));
-    if (toolCall !== null && shown !== '') {
+    if (delta !== null) tell(gate.push(veil.push(delta)));
+    if (toolCall !== null) {
+      const last = veil.end();
+      if (shown === '' && last === '') return;
+      tell(gate.push(last));
       // What was said before a tool is called is no part of the reply; what comes next begins anew.
       tell('\n\n');
       gate = new DeltaGate(tokens);
@@ -258,15 +268,23 @@ function watchOutput(request: TurnRequest, runner: RunnerConfig, secrets: readon
   };
   const hasEvents =
     output === 'jsonl' && [pick.delta, pick.toolCall, pick.thinking].some(place => place !== undefined);
-  const push = isText ? (text: string) => tell(gate.push(text)) : lines;
+  const push = isText ? (text: string) => tell(gate.push(veil.push(text))) : lines;
   return {
     warnings,
-    steps,
+    /** Thoughts come in pieces, too; what is recorded is cut only when all of it is masked. */
+    steps: (): AgentStep[] => {
+      const masked = maskPieces(
+        steps.map(({ text }) => text),
+        secrets,
+      );
+      return steps.flatMap(({ type }, index) => {
+        const text = masked[index]!.slice(0, STEP_CHARACTERS);
+        return text.trim() === '' ? [] : [{ type, text }];
+      });
+    },
     push: (isText ? onDelta !== undefined : hasEvents) ? push : undefined,
     end: (reply: string) => {
-      const masked = maskValues(shown, secrets);
       if (shown === '' || reply.startsWith(shown)) tell(gate.end(reply));
-      else if (reply.startsWith(masked)) tell(reply.slice(masked.length));
       else tell(`\n\n${reply}`);
     },
   };

@@ -1,6 +1,7 @@
 /** What a job does when its time has come: an event for the main session, a turn of an agent, or a command. */
 import fs from 'node:fs';
 import { DEFAULTS } from '../config/defaults.ts';
+import { secretsWithin } from '../config/secrets.ts';
 import type { JobMark } from '../core/incoming.ts';
 import type { IngestResult } from '../core/result.ts';
 import { agentIds } from '../core/routing/binding.ts';
@@ -11,6 +12,7 @@ import { cronKey, isGroupJid, mainSessionKey } from '../core/routing/session-key
 import type { RunEnding } from '../core/schedule/due.ts';
 import { deliveryOf, type Job, type JobPayload } from '../core/schedule/job.ts';
 import { jobPrompt, summaryOf } from '../core/schedule/job-report.ts';
+import { maskValues } from '../core/secret.ts';
 import type { Origin } from '../core/session/session.ts';
 import { modelNamed } from '../core/session/trigger.ts';
 import { tryLock } from '../store/lock.ts';
@@ -466,7 +468,14 @@ async function execute(
     now: context.now,
   });
   if (ended.aborted || ended.leaseLost) throw new TurnInterrupted();
-  return ended;
+  // It has all that the operator's shell has; what it prints goes into records, prompts and chats.
+  const secrets = secretsWithin(desk.config, context.env);
+  const isCut = ended.exitCode === null;
+  return {
+    ...ended,
+    stdout: maskValues(ended.stdout, secrets, isCut),
+    stderr: maskValues(ended.stderr, secrets, isCut),
+  };
 }
 
 /** What a command of the operator's own finds: what he would have in a shell, without what belongs to a turn. */

@@ -3,7 +3,8 @@
  * sessions is used, what goes along, who ends it from outside. Writes nothing into the session.
  */
 import type { RunnerConfig } from '../config/schema.ts';
-import { agentEntry, runnerName } from '../core/agent.ts';
+import { secretsWithin } from '../config/secrets.ts';
+import { agentEntry, agentEnvironment, runnerName } from '../core/agent.ts';
 import { messageTokens } from '../core/context/history.ts';
 import { ClawError } from '../core/errors.ts';
 import { memorySettings } from '../core/memory/rule.ts';
@@ -232,6 +233,7 @@ async function superviseAgent(
         home: desk.context.home,
         configFile: desk.context.configFile,
         now: desk.context.now,
+        secrets: secretsWithin(desk.config, desk.context.env),
         ...(request.runnerName === 'recall' ? recallOptions(desk, request.agentId) : {}),
       },
     );
@@ -326,7 +328,11 @@ export function requestOf(
     ...(turn.settings ? { settings: turn.settings } : {}),
     runnerName: turn.runner,
     ...(runner ? { runner: { ...runner, ...(timeoutSeconds ? { timeoutSeconds } : {}) } } : {}),
-    env: { ...defaults?.env, ...agent?.env, CLAW_HOPS: String(hopsOf(users) + 1), ...chain() },
+    env: {
+      ...agentEnvironment(config, seat.agentId, runner),
+      CLAW_HOPS: String(hopsOf(users) + 1),
+      ...chain(),
+    },
     workspace,
     transcript,
     leaseFolder: seat.lock.folder,

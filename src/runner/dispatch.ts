@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Sender } from '../config/schema.ts';
+import { secretsWithin } from '../config/secrets.ts';
 import { expandHome } from '../context.ts';
 import { keyOfPart, type OutboxItem, recipientOf } from '../core/delivery/delivery.ts';
 import { discord } from '../core/delivery/discord.ts';
@@ -16,6 +17,7 @@ import {
 } from '../core/delivery/sender.ts';
 import {
   type Access,
+  type Answer,
   type Outgoing,
   type Posting,
   type Service,
@@ -26,7 +28,7 @@ import { slack } from '../core/delivery/slack.ts';
 import { nextPart } from '../core/delivery/split.ts';
 import { telegram } from '../core/delivery/telegram.ts';
 import { deliveryDocument, signedText, webhook } from '../core/delivery/webhook.ts';
-import { maskSecrets, secretsOf } from '../core/secret.ts';
+import { maskSecrets, maskValues, secretsOf } from '../core/secret.ts';
 import { appendDelivery } from '../store/delivery-files.ts';
 import { type Lock, renewLock } from '../store/lock.ts';
 import { readSecretFile } from '../store/secret-files.ts';
@@ -124,7 +126,9 @@ async function throughCommand(
   // Nothing was sent, and nothing is wrong with the reply: it waits until the program is there.
   if (outcome.spawnError) return temporary(outcome.spawnError.message, null);
   if (outcome.aborted) return temporary('claw was told to end while its sender ran', null);
-  const stderr = outcome.stderr.trim().slice(-300);
+  // Before it is cut, which could leave half of one.
+  const secrets = [...secretsWithin(desk.config, context.env), ...Object.values(sender.env ?? {})];
+  const stderr = maskSecrets(outcome.stderr.trim(), secrets).slice(-300);
   const reason = `sender ended with ${outcome.signal ?? `exit ${outcome.exitCode}`}${stderr === '' ? '' : `: ${stderr}`}`;
   return { outcome: outcome.exitCode === 75 || outcome.timedOut ? 'temporary' : 'permanent', reason };
 }
@@ -193,6 +197,8 @@ async function throughService(
     item: current,
     isUnreachable: isUnreachable || (verdict.outcome === 'temporary' && verdict.isBusy === true),
   });
+  // Before a reason is cut out of it, which could leave half of a secret.
+  const heard = (answer: Answer): Answer => ({ ...answer, body: maskValues(answer.body, secrets) });
   let current = item;
   const refusal = service.refuse?.(item, access);
   if (refusal) return ended({ outcome: 'permanent', reason: refusal });
@@ -204,7 +210,7 @@ async function throughService(
   if (opening && service.opened) {
     const answer = await post(opening, timeoutMs, signal);
     if ('trouble' in answer) return ended(temporary(answer.trouble, null), true);
-    const opened = service.opened(answer, now());
+    const opened = service.opened(heard(answer), now());
     if ('outcome' in opened) return ended(opened);
     address = opened.address;
   }
@@ -223,7 +229,7 @@ async function throughService(
     const message = { item, text, part, key: keyOfPart(item, part), now: now(), address };
     const answer = await post(signed(service.posting(message, access), message, access), timeoutMs, signal);
     if ('trouble' in answer) return ended(temporary(answer.trouble, null), true);
-    const verdict = service.judge(answer, now());
+    const verdict = service.judge(heard(answer), now());
     if (verdict.outcome !== 'sent') return ended(verdict);
     current = { ...current, progress: { parts: part + 1, upTo: next } };
     if (next >= item.text.length) return ended(verdict);

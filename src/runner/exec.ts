@@ -276,11 +276,16 @@ function collect(
 /** Keeps the last `bytes` of a stream: the end of stderr is where a program says why it gave up. */
 function keepEnd(stream: Readable, bytes: number, activity: () => void): Collected {
   let kept: Buffer = Buffer.alloc(0);
+  let isCut = false;
   stream.on('data', (chunk: Buffer) => {
     activity();
-    kept = Buffer.concat([kept, chunk]).subarray(-bytes);
+    const whole = Buffer.concat([kept, chunk]);
+    isCut ||= whole.length > bytes;
+    kept = whole.subarray(-bytes);
   });
-  return { ended: endOf(stream), text: () => new TextDecoder().decode(kept) };
+  // The line that was cut may begin within a secret, which nobody would know any more.
+  const text = () => new TextDecoder().decode(isCut ? kept.subarray(kept.indexOf(10) + 1) : kept);
+  return { ended: endOf(stream), text };
 }
 
 function endOf(stream: Readable): Promise<void> {

@@ -1,4 +1,5 @@
 /** What holds for a session now: the settings it was given, and whether its replies may go out. Reads only. */
+import path from 'node:path';
 import { expandHome } from '../context.ts';
 import { agentEntry } from '../core/agent.ts';
 import { decideSending } from '../core/delivery/send-policy.ts';
@@ -64,8 +65,8 @@ function activationOf(desk: Desk, { agentId, sessionKey }: Route): SettingValues
   }
 }
 
-/** The folder an agent works in. */
+/** The folder an agent works in, absolute: a relative one is below `$CLAW_HOME`, wherever claw was called from. */
 export function workspaceOf({ config, layout }: Desk, agentId: string): string {
   const workspace = agentEntry(config, agentId)?.workspace ?? config.agents?.defaults?.workspace;
-  return workspace ? expandHome(workspace) : layout.workspace(agentId);
+  return workspace ? path.resolve(layout.home, expandHome(workspace)) : layout.workspace(agentId);
 }

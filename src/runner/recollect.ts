@@ -28,6 +28,8 @@ export async function recollect(
   const runner = await runnerOf(desk.config, turn.runner);
   const context = runner === undefined ? 'none' : (runner.context ?? 'claw');
   if (!enabled || retrieveCount === 0 || context === 'none') return [];
+  // What a program that keeps its own history is told once it may say to the next one who writes, and here that is a group.
+  if (context === 'native' && desk.config.session?.scope === 'global') return [];
   const { origin } = users.at(-1)!;
   if (!mayQuoteNotes({ sessionKey: seat.key, origin })) return [];
   if (!hasMemory(workspaceOf(desk, agentId))) return [];

@@ -22,7 +22,7 @@ export type NoteTarget = 'MEMORY.md' | 'today';
  *
  * @param from key of the session it was taken in, where that is not the private one
  * @param now epoch ms
- * @throws ClawError usage, or `not-accepted` where it could not be written; nothing of it stands then
+ * @throws ClawError usage, `memory-read-only`, or `not-accepted` where it could not be written; nothing of it stands then
  */
 export async function addNote(
   desk: Desk,
@@ -108,6 +108,14 @@ function refusal(error: unknown, workspace: string, name: string): unknown {
       'memory-not-a-file',
       `${workspace}/${name} cannot be written to: ${message}`,
       'claw memory list',
+    );
+  // Trying again helps nobody where claw may not write.
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
+    return new ClawError(
+      'cannotCreate',
+      'memory-read-only',
+      `${workspace}/${name} cannot be written: ${message}; nothing was noted`,
+      'make the workspace writable, or set agents.list[].workspace',
     );
   return ioFailure(error, 'the note was not written');
 }

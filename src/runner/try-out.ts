@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { RunnerConfig } from '../config/schema.ts';
+import { secretsWithin } from '../config/secrets.ts';
 import { type NativePlan, settleNative } from '../core/runner/native.ts';
 import type { Usage } from '../core/session/transcript.ts';
 import type { TurnError, TurnRequest } from '../core/turn-request.ts';
@@ -25,7 +26,7 @@ const QUESTION = 'This is a test of the connection. Do not use any tool. Answer 
 const SECOND = 'This is a test, too. Do not use any tool. Answer with the one word: again';
 
 /**
- * @param agentEnv environment that the agent's config adds
+ * @param agentEnv environment of the agent, with that of its runner
  * @returns resumed: null where the program keeps no sessions, or the first turn failed
  */
 export async function tryOut(
@@ -83,6 +84,7 @@ export async function tryOut(
       ...options,
       home: context.home,
       configFile: context.configFile,
+      secrets: secretsWithin(desk.config, context.env),
     });
     const settled =
       native &&

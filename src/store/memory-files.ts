@@ -137,7 +137,11 @@ export function readNotes(file: MemoryFile): ReadNotes {
       offset: note.offset + from + cut,
       headingOffset: note.headingOffset + from + cut,
     }));
-    return { notes, bytes: size, problem: `only its last ${LARGEST_FILE / 1024 / 1024} MiB` };
+    return {
+      notes,
+      bytes: size,
+      problem: `too large, only its last ${LARGEST_FILE / 1024 / 1024} MiB are read`,
+    };
   } finally {
     fs.closeSync(fd);
   }

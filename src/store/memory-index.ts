@@ -8,7 +8,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { excerptOf } from '../core/memory/note.ts';
+import { excerptOf } from '../core/memory/excerpt.ts';
 import { NoteIndex, NoteIndexBuilder, rankNotes } from '../core/memory/note-index.ts';
 import { listNames, writeAll } from './json-file.ts';
 import {

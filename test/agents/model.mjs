@@ -2,12 +2,13 @@
 // OpenAI Chat Completions and Gemini APIs as they need, and says what it is told to say. No model, no network.
 import http from 'node:http';
 
-const DEFAULTS = { text: 'pong', fail: 0, overflow: false, reads: undefined, delayMs: 0 };
+const DEFAULTS = { text: 'pong', fail: 0, overflow: false, only: undefined, reads: undefined, delayMs: 0 };
 
 /**
  * Starts it. `behave` changes what it does from the next request on:
  * text: the reply, {last} in it is the end of the last user text; fail: an HTTP status to answer with; overflow: refuses the
- * prompt as too long, in the words of each service; reads: a file that it once has the program read, with a thought and
+ * prompt as too long, in the words of each service, only: just those that this function says yes to, given the whole text;
+ * reads: a file that it once has the program read, with a thought and
  * some words before, and only then replies; delayMs.
  */
 export async function startModel() {
@@ -42,7 +43,7 @@ export async function startModel() {
         const error = { type: 'api_error', message: 'the model says no', code: told.fail };
         return json(res, { type: 'error', error }, told.fail);
       }
-      if (told.overflow) return json(res, api.tooLong, 400);
+      if (told.overflow && (told.only?.(asked.at(-1)) ?? true)) return json(res, api.tooLong, 400);
       const call = told.reads === undefined ? undefined : readingCall(body, told.reads);
       if (call) {
         behaviour = { ...told, reads: undefined };

@@ -10,7 +10,17 @@ import { startModel } from './model.mjs';
 import { FOLDER, setUp, tableOf } from './trial.mjs';
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(CLIS);
-const COLUMNS = ['first turn', 'goes on', 'tokens', 'unknown session', 'failure', 'timeout', 'two at once'];
+const COLUMNS = [
+  'first turn',
+  'goes on',
+  'tokens',
+  'unknown session',
+  'failure',
+  'timeout',
+  'two at once',
+  'compaction',
+  'overflow',
+];
 
 install(FOLDER);
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'claw-agents-'));
@@ -43,13 +53,13 @@ async function tryAgent(name) {
     return { ...run, reply: result.reply?.text, error: result.error?.code };
   };
   const sessions = path.join(clawHome, 'agents/main/sessions');
-  const ends = () =>
+  const entries = () =>
     fs
       .readdirSync(sessions)
       .filter(file => file.endsWith('.jsonl'))
       .flatMap(file => fs.readFileSync(path.join(sessions, file), 'utf8').split('\n').filter(Boolean))
-      .map(text => JSON.parse(text))
-      .filter(entry => entry.type === 'turn_end');
+      .map(text => JSON.parse(text));
+  const ends = () => entries().filter(entry => entry.type === 'turn_end');
   const row = { name };
   const check = async (column, test) => {
     const problem = await test().catch(error => error.message);
@@ -138,6 +148,45 @@ async function tryAgent(name) {
     return answered === 2 || (answered === 1 && both.every(({ status }) => status === 0))
       ? null
       : `${both.map(({ status, reply, err }) => `${status} ${reply} ${err}`).join('; ')} (${native?.how})`;
+  });
+  // Long enough that a summary is shorter.
+  const STORY = `my cat is Minka ${'and she sleeps on the green chair '.repeat(60)}`;
+  const SUMMARY = 'The person has a cat called Minka.';
+  const talk = async () => {
+    config({}, { compaction: { keepRecentTurns: 1 } });
+    model.behave({ text: SUMMARY });
+    for (const text of ['/new', STORY, 'thank you', 'good']) await say(text);
+    return ends().at(-1).native?.id;
+  };
+  await check('compaction', async () => {
+    const id = await talk();
+    const { reply, err } = await say('/compact keep the names');
+    const byProgram = ['claude', 'copilot'].includes(name);
+    if (!reply?.startsWith(byProgram ? 'Compacted by the agent' : 'Compacted:'))
+      return `answered ${reply}: ${err}`;
+    const from = model.asked.length;
+    const next = await say('who is my cat?');
+    const { native } = ends().at(-1);
+    const how = byProgram ? native?.how === 'resumed' && native.id === id : native?.reason === 'compacted';
+    if (next.reply !== SUMMARY || !how)
+      return `then said ${next.reply} (${native?.how}, ${native?.reason}): ${next.err}`;
+    const sent = model.asked.slice(from).join('\n');
+    return sent.includes(SUMMARY) && !sent.includes('green chair and she sleeps')
+      ? null
+      : 'the model was sent more than the summary';
+  });
+  await check('overflow', async () => {
+    const id = await talk();
+    // Its own session is too long, what claw asks beside it is not.
+    const only = text =>
+      text.includes('green chair and she sleeps') && !text.includes('Summarise the part below');
+    model.behave({ text: SUMMARY, overflow: true, only });
+    const { reply, err } = await say('who is my cat?');
+    const { native } = ends().at(-1);
+    if (reply !== SUMMARY || native?.reason !== 'context-overflow' || native.previousId !== id)
+      return `said ${reply} (${native?.how}, ${native?.reason}): ${err}`;
+    const compaction = entries().findLast(entry => entry.type === 'compact');
+    return compaction?.reason === 'overflow' ? null : `compaction: ${compaction?.reason}`;
   });
   model.stop();
   return row;

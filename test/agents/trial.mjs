@@ -27,10 +27,13 @@ export function setUp(name, scratch, url) {
     env: CLIS[name].env(url),
     ...(name === 'gemini' ? { defaultModel: 'gemini-2.5-pro' } : {}),
   };
-  const config = (more = {}) =>
+  const config = (more = {}, defaults = {}) =>
     fs.writeFileSync(
       path.join(clawHome, 'claw.json'),
-      JSON.stringify({ agents: { defaults: { runner: name } }, runners: { [name]: { ...runner, ...more } } }),
+      JSON.stringify({
+        agents: { defaults: { runner: name, ...defaults } },
+        runners: { [name]: { ...runner, ...more } },
+      }),
       { mode: 0o600 },
     );
   const claw = (args, node = []) =>

@@ -28,6 +28,23 @@ describe('agents', () => {
     expect(find({ bindings: [binding('work')] }).errors).toHaveLength(1);
   });
 
+  test('agents that work in one folder are told apart by nobody: a warning', () => {
+    const of = (agents: ConfigInput['agents']) => find({ agents }).warnings;
+    const three = [
+      { id: 'a', workspace: '~/x' },
+      { id: 'b', workspace: '~/y' },
+      { id: 'c', workspace: '~/x/' },
+    ];
+    expect(of({ list: three })).toEqual([
+      'agents.list[2].workspace: a and c work in one folder (~/x): they share its files, notes and HEARTBEAT.md; give each its own agents.list[].workspace if that is not meant',
+    ]);
+    expect(of({ defaults: { workspace: '~/x' }, list: [{ id: 'a' }, { id: 'b' }] })[0]).toMatch(
+      /^agents\.defaults\.workspace: a and b work in one folder/,
+    );
+    expect(of({ defaults: { workspace: '~/x' }, list: [{ id: 'a' }] })).toEqual([]);
+    expect(of({ list: [{ id: 'a' }, { id: 'b' }] })).toEqual([]);
+  });
+
   test('an id is there once, in any case, and only one agent is the default', () => {
     expect(
       find({ agents: { list: [{ id: 'a', default: true }, { id: 'A' }, { id: 'b', default: true }] } })

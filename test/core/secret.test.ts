@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { maskSecrets, secretsOf } from '../../src/core/secret.ts';
+import {
+  isSecretName,
+  maskPieces,
+  maskSecrets,
+  maskValues,
+  SecretVeil,
+  secretsOf,
+} from '../../src/core/secret.ts';
 
 describe('a text without its secrets', () => {
   test.each([
@@ -24,4 +31,77 @@ describe('a text without its secrets', () => {
     const env = { OPENAI_API_KEY: 'a', GH_TOKEN: 'b', DB_PASSWORD: 'c', PATH: '/bin', HOME: undefined };
     expect(secretsOf(env)).toEqual(['a', 'b', 'c']);
   });
+});
+
+describe('a secret in pieces', () => {
+  const secrets = ['hunter2hunter2', 'hunter2hunter2-and-more', 'ababababab', 'r2hunter2!!'];
+  const text =
+    'x hunter2hunter2 hunter2hunter2-and-mor hunter2hunter2-and-more ababababababab hunter2hunter2hunter2!! ab';
+
+  test('however it is cut, what is shown is what the whole would be', () => {
+    const whole = maskValues(text, secrets);
+    expect(whole).toBe('x *** ***-and-mor *** ***abab ***hunter2!! ab');
+    for (let first = 0; first < text.length; first++) {
+      for (let second = first; second < text.length; second += 3) {
+        const veil = new SecretVeil(secrets);
+        const pieces = [text.slice(0, first), text.slice(first, second), text.slice(second)];
+        const shown = pieces.map(piece => veil.push(piece));
+        expect(shown.join('') + veil.end()).toBe(whole);
+      }
+    }
+  });
+
+  test('nothing of it is shown before it is whole, and all other text at once', () => {
+    const veil = new SecretVeil(['secret-value']);
+    expect(['a sec', 'ret', '-val', 'x', ' s', '!'].map(piece => veil.push(piece))).toEqual([
+      'a ',
+      '',
+      '',
+      'secret-valx',
+      ' ',
+      's!',
+    ]);
+  });
+
+  test('cut off by force, its beginning goes; a letter or two may be any word', () => {
+    expect(maskValues('key secret-v', ['secret-value'], true)).toBe('key ***');
+    expect(maskValues('key secret-v', ['secret-value'])).toBe('key secret-v');
+    expect(maskValues('keys', ['secret-value'], true)).toBe('keys');
+  });
+
+  test('of texts that are kept apart none keeps a part', () => {
+    expect(maskPieces(['a sec', 'ret-va', 'lue b', 'secret-value', ''], ['secret-value'])).toEqual([
+      'a ***',
+      '',
+      ' b',
+      '***',
+      '',
+    ]);
+    expect(maskPieces(['a', 'b'], [])).toEqual(['a', 'b']);
+  });
+
+  test('a hundred long values and a megabyte take no time worth speaking of', () => {
+    const many = Array.from({ length: 100 }, (_, i) => `${i}-${'k'.repeat(3000)}`);
+    const begun = performance.now();
+    const veil = new SecretVeil(many);
+    for (let i = 0; i < 2000; i++) veil.push(`${i % 100}-${'k'.repeat(500)} `);
+    expect(performance.now() - begun).toBeLessThan(3000);
+  });
+});
+
+test.each([
+  ['API_KEY', true],
+  ['GH_PAT', true],
+  ['SSHPASS', true],
+  ['SESSION_COOKIE', true],
+  ['SENTRY_DSN', true],
+  ['npm_config__auth', true],
+  ['CLAW_SESSION_KEY', false],
+  ['SSH_AUTH_SOCK', false],
+  ['GOOGLE_APPLICATION_CREDENTIALS_FILE', false],
+  ['AUTHOR', false],
+  ['PATH', false],
+  ['BYPASS_CACHE', false],
+])('%s names a secret: %s', (name, is) => {
+  expect(isSecretName(name)).toBe(is);
 });

@@ -83,6 +83,20 @@ describe('claw memory', () => {
     expect(home.run(['memory', 'search', '...']).status).toBe(64);
   });
 
+  it.runIf(process.platform === 'linux')('says where it may not write; a turn goes on without notes', () => {
+    // Not even root may write here.
+    const config = asked('claw') as { agents: { defaults: object } };
+    home = new Home({
+      ...config,
+      agents: { defaults: { ...config.agents.defaults, workspace: '/sys/kernel' } },
+    });
+    const run = home.run(['memory', 'add', 'x']);
+    expect(run).toMatchObject({ status: 73, stdout: '' });
+    expect(run.stderr).toContain('/sys/kernel/memory');
+    expect(home.run(['memory', 'search', 'x']).status).toBe(0);
+    expect(home.run(['ingest', 'hello'])).toMatchObject({ status: 0, stdout: 'fine\n' });
+  });
+
   it('follows no link out of the workspace, and says so', () => {
     home = new Home();
     fs.mkdirSync(notesIn(), { recursive: true });
@@ -125,6 +139,26 @@ describe('claw memory', () => {
     const texts = lines.map(line => line.replace(/^- \d\d:\d\d /, ''));
     for (const text of kept) expect(texts).toContain(text);
     for (const text of texts) expect(text).toMatch(/^(note\d y{2000}|the last one)$/);
+  });
+
+  it('of two agents in one workspace keeps what both add at once', async () => {
+    home = new Home({ agents: { list: ['main', 'b'].map(id => ({ id, workspace: 'shared' })) } });
+    const adds = Array.from({ length: 10 }, (_, i) => ({
+      agent: i % 2 ? 'b' : 'main',
+      text: `note${i} ${'x'.repeat(3000)}`,
+    }));
+    await Promise.all(
+      adds.map(({ agent, text }) => home.start(['memory', 'add', '--agent', agent], { input: text }).done),
+    );
+    const lines = fs
+      .readFileSync(home.path('shared', 'memory', `${today()}.md`), 'utf8')
+      .split('\n')
+      .filter(Boolean);
+    expect(lines.map(line => line.replace(/^- \d\d:\d\d /, '')).sort()).toEqual(
+      adds.map(({ text }) => text).sort(),
+    );
+    for (const agent of ['main', 'b'])
+      expect(home.run(['memory', 'search', '--agent', agent, '--json', 'note3']).json().count).toBe(1);
   });
 
   it('finds a note among 10,000 and beside a line of 1 MB and a binary file', () => {
@@ -249,6 +283,21 @@ describe('with a turn', () => {
     expect(prompt().length).toBeLessThan(6000);
     expect(prompt().match(/<\/memory_notes>/g)).toHaveLength(1);
     expect(prompt()).not.toContain('<message role');
+  });
+
+  it('are cut around what fits, accents or not', () => {
+    home = new Home(asked('claw'));
+    write('MEMORY.md', `- ${'wort '.repeat(400)}Müller hat den Schlüssel ${'wort '.repeat(400)}\n`);
+    home.run(['ingest', 'was hat müller?']);
+    expect(prompt()).toContain('Müller hat den Schlüssel');
+  });
+
+  it('that a program would keep go to none where one session is for all, groups too', () => {
+    const config = asked('native') as { session: object };
+    home = new Home({ ...config, session: { ...config.session, scope: 'global' } });
+    write('MEMORY.md', `- ${NOTE}\n`);
+    home.run(['ingest', 'where is the spare key?']);
+    expect(prompt()).toBe('where is the spare key?');
   });
 
   it('go shorter to a runner that keeps its own history', () => {

@@ -187,6 +187,14 @@ describe('what its end means', () => {
     });
   });
 
+  test('a secret of the configuration that is not its own is hidden in what it says', async () => {
+    const options = { secrets: ['bot-token-of-somebody'] };
+    const told = { command: agent('say.sh'), args: ['it is bot-token-of-somebody'] };
+    expect(await run(told, {}, options)).toMatchObject({ status: 'replied', text: 'it is ***' });
+    const refused = { command: agent('say.sh'), args: ['', 'bot-token-of-somebody', '1'] };
+    expect(errorOf(await run(refused, {}, options)).message).toContain('it said: ***');
+  });
+
   test('P09 openclaw#121626: exit 0 without a word is a failure', async () => {
     expect(errorOf(await run({ command: agent('say.sh'), args: [''] })).code).toBe('empty');
   });

@@ -116,7 +116,7 @@ describe('the files of notes', () => {
       .files.sort((x, y) => (x.name < y.name ? -1 : 1))
       .map(readNotes);
     expect(a).toMatchObject({ notes: [], problem: expect.stringContaining('NUL') });
-    expect(b!.problem).toBe('only its last 16 MiB');
+    expect(b!.problem).toBe('too large, only its last 16 MiB are read');
     expect(b!.notes.at(-1)).toMatchObject({ line: 17_001, offset: 17_000_000, text: 'the key' });
   });
 });

@@ -1,7 +1,7 @@
 import { Command, Option } from 'clipanion';
 import { nearest } from '../../config/nearest.ts';
 import type { Context } from '../../context.ts';
-import { agentEntry, runnerName } from '../../core/agent.ts';
+import { agentEntry, agentEnvironment, runnerName } from '../../core/agent.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
 import { agentIds } from '../../core/routing/binding.ts';
 import { normaliseAgentId } from '../../core/routing/slug.ts';
@@ -50,7 +50,7 @@ export class AgentsTestCommand extends ClawCommand {
     const program = await lookAtProgram(runner.command, context.home, context.env);
     const model = this.model ?? agent?.model ?? defaults?.model;
     const timeoutSeconds = countOption('--timeout', this.timeout, 'agents test') ?? 120;
-    const agentEnv = { ...defaults?.env, ...agent?.env };
+    const agentEnv = agentEnvironment(desk.config, agentId, runner);
     const found = 'problem' in program ? null : program;
     const trial =
       found === null ? null : await tryOut(desk, name, runner, { model, agentEnv, timeoutSeconds });

@@ -52,5 +52,6 @@ export function readableBy(
 
 /** A line for each file, or part of one, that was not looked at. */
 export function tellProblems(problems: readonly MemoryProblem[], warn: (text: string) => void): void {
-  for (const { name, reason } of problems) warn(`${name}: ${reason}; not searched, left in place`);
+  for (const { name, reason } of problems)
+    warn(`${name}: ${reason}${reason.startsWith('too large') ? '' : '; not searched'}, left in place`);
 }

@@ -1,12 +1,13 @@
 import { Command, Option } from 'clipanion';
 import type { Context } from '../../context.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
+import { dayOf, localTimeAt, type Zone } from '../../core/schedule/zone.ts';
 import { snippetOf } from '../../core/search/query.ts';
 import { searchNotes, searchQuery } from '../../runner/retrieve.ts';
 import type { FoundNote } from '../../store/memory-index.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
-import { isoTime, printable } from '../format.ts';
+import { printable } from '../format.ts';
 import { printJson, printOut } from '../output.ts';
 import { numberOption } from '../sessions/list.ts';
 import { readableBy, tellProblems } from './place.ts';
@@ -34,7 +35,7 @@ export class MemorySearchCommand extends ClawCommand {
     if (query.terms.length === 0)
       throw new ClawError('usage', 'usage', 'there is nothing to look for', 'claw memory search WORD');
     const { found, total, problems } = searchNotes(desk, agentId, query);
-    const results = found.map(resultOf);
+    const results = found.map(each => resultOf(each, desk.zone));
     if (this.json) {
       const { terms } = query;
       printJson({ query: this.words.join(' '), terms, agentId, count: results.length, total, results });
@@ -55,9 +56,9 @@ export class MemorySearchCommand extends ClawCommand {
   }
 }
 
-/** The day a note was taken, as far as it or its file says; else the day its file was last changed. */
-function resultOf({ file, line, day, at, text, score, words, path }: FoundNote) {
-  const date = day ?? isoTime(at)?.slice(0, 10) ?? null;
+/** The day a note was taken, as far as it or its file says; else the day, in the user's zone, its file was last changed. */
+function resultOf({ file, line, day, at, text, score, words, path }: FoundNote, zone: Zone) {
+  const date = day ?? dayOf(localTimeAt(zone, at));
   const { text: excerpt, marks } = snippetOf(text, { terms: [...new Set(words)] });
   return { file, line, date, score: Number(score.toFixed(4)), excerpt, marks, path };
 }

@@ -1,6 +1,6 @@
 /**
- * Notes of an agent's memory: what in a Markdown file counts as one, how one is written, and the part of one that is
- * shown. A note is a paragraph or a list item, told with the heading above it.
+ * Notes of an agent's memory: what in a Markdown file counts as one, and how one is written. A note is a paragraph or a
+ * list item, told with the heading above it.
  */
 import { dayOf, type LocalTime } from '../schedule/zone.ts';
 
@@ -102,22 +102,6 @@ export function noteItem(text: string, at: LocalTime, isDaily: boolean, from?: s
 export function dayIn(text: string): string | undefined {
   const day = /^(\d{4}-\d{2}-\d{2})(?!\d)/.exec(text)?.[1];
   return day !== undefined && !Number.isNaN(Date.parse(`${day}T12:00:00Z`)) ? day : undefined;
-}
-
-/**
- * A text on one line, or the part of it around the first of some words.
- *
- * @param words folded, as a search has matched them
- */
-export function excerptOf(text: string, words: readonly string[], characters: number): string {
-  const line = text.trim().replace(/\s+/g, ' ');
-  if (line.length <= characters) return line;
-  const lower = line.toLowerCase();
-  const places = words.map(word => lower.indexOf(word)).filter(place => place >= 0);
-  const start = Math.max(0, Math.min(...places, line.length) - characters / 3);
-  const from = places.length === 0 ? 0 : Math.floor(Math.min(start, line.length - characters));
-  const part = line.slice(from, from + characters).replace(/\p{Surrogate}/gu, '');
-  return `${from > 0 ? '…' : ''}${part.trim()}${from + characters < line.length ? '…' : ''}`;
 }
 
 function two(value: number): string {

@@ -22,7 +22,8 @@ export interface EnvironmentInput {
 }
 
 /**
- * Allow-listed variables of `base`, then the agent's, then the runner's own, then claw's. claw's come last and win:
+ * Allow-listed variables of `base`, then the runner's, then the agent's own, then claw's. Two agents may so have one runner
+ * and a key each. claw's come last and win:
  * CLAW_RUN_ID takes rights away from a nested `claw`, so a config must not be able to unset it by accident.
  * NUL cannot be part of an environment, so it becomes U+FFFD.
  * (The start goes through a POSIX shell, which drops names that are not identifiers, such as `a.b`.)
@@ -34,7 +35,7 @@ export function runnerEnvironment(input: EnvironmentInput): Record<string, strin
     const allowed = ALLOWED.includes(name) || ALLOWED_PREFIXES.some(prefix => name.startsWith(prefix));
     if (value !== undefined && allowed) environment[name] = value;
   }
-  Object.assign(environment, request.env, request.runner?.env, {
+  Object.assign(environment, request.runner?.env, request.env, {
     CLAW_AGENT_ID: request.agentId,
     CLAW_SESSION_KEY: request.sessionKey,
     CLAW_SESSION_ID: request.sessionId,

@@ -3,6 +3,7 @@
  * no error reported in the output, and a text. Each alone has been taken for success elsewhere and was not.
  */
 import type { RunnerConfig } from '../../config/schema.ts';
+import { maskValues } from '../secret.ts';
 import type { Usage } from '../session/transcript.ts';
 import type { TurnError, TurnOutcome } from '../turn-request.ts';
 import { estimateUsage, parseOutput, usageIn } from './output.ts';
@@ -51,9 +52,9 @@ export interface VerdictInput {
   runner: RunnerConfig;
   /** what the program was given, for the estimate of tokens */
   prompt: string;
-  /** values of the configured environment, which must not appear in an error */
+  /** values of the configured environment and other secrets, which must not appear in an error (programs like to print the key that was refused) */
   secrets: readonly string[];
-  /** those among them whose names say that they are secret, which must not appear in a reply either */
+  /** those among them that are secret by their names or places, which must not appear in a reply either */
   secretsInReply?: readonly string[];
   /** what the program wrote into {{UsageFile}} */
   usageDocument?: string | undefined;
@@ -78,7 +79,11 @@ export function judge(run: ExecOutcome, input: VerdictInput): TurnOutcome {
     ...(parsed.sessionId === undefined ? {} : { nativeId: maskValues(parsed.sessionId, input.secrets) }),
   };
   if (error !== null) {
-    const output = clip(maskValues(parsed.text ?? run.stdout, input.secrets), FAILED_OUTPUT_CHARACTERS);
+    // A program that was stopped may have been in the middle of a value.
+    const output = clip(
+      maskValues(parsed.text ?? run.stdout, input.secrets, run.exitCode === null),
+      FAILED_OUTPUT_CHARACTERS,
+    );
     return { status: 'failed', error, output, usage: parsed.usage, ...base };
   }
   // An agent may be talked into printing its environment: a secret goes neither into the transcript nor to a chat.
@@ -219,7 +224,10 @@ function failure(
   input: VerdictInput,
   hint?: string,
 ): TurnError {
-  const stderr = lastOf(maskValues(withoutEscapes(run.stderr).trim(), input.secrets), STDERR_CHARACTERS);
+  const stderr = lastOf(
+    maskValues(withoutEscapes(run.stderr).trim(), input.secrets, run.exitCode === null),
+    STDERR_CHARACTERS,
+  );
   const whole = stderr === '' ? message : `${message}; it said: ${stderr}`;
   return hint === undefined ? { code, message: whole } : { code, message: whole, hint };
 }
@@ -233,17 +241,6 @@ function warningsOf(run: ExecOutcome, input: VerdictInput): string[] {
     warnings.push(`runner "${input.runnerName}" left a background process that kept its output open`);
   }
   return warnings;
-}
-
-/**
- * Programs like to print the key that was refused. Done before any clipping, which could leave half a key; longest
- * first, because one value may hold another. Short values are left: hiding every "1" would hide the error.
- */
-export function maskValues(text: string, secrets: readonly string[]): string {
-  return secrets
-    .filter(secret => secret.length >= 8)
-    .sort((a, b) => b.length - a.length)
-    .reduce((masked, secret) => masked.replaceAll(secret, '***'), text);
 }
 
 /** Without colours and the like, which some programs print into pipes too. */

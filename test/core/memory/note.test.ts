@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { dayIn, excerptOf, noteItem, parseNotes } from '../../../src/core/memory/note.ts';
+import { excerptOf } from '../../../src/core/memory/excerpt.ts';
+import { dayIn, noteItem, parseNotes } from '../../../src/core/memory/note.ts';
 
 const parse = (markdown: string) => parseNotes(new TextEncoder().encode(markdown));
 const at = { year: 2026, month: 3, day: 1, hour: 9, minute: 5, second: 0, millisecond: 0 };
@@ -70,4 +71,17 @@ test('an excerpt is the part around the word, and no longer than asked for', () 
   expect(part).toMatch(/^….*the KEY is here.*…$/);
   expect(part.length).toBeLessThanOrEqual(102);
   expect(excerptOf(' a\n b ', [], 100)).toBe('a b');
+});
+
+test.each([
+  ['muller', 'Müller'],
+  ['muller', 'Mu\u0308ller'],
+  ['schlussel', 'SCHLÜẞEL'.replace('ẞ', 'SS')],
+  ['abc', 'ＡＢＣ'],
+  ['احمد', 'أَحْمَد'],
+  ['东京', '东京'],
+  ['ada', 'Ada'],
+])('an excerpt for %s shows %s, far into a text with words that only hold it', (word, written) => {
+  const text = `canada ${'before '.repeat(200)}${written} is here ${'after '.repeat(200)}`;
+  expect(excerptOf(text, [word], 100)).toContain(`${written} is here`);
 });

@@ -41,19 +41,19 @@ test('P07 hermes-agent#108121: nothing but the allow-list and what is configured
   });
 });
 
-test('the runner wins over the agent, the agent over the base, and claw over all of them', () => {
+test('the agent wins over its runner, the runner over the base, and claw over all of them', () => {
   const environment = runnerEnvironment({
     base: { PATH: '/base', TZ: 'UTC' },
     request: turnRequest({
-      env: { PATH: '/agent', TZ: 'Asia/Tokyo' },
-      runner: { command: 'x', env: { PATH: '/runner', CLAW_RUN_ID: 'forged' } },
+      env: { PATH: '/agent', CLAW_RUN_ID: 'forged' },
+      runner: { command: 'x', env: { PATH: '/runner', TZ: 'Asia/Tokyo' } },
     }),
     origin: 'cron',
     home: '/claw',
     configFile: '/claw/claw.json',
   });
   expect(environment).toMatchObject({
-    PATH: '/runner',
+    PATH: '/agent',
     TZ: 'Asia/Tokyo',
     CLAW_RUN_ID: 'run-1',
     CLAW_ORIGIN: 'cron',
