@@ -19,6 +19,12 @@ const CAT = {
   runners: { cat: { command: 'cat', context: 'none' } },
 };
 
+/** An agent that is sent the conversation. */
+const WC = {
+  agents: { defaults: { runner: 'wc' } },
+  runners: { wc: { command: 'wc', args: ['-c'], context: 'claw' } },
+};
+
 /** A clean environment: NODE_EXTRA_CA_CERTS alone adds more to a start of node than claw does. */
 const env = home => ({ PATH: process.env.PATH, HOME: work, CLAW_HOME: home, TZ: 'UTC' });
 
@@ -417,6 +423,19 @@ try {
     listed,
     '< 1.1 × with a short one',
     `${f(listed.ratio)} × with a short one`,
+  );
+
+  const told = newHome('told', WC);
+  growTranscript(told, 200 * 1024 * 1024);
+  const briefly = newHome('briefly', WC);
+  growTranscript(briefly, 100 * 1024);
+  const hello = [bin, 'ingest', '--json', 'hello'];
+  const assembled = pair(hello, told, hello, briefly);
+  row(
+    '`ingest` with 50 turns of history, of a 200 MB transcript',
+    assembled,
+    '< 1.1 × of a short one',
+    `${f(assembled.ratio)} × of a short one`,
   );
 
   const plain = countSyncs(one, ['ingest', '--json', 'hello']);
