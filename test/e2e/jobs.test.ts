@@ -521,6 +521,7 @@ describe('a command', () => {
     const outlet = configure(home, noting());
     const to = { channel: 'telegram', to: '42' };
     const print =
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell fills it in
       'echo "$CLAW_JOB_ID $CLAW_AGENT_ID ${CLAW_JOB_RUN_ID:+run} ${CLAW_DUE_AT:+due} $MINE ${CLAW_RUN_ID-none}"';
     putJobs(home, [once('backup', command(print, to)), once('quiet', command('true', to))]);
     home.run(['tick'], { env: { MINE: 'mine' } });
