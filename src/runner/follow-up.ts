@@ -74,6 +74,8 @@ export interface Further {
   state: State;
   open: OpenTurn;
   plan?: NativePlan;
+  /** for the person, beside the reply */
+  notice?: string;
   /** somebody ended the turn before it */
   stopped: EndedRun | null;
 }
@@ -167,5 +169,10 @@ async function afterOverflow(
   }
   if (anew === null) return null;
   const previousId = state.record!.native?.id;
-  return { ...further(state), plan: { ...anew, ...(previousId ? { previousId } : {}) } };
+  return {
+    ...further(state),
+    plan: { ...anew, ...(previousId ? { previousId } : {}) },
+    notice:
+      'The conversation had become too long for its program, and goes on with only the newest part of it. /compact summarises the rest.',
+  };
 }

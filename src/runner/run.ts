@@ -63,6 +63,7 @@ export async function runTurn(
   };
   let current: Further = { state: room?.state ?? counted, open: accepted, stopped: room?.stopped ?? null };
   let run = current.stopped ?? (await start(current));
+  const notices = [...(room?.notices ?? [])];
   let mayCompact = !room?.compacted && kind !== 'heartbeat';
   for (;;) {
     const underway = { open: current.open, runner, attend };
@@ -71,6 +72,7 @@ export async function runTurn(
     // Once: what was compacted and is still too much is not helped by the same again.
     mayCompact &&= further.open.turn.after?.code !== 'context-overflow';
     current = further;
+    if (further.notice) notices.push(further.notice);
     run = further.stopped ?? (await start(further));
   }
   const { open } = current;
@@ -78,7 +80,7 @@ export async function runTurn(
   const { reply, steps } = ending;
   const end: TurnEndEntry = {
     ...ending.end,
-    ...(room && room.notices.length > 0 ? { notices: room.notices } : {}),
+    ...(notices.length > 0 ? { notices } : {}),
     ...(room?.uncompacted ? { uncompacted: room.uncompacted } : {}),
   };
   const next = append(desk, current.state, [...steps, ...(reply ? [reply] : []), end]).state;

@@ -553,7 +553,10 @@ describe('an agent whose program keeps the conversation', () => {
     const talk = new Talk(2000, { keepRecentTurns: 2, ...compaction });
     const beside = longTalkWith(talk);
     fs.writeFileSync(path.join(beside.folder, 'mode'), mode);
-    expect(talk.say(13, 10).status).toBe('replied');
+    expect(talk.say(13, 10)).toMatchObject({
+      status: 'replied',
+      notices: [expect.stringMatching(/only the newest part.*\/compact/)],
+    });
     const last = beside.starts().at(-1)!;
     expect(last.flag).toBe('--id');
     expect(last.prompt).toMatch(/fact-12 word[\s\S]*fact-13/);
