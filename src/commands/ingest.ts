@@ -3,6 +3,7 @@ import type { Context } from '../context.ts';
 import type { OutboxItem } from '../core/delivery/delivery.ts';
 import { ClawError, EXIT } from '../core/errors.ts';
 import type { DeliveryResult, IngestResult } from '../core/result.ts';
+import { callerHops } from '../core/routing/visibility.ts';
 import { type DeliveryReport, deliver } from '../runner/deliver.ts';
 import type { Desk } from '../runner/desk.ts';
 import { type IngestOptions, ingest } from '../runner/ingest.ts';
@@ -59,7 +60,7 @@ export class IngestCommand extends MessageCommand {
       recordOnly: this.noRun,
       deliver: this.deliver,
       fromAgent: Boolean(context.env.CLAW_RUN_ID),
-      hops: context.env.CLAW_RUN_ID ? Number(context.env.CLAW_HOPS ?? 1) || 1 : 0,
+      hops: callerHops(context.env),
       signal: control.signal,
       stopped: () => bySignal === 'SIGINT',
     };

@@ -1,4 +1,5 @@
 /** What a job does when its time has come: an event for the main session, a turn of an agent, or a command. */
+
 import fs from 'node:fs';
 import { DEFAULTS } from '../config/defaults.ts';
 import { secretsWithin } from '../config/secrets.ts';
@@ -9,6 +10,7 @@ import { accountConfig, defaultAccount } from '../core/routing/channel.ts';
 import { identityOf, type Message, normaliseMessage } from '../core/routing/message.ts';
 import type { Route } from '../core/routing/route.ts';
 import { cronKey, isGroupJid, mainSessionKey } from '../core/routing/session-key.ts';
+import { callerHops } from '../core/routing/visibility.ts';
 import type { RunEnding } from '../core/schedule/due.ts';
 import { deliveryOf, type Job, type JobPayload } from '../core/schedule/job.ts';
 import { jobPrompt, summaryOf } from '../core/schedule/job-report.ts';
@@ -306,7 +308,7 @@ function endedTurnOf(desk: Desk, message: Message) {
 
 /** How many agents have passed on what a job says: those that made it, or the one that runs it now by hand. */
 function hopsOf({ context }: Desk, job: Job): number {
-  const own = context.env.CLAW_RUN_ID ? Number(context.env.CLAW_HOPS ?? 1) || 1 : 0;
+  const own = callerHops(context.env);
   return Math.max(job.hops ?? 0, own);
 }
 

@@ -113,15 +113,7 @@ export async function ingest(
     result: { ...blank, sessionId, durationMs: elapsed(), reason },
   });
 
-  const maxHops = maxHopsOf(desk);
-  if (options.hops > maxHops) {
-    throw new ClawError(
-      'noPermission',
-      'too-many-hops',
-      `agents have passed this message on ${options.hops} times (at most ${maxHops})`,
-      'answer it instead',
-    );
-  }
+  checkedHops(desk, options.hops, 'answer it instead', 'this message');
   checkViewer(desk, route);
   if (!route.access.allowed) {
     const { reason } = route.access;
@@ -362,9 +354,17 @@ function countAgainstDay(desk: Desk, to: string): void {
   );
 }
 
-/** Agents that may pass something on before it is refused. */
-export function maxHopsOf(desk: Desk): number {
-  return desk.config.session?.agentToAgent?.maxHops ?? MAX_HOPS;
+/**
+ * Steps from a person to something that agents pass on.
+ *
+ * @param hint what to do instead of passing it on once more
+ * @throws ClawError noPermission `too-many-hops` beyond `session.agentToAgent.maxHops`
+ */
+export function checkedHops(desk: Desk, hops: number, hint: string, what = 'this'): number {
+  const most = desk.config.session?.agentToAgent?.maxHops ?? MAX_HOPS;
+  if (hops <= most) return hops;
+  const message = `agents have passed ${what} on ${hops} times (at most ${most})`;
+  throw new ClawError('noPermission', 'too-many-hops', message, hint);
 }
 
 /** Did it end in a failure, so that the same message coming again is tried again? */

@@ -4,7 +4,7 @@ import type { IngestResult } from '../core/result.ts';
 import { type Message, normaliseMessage } from '../core/routing/message.ts';
 import { decideRoute } from '../core/routing/route.ts';
 import { mainSessionKey, splitKey } from '../core/routing/session-key.ts';
-import { maySend, unknownSession, viewerOf } from '../core/routing/visibility.ts';
+import { callerHops, maySend, unknownSession, viewerOf } from '../core/routing/visibility.ts';
 import type { SettingValues } from '../core/session/settings.ts';
 import { loadRecord } from '../store/sessions.ts';
 import type { Desk } from './desk.ts';
@@ -65,7 +65,7 @@ export async function sendToSession(
     deliver: false,
     // Never a command, whoever sends it.
     fromAgent: true,
-    hops: viewer ? Number(env.CLAW_HOPS ?? 1) || 1 : 0,
+    hops: callerHops(env),
     via: options.policy === 'reply' && waits ? 'stdout' : 'none',
     sent: {
       sentFrom: viewer?.key ?? 'operator',

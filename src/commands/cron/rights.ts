@@ -1,9 +1,9 @@
 /** What an agent may do with jobs when it calls claw from inside its run: its own ones, no commands, nobody else's address. */
 import { ClawError } from '../../core/errors.ts';
-import { viewerOf } from '../../core/routing/visibility.ts';
+import { callerHops, viewerOf } from '../../core/routing/visibility.ts';
 import type { Job } from '../../core/schedule/job.ts';
 import type { Desk } from '../../runner/desk.ts';
-import { maxHopsOf } from '../../runner/ingest.ts';
+import { checkedHops } from '../../runner/ingest.ts';
 import { isOperator } from '../operator.ts';
 import { placesNamed } from './job-options.ts';
 import { maySeeJob } from './rows.ts';
@@ -60,15 +60,8 @@ export function requireRight(
  */
 export function signed(desk: Desk, before: Job | null, job: Job): Job {
   if (isOperator(desk.context)) return job;
-  const hops = Math.max(before?.hops ?? 0, Number(desk.context.env.CLAW_HOPS ?? 1) || 1);
-  const most = maxHopsOf(desk);
-  if (hops <= most) return { ...job, hops };
-  throw new ClawError(
-    'noPermission',
-    'too-many-hops',
-    `agents have passed this on ${hops} times (at most ${most})`,
-    'do it now, instead of planning it',
-  );
+  const hops = Math.max(before?.hops ?? 0, callerHops(desk.context.env));
+  return { ...job, hops: checkedHops(desk, hops, 'do it now, instead of planning it') };
 }
 
 function isSame(before: Job, after: Job, name: string): boolean {

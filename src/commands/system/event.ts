@@ -6,11 +6,11 @@ import { ClawError, EXIT } from '../../core/errors.ts';
 import { defaultAgentId } from '../../core/routing/binding.ts';
 import { configuredAgentId, readNamedKey } from '../../core/routing/route.ts';
 import { mainSessionKey } from '../../core/routing/session-key.ts';
-import { maySend, unknownSession, type Viewer, viewerOf } from '../../core/routing/visibility.ts';
+import { callerHops, maySend, unknownSession, type Viewer, viewerOf } from '../../core/routing/visibility.ts';
 import { beatSessions, heartbeatOf } from '../../core/schedule/heartbeat.ts';
 import { sessionOfBeat } from '../../runner/beat.ts';
 import { type Desk, TurnInterrupted } from '../../runner/desk.ts';
-import { maxHopsOf } from '../../runner/ingest.ts';
+import { checkedHops } from '../../runner/ingest.ts';
 import { agentOf } from '../../runner/send.ts';
 import { putWakingEvent, wake } from '../../runner/wake.ts';
 import { loadRecord } from '../../store/sessions.ts';
@@ -52,7 +52,7 @@ export class SystemEventCommand extends ClawCommand {
     const desk = await openDesk(context, { log: 'system event' });
     const viewer = viewerOf(context.env);
     const { agentId, key } = this.place(desk, viewer);
-    const hops = hopsOf(desk, viewer);
+    const hops = checkedHops(desk, callerHops(context.env), 'answer instead');
     const text = await this.readText(desk.config);
     const event = {
       agentId,
@@ -157,20 +157,6 @@ const WAITS_FOR = {
 } as const;
 
 const BUSY = 'a turn is under way there; the next tick begins one for it';
-
-/** How many agents stand between a person and the event. @throws ClawError noPermission beyond the limit */
-function hopsOf(desk: Desk, viewer: Viewer | null): number {
-  if (viewer === null) return 0;
-  const hops = Number(desk.context.env.CLAW_HOPS ?? 1) || 1;
-  const most = maxHopsOf(desk);
-  if (hops <= most) return hops;
-  throw new ClawError(
-    'noPermission',
-    'too-many-hops',
-    `agents have passed this on ${hops} times (at most ${most})`,
-    'answer instead',
-  );
-}
 
 function usage(message: string): ClawError {
   return new ClawError('usage', 'usage', message, 'claw system event --help');

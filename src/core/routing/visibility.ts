@@ -69,6 +69,11 @@ export function viewerOf(env: Readonly<Record<string, string | undefined>>): Vie
   return { agentId: env.CLAW_AGENT_ID ?? '', key: env.CLAW_SESSION_KEY ?? '' };
 }
 
+/** Steps from a person to what this process passes on: 0 for a person or a timer, else what claw told the agent's run. */
+export function callerHops(env: Readonly<Record<string, string | undefined>>): number {
+  return env.CLAW_RUN_ID ? Number(env.CLAW_HOPS ?? 1) || 1 : 0;
+}
+
 /**
  * Sessions whose turns wait for this process: the one it was called from, and those that called that one.
  *
