@@ -380,7 +380,7 @@ async function takeBatch(
 
 /**
  * What `/compact` asks for. It comes before its message is accepted: whoever dies meanwhile leaves the session as it was,
- * and a message that has waited goes on waiting.
+ * and a message that has waited goes on waiting. The mark brings a tick to a record that its owner could not save any more.
  */
 async function compactFor(
   desk: Desk,
@@ -391,6 +391,7 @@ async function compactFor(
   { signal, stopped }: Hooks,
 ): Promise<{ state: State; told: string }> {
   const { compactBetweenTurns, compactionReply } = await import('./compact-request.ts');
+  markTurn(desk.layout, seat.agentId, seat.key);
   try {
     const outcome = await compactBetweenTurns(desk, seat, state, {
       instructions,

@@ -8,6 +8,7 @@ import { BIN, Home } from '../e2e/claw.ts';
 import { program } from '../e2e/support.ts';
 
 const WINDOW = 32_000;
+const METER = path.join(import.meta.dirname, 'meter.cjs');
 
 /** Has so many turns through an agent that keeps nothing, with a window of 32,000 tokens, and checks what came of them. */
 export async function longTalk(turns: number): Promise<void> {
@@ -60,6 +61,7 @@ export async function longTalk(turns: number): Promise<void> {
     const removed = entries.filter(entry => entry.type === 'compact');
     expect(removed.reduce((sum, entry) => sum + entry.turns_removed, 0)).toBe(lastKept(entries));
   } finally {
+    fs.cpSync(home.folder, '/tmp/lt', { recursive: true });
     home.cleanUp();
   }
 }
@@ -70,8 +72,8 @@ async function talk(
   turns: number,
   text: (at: number) => string,
 ): Promise<{ results: any[]; stderr: string }> {
-  const child = spawn(process.execPath, [BIN, 'ingest', '--json', '--format', 'ndjson'], {
-    env: home.env(),
+  const child = spawn(process.execPath, ['-r', METER, BIN, 'ingest', '--json', '--format', 'ndjson'], {
+    env: home.env({ CLAW_METER: path.join(home.folder, 'meter') }),
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   let stderr = '';

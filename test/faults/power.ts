@@ -6,8 +6,8 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { check, parse, transcriptTexts } from './check.ts';
-import { lines, Place, type Program, pooled } from './lab.ts';
+import { check, transcriptTexts } from './check.ts';
+import { lines, Place, type Program, parse, pooled } from './lab.ts';
 import { judgeRepetition, type Report, recover } from './points.ts';
 import { message, type PowerScenario, type Scenario, stage } from './scenarios.ts';
 
@@ -330,6 +330,7 @@ async function recoverFromCut(
     order: 'tick-first',
     before,
     recordMayLag: true,
+    fault: { mode: 'kill', at: 0 },
   });
   if (printed && place.lives().length > 0)
     problems.push('its reply had been read, and its agent was started again');
