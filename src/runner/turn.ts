@@ -398,10 +398,11 @@ async function compactFor(
       signal,
       ...(stopped ? { stopped } : {}),
     });
-    return {
-      state: outcome.status === 'compacted' ? outcome.state : state,
-      told: compactionReply(outcome),
-    };
+    const told = compactionReply(outcome);
+    if (outcome.status !== 'compacted') return { state, told };
+    // It stands, whether its message can be accepted or not.
+    syncAndSave(desk, seat, outcome.state.record!, false);
+    return { state: outcome.state, told };
   } catch (error) {
     if (!(error instanceof TurnInterrupted) || incoming.queuedAs) throw error;
     throw new ClawError(

@@ -29,7 +29,9 @@ function checkLines({ name, entries }: Transcript): string[] {
   let spoken = true;
   entries.forEach((entry, at) => {
     if (entry.type === 'turn_end' || entry.type === 'command') spoken = true;
-    if (entry.type === 'memory_flush' && ++savings > 1)
+    // That what was announced could not be written is no second one.
+    const isSaving = entry.type === 'memory_flush' && !hasFailed(entries[at - 1], entry);
+    if (isSaving && ++savings > 1)
       problems.push(`${name}: memory was saved ${savings} times before one compaction`);
     if (entry.type !== 'compact') return;
     const where = `${name}:${at + 1}: a compact line`;
@@ -49,6 +51,10 @@ function checkLines({ name, entries }: Transcript): string[] {
   });
   return problems;
 }
+
+/** Announced, and then it could not be written. */
+const hasFailed = (announced: Json, next: Json) =>
+  announced?.type === 'memory_flush' && next?.result === 'failed' && announced.runId === next.runId;
 
 const isQuestion = (entry: Json) => entry.type === 'message' && entry.message.role === 'user';
 
@@ -124,7 +130,10 @@ function checkNotes(place: Place, all: Json[]): string[] {
     .flatMap(text => text.split('\n').filter(Boolean));
   for (const line of lines)
     if (!NOTE.test(line)) problems.push(`not a whole note: ${JSON.stringify(line.slice(0, 80))}`);
-  const saved = all.filter(entry => entry.type === 'memory_flush' && entry.result === 'saved').length;
+  const saved = all.filter(
+    (entry, at) =>
+      entry.type === 'memory_flush' && entry.result === 'saved' && !hasFailed(entry, all[at + 1]),
+  ).length;
   if (lines.length !== saved)
     problems.push(`${lines.length} notes stand in memory, and ${saved} lines say that one was saved`);
   return problems;

@@ -1,6 +1,7 @@
 /**
- * Preload (`node -r meter.cjs`) that counts what a process does with files below $CLAW_HOME, for each line that it prints:
- * CLAW_METER names the file that gets one JSON line for each, `{"calls", "read", "written"}`, the last two in bytes.
+ * Preload (`node -r meter.cjs`) that counts what a process does with files below $CLAW_HOME: CLAW_METER names the file that
+ * gets `{"calls", "read", "written"}` (the last two in bytes) as a JSON line for each line that the process prints, and one
+ * for what comes behind the last.
  */
 const fs = require('node:fs');
 const path = require('node:path');
@@ -12,7 +13,14 @@ const raw = { ...fs };
 const logFd = raw.openSync(log, 'a');
 /** descriptors below root */
 const open = new Set();
-let count = { calls: 0, read: 0, written: 0 };
+const nothing = { calls: 0, read: 0, written: 0 };
+let count = { ...nothing };
+
+function note() {
+  raw.writeSync(logFd, `${JSON.stringify(count)}\n`);
+  count = { ...nothing };
+}
+process.on('exit', note);
 
 const isBelow = file => typeof file === 'string' && path.resolve(file).startsWith(root);
 const isMine = file => (typeof file === 'number' ? open.has(file) : isBelow(file));
@@ -31,12 +39,10 @@ for (const name of Object.keys(raw)) {
       else if (name === 'readFileSync') count.read += Buffer.byteLength(result);
       else if (name === 'readdirSync') count.read += result.length;
       else if (name === 'writeSync') count.written += result;
-      else if (name === 'writeFileSync' || name === 'appendFileSync') count.written += Buffer.byteLength(args[1]);
+      else if (name === 'writeFileSync' || name === 'appendFileSync')
+        count.written += Buffer.byteLength(args[1]);
     }
-    if (name === 'writeSync' && args[0] === 1) {
-      raw.writeSync(logFd, `${JSON.stringify(count)}\n`);
-      count = { calls: 0, read: 0, written: 0 };
-    }
+    if (name === 'writeSync' && args[0] === 1) note();
     return result;
   };
 }

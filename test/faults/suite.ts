@@ -4,6 +4,7 @@ import { strikeBusy } from './busy.ts';
 import { deliveries } from './check.ts';
 import * as compactions from './compaction.ts';
 import { strikeTwice } from './compound.ts';
+import { fillDisk, whyNoMount } from './full.ts';
 import { jobStorm } from './job-storm.ts';
 import { JOB_SCENARIOS, type JobScenario, strikeJob, strikeJobCalls } from './jobs.ts';
 import { type Mode, Program, parse } from './lab.ts';
@@ -148,7 +149,7 @@ export function powerCuts(extent: Extent): void {
       { power: { scenario: scenarios.firstMessage, commands: [scenarios.firstMessage.victim] }, every: 23 },
       { power: { scenario: scenarios.resetByUser, commands: [scenarios.resetByUser.victim] }, every: 23 },
       { power: scenarios.noWaitAndTick, every: 23 },
-      ...compactions.COMPACTIONS.map(scenario => ({
+      ...(extent === 'part' ? [compactions.compaction] : compactions.COMPACTIONS).map(scenario => ({
         power: { scenario, commands: [scenario.victim] },
         every: 41,
       })),
@@ -160,6 +161,17 @@ export function powerCuts(extent: Extent): void {
       );
     }
   });
+}
+
+/** A disk that fills while a session is compacted. */
+export function fullDisks(): void {
+  const reason = whyNoMount();
+  describe.skipIf(reason !== null)('a disk that is full while a session is compacted', () => {
+    const getProgram = withProgram();
+    for (const scenario of compactions.COMPACTIONS)
+      it(nameOf('full', scenario.name, {}), async () => holds(await fillDisk(getProgram(), scenario)));
+  });
+  if (reason !== null) console.log(`full disks are not tried: ${reason}`);
 }
 
 /** Kills during the recovery from a kill. */
