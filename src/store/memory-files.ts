@@ -235,6 +235,7 @@ export function appendMemory(
   try {
     size = fs.fstatSync(fd).size;
     const whole = Buffer.from(text, 'utf8');
+    if (isAgain) size = dropNuls(fd, size, whole.length);
     const held = isAgain ? heldOf(fd, size, whole) : 0;
     const isEnded = held > 0 || size === 0 || readRange(fd, size - 1, 1)[0] === NEWLINE;
     const gap = `${isEnded ? '' : '\n'}${isApart && size > 0 && held === 0 ? '\n' : ''}`;
@@ -254,6 +255,15 @@ export function appendMemory(
   } finally {
     fs.closeSync(fd);
   }
+}
+
+/** A power cut can leave NUL bytes in the place of what was being written; they are no text. Returns the size without them. */
+function dropNuls(fd: number, size: number, most: number): number {
+  const end = readRange(fd, Math.max(0, size - most - 2), Math.min(size, most + 2));
+  let nuls = 0;
+  while (nuls < end.length && end[end.length - 1 - nuls] === 0) nuls++;
+  if (nuls > 0) fs.ftruncateSync(fd, size - nuls);
+  return size - nuls;
 }
 
 /** How much of a text a file holds: all of it, anywhere near its end, or the beginning that a death has left there. */

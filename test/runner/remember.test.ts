@@ -105,6 +105,11 @@ describe('a flush whose writer died', () => {
         expect(text.replace(/\n+/g, '\n')).toBe(whole.toString('utf8').replace(/\n+/g, '\n'));
         await redoFlush(at.desk, 'main', flush);
         expect(read(at, day)).toBe(text);
+        // What a power cut can make of the rest.
+        const nuls = Buffer.alloc(whole.length - stood);
+        fs.writeFileSync(workspace(at, day), Buffer.concat([whole.subarray(0, stood), nuls]));
+        await redoFlush(at.desk, 'main', flush);
+        expect(read(at, day)).toBe(text);
       }
     },
   );
