@@ -3,7 +3,7 @@ import { cliFor, runWith, usage } from './commands/execute.ts';
 import { note } from './commands/journal.ts';
 import { printError, printOut } from './commands/output.ts';
 import { beforeDashes, COMMANDS, commandFor, withCommandApart } from './commands/registry.ts';
-import { ClawError, EXIT } from './core/errors.ts';
+import { asFailure, type ClawError, EXIT } from './core/errors.ts';
 
 declare const CLAW_VERSION: string;
 
@@ -100,14 +100,12 @@ function printHelp(cli: import('clipanion').Cli, argv: string[], json: boolean):
 
 /** The one switch from failure to text, and from code to exit status. */
 export function report(error: unknown, json: boolean): number {
-  const known = error instanceof ClawError;
-  const code = known ? error.code : 'internal';
-  const message = known ? error.message : `internal error: ${(error as Error)?.stack ?? String(error)}`;
-  const hint = known ? error.hint : 'this is a bug in claw; please report it with the text above';
-  if (!(known && isCallersMistake(error))) note('error', message);
+  const failure = asFailure(error);
+  const { code, message, hint } = failure;
+  if (!isCallersMistake(failure)) note('error', message);
   if (json) printError(`${JSON.stringify({ error: { code, message, ...(hint ? { hint } : {}) } })}\n`);
   else printError(`claw: ${message}\n${hint ? `  try: ${hint}\n` : ''}`);
-  return known ? EXIT[error.exit] : EXIT.internal;
+  return EXIT[failure.exit];
 }
 
 /** Whoever gave wrong arguments or a message that is none is told; claw's state is not concerned, nor is its log. */

@@ -1,7 +1,7 @@
 import { Command, Option } from 'clipanion';
 import type { Context } from '../context.ts';
 import type { OutboxItem } from '../core/delivery/delivery.ts';
-import { ClawError, EXIT } from '../core/errors.ts';
+import { asFailure, ClawError, EXIT } from '../core/errors.ts';
 import type { DeliveryResult, IngestResult } from '../core/result.ts';
 import { callerHops } from '../core/routing/visibility.ts';
 import { type DeliveryReport, deliver } from '../runner/deliver.ts';
@@ -163,7 +163,7 @@ export class IngestCommand extends MessageCommand {
       };
       return { document: whole, status: statusOf(result, true), read };
     } catch (error) {
-      const { exit, code, message, hint } = asClawError(error);
+      const { exit, code, message, hint } = asFailure(error);
       return { document: { error: { code, message, ...(hint ? { hint } : {}) }, line }, status: EXIT[exit] };
     }
   }
@@ -206,12 +206,6 @@ function deliveryOf(desk: Desk, { sent, waiting }: DeliveryReport): DeliveryResu
 interface NumberedMessage {
   number: number;
   raw: () => RawMessage;
-}
-
-/** What went wrong before a line was accepted, as data. */
-function asClawError(error: unknown): ClawError {
-  if (error instanceof ClawError) return error;
-  return new ClawError('internal', 'internal', `internal error: ${(error as Error).stack ?? String(error)}`);
 }
 
 const AT_ONCE = 8;

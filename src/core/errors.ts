@@ -40,3 +40,26 @@ export class ClawError extends Error {
     this.hint = hint;
   }
 }
+
+/** What a disk says that is broken, full, or not to be written or read. */
+const TROUBLE = /^(?:EIO|ENOSPC|EDQUOT|EROFS|EFBIG|EMFILE|ENFILE|EACCES|EPERM|ESTALE)$/;
+
+/** A failure as data. Trouble with a file that nobody foresaw where it came is told as that; all else is a bug of claw. */
+export function asFailure(error: unknown): ClawError {
+  if (error instanceof ClawError) return error;
+  const { code, syscall, message, stack } = (error ?? {}) as Partial<Error> & {
+    code?: unknown;
+    syscall?: unknown;
+  };
+  if (typeof code === 'string' && typeof syscall === 'string' && TROUBLE.test(code))
+    return new ClawError('io', 'io', String(message), 'look at the disk, then: claw doctor', {
+      cause: error,
+    });
+  const told = `internal error: ${stack ?? String(error)}`;
+  return new ClawError(
+    'internal',
+    'internal',
+    told,
+    'this is a bug in claw; please report it with the text above',
+  );
+}

@@ -18,16 +18,16 @@ export function assembleHistory(
   desk: Desk,
   record: SessionRecord,
   chat: HistoryChat,
-  options: { incoming: number } & Reading,
+  { incoming, isOwn, ...reading }: { incoming: number } & Reading,
 ): HistoryMessage[] {
   const file = desk.layout.transcript(record.agentId, record.sessionId);
-  const limits = historyLimits(desk.config, chat, options.incoming);
-  const entries = entriesOf(desk, file, options);
+  const limits = historyLimits(desk.config, chat, incoming);
+  const entries = entriesOf(desk, file, reading);
   const compact =
-    options.knownTo === undefined
+    reading.knownTo === undefined
       ? newestCompaction(file, record)
-      : compactionSince(desk, file, record, options.knownTo);
-  return selectHistory(entries, limits, chat.chatType !== 'dm', compact);
+      : compactionSince(desk, file, record, reading.knownTo);
+  return selectHistory(entries, limits, chat.chatType !== 'dm', compact, isOwn);
 }
 
 /** Which entries are passed over, and whether bad lines go unsaid. */

@@ -2,6 +2,7 @@
 import { ClawError } from '../core/errors.ts';
 import { unknownSession } from '../core/routing/visibility.ts';
 import { newToken } from '../store/lock.ts';
+import { clearTurn, markTurn } from '../store/pending.ts';
 import { saveRecord } from '../store/sessions.ts';
 import { compactBetweenTurns } from './compact-request.ts';
 import { type Desk, TurnInterrupted } from './desk.ts';
@@ -45,10 +46,13 @@ export function compactNow(
       const state = recover(desk, seat);
       const { record } = state;
       if (!record) throw unknownSession(place.key);
+      // Whoever dies before the record is saved leaves one that lags: the mark brings the next tick to it.
+      markTurn(desk.layout, seat.agentId, seat.key);
       const outcome = await compactBetweenTurns(desk, seat, state, { instructions, signal });
-      const base = { sessionKey: record.key, sessionId: record.sessionId };
-      if (outcome.status === 'compacted' || outcome.status === 'compacted-within')
+      if ('state' in outcome)
         saveRecord(desk.layout, outcome.state.record!, newToken(desk.context), { folder: false });
+      clearTurn(desk.layout, seat.agentId, seat.key);
+      const base = { sessionKey: record.key, sessionId: record.sessionId };
       if (outcome.status === 'compacted-within') {
         const { tokensBefore = null, tokensAfter = null } = outcome.entry;
         const counts = { turnsRemoved: 0, turnsKept: 0, byProgram: true, tokensBefore, tokensAfter };

@@ -39,12 +39,16 @@ export interface Question {
 /** Asks the session's agent something beside the conversation; writes nothing. */
 export type Ask = (record: SessionRecord, question: Question) => Promise<EndedRun>;
 
-/** Keeps what an agent wants remembered among its notes (`runner/remember`); null: there was nothing to keep. */
+/**
+ * Keeps what an agent wants remembered among its notes (`runner/remember`); null: there was nothing to keep. `announce` hears
+ * of it before its first byte is written.
+ */
 export type AppendFlush = (
   desk: Desk,
   agentId: string,
   text: string,
   now: number,
+  announce: (note: { path: string; text: string }) => void,
 ) => Promise<{ path: string } | null>;
 
 /** What a compaction is asked for. */
@@ -382,29 +386,31 @@ async function saveMemory(
     timeoutSeconds: QUESTION_SECONDS,
   });
   if (run.stop) return run;
-  const { outcome } = run;
-  const result = async (): Promise<Pick<MemoryFlushEntry, 'result' | 'file' | 'error'>> => {
-    if (outcome.status === 'silent') return { result: 'silent' };
-    if (outcome.status === 'failed') return failedFlush(outcome.error.code, outcome.error.message);
+  const { outcome, native } = run;
+  const now = desk.context.now();
+  let current = state;
+  const tell = (said: Pick<MemoryFlushEntry, 'result' | 'file' | 'note' | 'error'>) => {
+    const { usage } = outcome;
+    const entry = { type: 'memory_flush', timestamp: now, runId, ...said, tokens, threshold } as const;
+    if (said.error) desk.warn(`session ${seat.key}: memory could not be saved: ${said.error.message}`);
+    // What the run came to is told with the first line of it.
+    const run = { ...(native ? { native } : {}), ...(usage ? { usage } : {}) };
+    current = append(desk, current, [current === state ? { ...entry, ...run } : entry]).state;
+  };
+  if (outcome.status === 'silent') tell({ result: 'silent' });
+  else if (outcome.status === 'failed') tell(failedFlush(outcome.error.code, outcome.error.message));
+  else {
     try {
-      const added = await appendFlush(desk, seat.agentId, outcome.text, desk.context.now());
-      return added ? { result: 'saved', file: added.path } : { result: 'silent' };
+      // The line comes first: whoever recovers from a death in between does the rest, and nobody asks the agent again.
+      const announce = (note: { path: string; text: string }) =>
+        tell({ result: 'saved', file: note.path, note: note.text });
+      const added = await appendFlush(desk, seat.agentId, outcome.text, now, announce);
+      if (added === null) tell({ result: 'silent' });
     } catch (error) {
-      return failedFlush('io', (error as Error).message);
+      tell(failedFlush('io', (error as Error).message));
     }
-  };
-  const entry: MemoryFlushEntry = {
-    type: 'memory_flush',
-    timestamp: desk.context.now(),
-    runId,
-    ...(await result()),
-    tokens,
-    threshold,
-    ...(run.native ? { native: run.native } : {}),
-    ...(outcome.usage ? { usage: outcome.usage } : {}),
-  };
-  if (entry.error) desk.warn(`session ${seat.key}: memory could not be saved: ${entry.error.message}`);
-  return append(desk, state, [entry]).state;
+  }
+  return current;
 }
 
 function failedFlush(code: string, message: string): Pick<MemoryFlushEntry, 'result' | 'error'> {

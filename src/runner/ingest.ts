@@ -159,12 +159,12 @@ export async function ingest(
   const again = hit && options.wait && beforeAcceptance(() => isFailed(desk, hit, messageId));
   if (hit && !again) return hand(await followFirst(line, hit));
   beforeAcceptance(() => countAgainstDay(desk, agentId));
-  if (aside && isBusy()) return answerNow(aside);
+  if (aside && beforeAcceptance(isBusy)) return answerNow(aside);
   // An agent that writes into its own session, or into one that waits for its answer, would wait for itself.
   const wait = options.wait && !(options.fromAgent && chainOf(context.env).includes(key));
   if (!wait && incoming.respond) {
     beforeAcceptance(() => putWaiting(context, layout, queueable(desk, incoming, false)));
-    if (isBusy() && !command) interruptFor(desk, incoming);
+    if (!command) interruptFor(desk, incoming, isBusy);
     return hand(later('accepted; whoever holds the session, or the next tick, answers it'));
   }
   const lock = beforeAcceptance(() => tryLock(context, layout.lock(agentId, key), key));
@@ -175,7 +175,7 @@ export async function ingest(
   if (!lock && aside) return answerNow(aside);
   if (!lock) {
     const stem = beforeAcceptance(() => putWaiting(context, layout, queueable(desk, incoming, true)));
-    if (incoming.respond && !command) interruptFor(desk, incoming);
+    if (incoming.respond && !command) interruptFor(desk, incoming, () => true);
     return hand(await standInLine(line, incoming, stem));
   }
 
@@ -298,10 +298,11 @@ export async function ingest(
  * Where the queue says so, a new message ends the turn that runs; its own turn answers both. Not so what an agent writes:
  * it may not use `/stop` either, and in its own session it would end itself.
  */
-function interruptFor(desk: Desk, incoming: Incoming): void {
+function interruptFor(desk: Desk, incoming: Incoming, isBusy: () => boolean): void {
   const { agentId, key, messageId } = incoming;
   if (incoming.fromAgent) return;
   try {
+    if (!isBusy()) return;
     const read = loadRecord(desk.layout, agentId, key);
     const own = settingsOf(desk, read.state === 'ok' ? read.record : null);
     if (queueSettings(desk.config, agentId, own).mode !== 'interrupt') return;

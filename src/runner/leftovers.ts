@@ -9,7 +9,7 @@ import { ClawError } from '../core/errors.ts';
 import { parseDuration } from '../core/schedule/duration.ts';
 import { queuedAs } from '../core/session/transcript.ts';
 import { listNames, readJson, sweepTemporaries } from '../store/json-file.ts';
-import { decodeKey, encodeKey, restOfKey } from '../store/layout.ts';
+import { decodeKey, encodeKey, type Layout, restOfKey } from '../store/layout.ts';
 import { sweepLocks, tokenState, tryLock } from '../store/lock.ts';
 import { expireLog, logFile } from '../store/log.ts';
 import { expiredIdFolders, findMessageId } from '../store/message-ids.ts';
@@ -182,18 +182,23 @@ async function releaseDeadLocks(desk: Desk): Promise<void> {
   }
 }
 
-/** Temporaries of dead writers, in the small folders where they are made. */
-function sweep(desk: Desk): void {
-  const agents = listAgents(desk.layout);
-  const eventRoot = path.dirname(desk.layout.events('x'));
-  const folders = [
-    desk.layout.outbox(),
-    desk.layout.claims(),
+/** The small folders where temporaries are made that nobody but a tick (or `doctor`) removes. */
+export function temporaryFolders(layout: Layout): string[] {
+  const eventRoot = path.dirname(layout.events('x'));
+  return [
+    layout.outbox(),
+    layout.claims(),
+    path.dirname(layout.sweepStamp()),
     ...listNames(eventRoot).map(agentId => path.join(eventRoot, agentId)),
-    ...listPendingAgents(desk.layout).map(agentId => desk.layout.pending(agentId)),
-    ...agents.map(agentId => desk.layout.drafts(agentId)),
+    ...listPendingAgents(layout).map(agentId => layout.pending(agentId)),
+    ...listAgents(layout).map(agentId => layout.drafts(agentId)),
   ];
-  for (const folder of folders) sweepTemporaries(folder, token => tokenState(desk.context, token) === 'dead');
+}
+
+/** Temporaries of dead writers. */
+function sweep({ context, layout }: Desk): void {
+  for (const folder of temporaryFolders(layout))
+    sweepTemporaries(folder, token => tokenState(context, token) === 'dead');
 }
 
 /** A marker without record and without message: its owner died before anything was accepted. */

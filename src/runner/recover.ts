@@ -6,8 +6,10 @@ import fs from 'node:fs';
 import { ClawError } from '../core/errors.ts';
 import { type ResetInfo, reduceRecord, type SessionRecord } from '../core/session/session.ts';
 import {
+  type Entry,
   isAssistantEntry,
   isCommandEntry,
+  isMemoryFlushEntry,
   isResetEntry,
   isResumedEntry,
   isTurnEndEntry,
@@ -148,6 +150,7 @@ export async function settleTail(desk: Desk, seat: Seat, state: State): Promise<
     }
     if (isUserEntry(entry) && entry.dropped) keepDropped(desk, seat, known.record, entry);
   }
+  await redoNotes(desk, seat, entries);
   for (const command of entries.filter(isCommandEntry)) {
     handOver(desk, seat, known.record, { state: 'command', command }, new Set());
   }
@@ -172,4 +175,17 @@ export async function settleTail(desk: Desk, seat: Seat, state: State): Promise<
   if (open.length > 0 || orphans.length > 0) return { state: known, open, orphans };
   syncAndSave(desk, seat, known.record, false);
   return { state: { ...known, tail: [] }, open, orphans };
+}
+
+/** What an agent saved of its memory and its owner may not have written down: its line stands before the note. */
+async function redoNotes(desk: Desk, seat: Seat, entries: Entry[]): Promise<void> {
+  const last = entries.findLast(isMemoryFlushEntry);
+  if (last?.result !== 'saved' || last.note === undefined) return;
+  const { note, timestamp } = last;
+  const { redoFlush } = await import('./remember.ts');
+  try {
+    await redoFlush(desk, seat.agentId, { note, timestamp });
+  } catch (error) {
+    desk.warn(`session ${seat.key}: memory could not be saved: ${(error as Error).message}`);
+  }
 }

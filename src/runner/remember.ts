@@ -1,11 +1,12 @@
 /** Notes added to an agent's memory: by a person, by the agent itself, by the turn before a compaction. */
+import path from 'node:path';
 import { ClawError } from '../core/errors.ts';
 import { noteItem } from '../core/memory/note.ts';
 import { NOTES_FOLDER, PRIVATE_FILE } from '../core/memory/rule.ts';
 import { dayOf, localTimeAt } from '../core/schedule/zone.ts';
 import { restOfKey } from '../store/layout.ts';
 import { newToken, tryLock } from '../store/lock.ts';
-import { type Added, appendMemory, LinkOut } from '../store/memory-files.ts';
+import { type Added, appendMemory, LinkOut, type Manner } from '../store/memory-files.ts';
 import { ioFailure } from './accept.ts';
 import type { Desk } from './desk.ts';
 import { workspaceOf } from './judge.ts';
@@ -33,8 +34,8 @@ export async function addNote(
   const at = localTimeAt(desk.zone, now);
   const isDaily = note.to === 'today';
   const from = note.from === undefined ? undefined : restOfKey(note.from);
-  const name = isDaily ? `${NOTES_FOLDER}/${dayOf(at)}.md` : PRIVATE_FILE;
-  return append(desk, agentId, name, noteItem(note.text, at, isDaily, from), false);
+  const name = isDaily ? fileOfDay(desk, now) : PRIVATE_FILE;
+  return append(desk, agentId, name, noteItem(note.text, at, isDaily, from), {});
 }
 
 /**
@@ -43,6 +44,7 @@ export async function addNote(
  *
  * @param text Markdown; blank: nothing is written
  * @param now epoch ms
+ * @param announce hears of it before the first byte is written
  * @returns where it stands; null where there was nothing to keep
  * @throws ClawError `not-accepted` where it could not be written; nothing of it stands then
  */
@@ -51,11 +53,32 @@ export async function appendFlush(
   agentId: string,
   text: string,
   now: number,
+  announce: (note: { path: string; text: string }) => void = () => undefined,
 ): Promise<Added | null> {
   const body = text.replaceAll('\0', '\ufffd').replace(/\r\n?/g, '\n').trim();
   if (body === '') return null;
-  const day = dayOf(localTimeAt(desk.zone, now));
-  return append(desk, agentId, `${NOTES_FOLDER}/${day}.md`, `${body}\n`, true);
+  const name = fileOfDay(desk, now);
+  announce({ path: path.join(workspaceOf(desk, agentId), name), text: body });
+  return append(desk, agentId, name, `${body}\n`, { isApart: true });
+}
+
+/**
+ * The same for a note whose writer died, from the line that announced it: what of it stands is left so, and what is missing
+ * comes behind it. That it stands whole already is no error.
+ *
+ * @param flush its text as it was announced, and when
+ */
+export async function redoFlush(
+  desk: Desk,
+  agentId: string,
+  flush: { note: string; timestamp: number },
+): Promise<void> {
+  const name = fileOfDay(desk, flush.timestamp);
+  await append(desk, agentId, name, `${flush.note}\n`, { isApart: true, isAgain: true });
+}
+
+function fileOfDay(desk: Desk, now: number): string {
+  return `${NOTES_FOLDER}/${dayOf(localTimeAt(desk.zone, now))}.md`;
 }
 
 async function append(
@@ -63,7 +86,7 @@ async function append(
   agentId: string,
   name: string,
   text: string,
-  isApart: boolean,
+  manner: Manner,
 ): Promise<Added> {
   const { context, layout } = desk;
   const place = layout.memoryLock(agentId);
@@ -73,13 +96,13 @@ async function append(
       const lock = tryLock(context, place, newToken(context));
       if (lock !== null) {
         try {
-          return appendMemory(workspace, name, text, isApart);
+          return appendMemory(workspace, name, text, manner);
         } finally {
           lock.release();
         }
       }
       // Whoever holds it that long is stuck. One write behind the end loses nothing without the lock either.
-      if (tries * LOOK_EVERY >= PATIENCE) return appendMemory(workspace, name, text, isApart);
+      if (tries * LOOK_EVERY >= PATIENCE) return appendMemory(workspace, name, text, manner);
       await new Promise(resolve => setTimeout(resolve, LOOK_EVERY));
     }
   } catch (error) {

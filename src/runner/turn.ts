@@ -381,7 +381,7 @@ async function takeBatch(
 
 /**
  * What `/compact` asks for. It comes before its message is accepted: whoever dies meanwhile leaves the session as it was,
- * and a message that has waited goes on waiting.
+ * and a message that has waited goes on waiting. The mark brings a tick to a record that its owner could not save any more.
  */
 async function compactFor(
   desk: Desk,
@@ -392,16 +392,18 @@ async function compactFor(
   { signal, stopped }: Hooks,
 ): Promise<{ state: State; told: string }> {
   const { compactBetweenTurns, compactionReply } = await import('./compact-request.ts');
+  markTurn(desk.layout, seat.agentId, seat.key);
   try {
     const outcome = await compactBetweenTurns(desk, seat, state, {
       instructions,
       signal,
       ...(stopped ? { stopped } : {}),
     });
-    return {
-      state: 'state' in outcome ? outcome.state : state,
-      told: compactionReply(outcome),
-    };
+    const told = compactionReply(outcome);
+    if (!('state' in outcome)) return { state, told };
+    // It stands, whether its message can be accepted or not.
+    syncAndSave(desk, seat, outcome.state.record!, false);
+    return { state: outcome.state, told };
   } catch (error) {
     if (!(error instanceof TurnInterrupted) || incoming.queuedAs) throw error;
     throw new ClawError(

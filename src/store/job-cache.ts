@@ -374,7 +374,11 @@ export class JobCache {
       fs.renameSync(temporary, file);
       this.changed = false;
     } catch {
-      fs.rmSync(temporary, { force: true });
+      try {
+        fs.rmSync(temporary, { force: true });
+      } catch {
+        // It stays until the cache is removed.
+      }
     }
   }
 

@@ -196,6 +196,17 @@ export interface Added {
   line: number;
 }
 
+/** How text is added. */
+export interface Manner {
+  /** a blank line is put between it and what stands before it */
+  isApart?: boolean;
+  /** it was begun before: what of it stands at the end of the file stays, and the rest comes behind it */
+  isAgain?: boolean;
+}
+
+/** How far before the end of a file a note is looked for that was begun before, beside its own length. */
+const NEAR_END = 64 * 1024;
+
 /**
  * Adds text to the end of a file of notes, durably, in one write; the file, its folder and the workspace are made where
  * they are missing. A last line without its newline is ended first. Where it fails, nothing of it stays. The caller
@@ -204,10 +215,14 @@ export interface Added {
  *
  * @param name `MEMORY.md` or `memory/<name>`
  * @param text whole lines
- * @param isApart a blank line is put between it and what stands before it
  * @throws LinkOut; what the file system says
  */
-export function appendMemory(workspace: string, name: string, text: string, isApart = false): Added {
+export function appendMemory(
+  workspace: string,
+  name: string,
+  text: string,
+  { isApart, isAgain }: Manner = {},
+): Added {
   makeFolder(workspace);
   if (name !== PRIVATE_FILE && statInside(workspace, NOTES_FOLDER) === null)
     makeFolder(path.join(workspace, NOTES_FOLDER));
@@ -223,9 +238,12 @@ export function appendMemory(workspace: string, name: string, text: string, isAp
   let size = 0;
   try {
     size = fs.fstatSync(fd).size;
-    const isEnded = size === 0 || readRange(fd, size - 1, 1)[0] === NEWLINE;
-    const gap = `${isEnded ? '' : '\n'}${isApart && size > 0 ? '\n' : ''}`;
-    const bytes = Buffer.from(gap + text, 'utf8');
+    const whole = Buffer.from(text, 'utf8');
+    if (isAgain) size = dropNuls(fd, size, whole.length);
+    const held = isAgain ? heldOf(fd, size, whole) : 0;
+    const isEnded = held > 0 || size === 0 || readRange(fd, size - 1, 1)[0] === NEWLINE;
+    const gap = `${isEnded ? '' : '\n'}${isApart && size > 0 && held === 0 ? '\n' : ''}`;
+    const bytes = Buffer.concat([Buffer.from(gap), whole.subarray(held)]);
     try {
       writeAll(fd, bytes);
       fs.fdatasyncSync(fd);
@@ -241,6 +259,25 @@ export function appendMemory(workspace: string, name: string, text: string, isAp
   } finally {
     fs.closeSync(fd);
   }
+}
+
+/** A power cut can leave NUL bytes in the place of what was being written; they are no text. Returns the size without them. */
+function dropNuls(fd: number, size: number, most: number): number {
+  const end = readRange(fd, Math.max(0, size - most - 2), Math.min(size, most + 2));
+  let nuls = 0;
+  while (nuls < end.length && end[end.length - 1 - nuls] === 0) nuls++;
+  if (nuls > 0) fs.ftruncateSync(fd, size - nuls);
+  return size - nuls;
+}
+
+/** How much of a text a file holds: all of it, anywhere near its end, or the beginning that a death has left there. */
+function heldOf(fd: number, size: number, text: Buffer): number {
+  const length = Math.min(size, text.length + NEAR_END);
+  const end = readRange(fd, size - length, length);
+  if (end.includes(text)) return text.length;
+  for (let part = Math.min(length, text.length - 1); part > 0; part--)
+    if (end.subarray(length - part).equals(text.subarray(0, part))) return part;
+  return 0;
 }
 
 /** Cuts off what was written, unless somebody has written behind it. */

@@ -158,14 +158,19 @@ describe('doctor', () => {
     home.run(['tick']);
     const file = home.path('agents', 'main', '.tmp', `.tmp-${tokenOfDead()}`);
     fs.writeFileSync(file, 'half');
+    // Beside the stamp of daily resets.
+    const other = home.path('logs', `.tmp-${tokenOfDead()}`);
+    fs.writeFileSync(other, 'half');
     fs.mkdirSync(home.path('locks', 'main', 'main', tokenOfDead()), { recursive: true, mode: 0o700 });
     const found = home.run(['doctor', '--json']);
     expect(found.status).toBe(1);
-    expect(checksOf(found, 'temporaries')).toMatchObject([{ status: 'warn', where: file }]);
+    expect(checksOf(found, 'temporaries')).toMatchObject([{ status: 'warn', where: other }]);
     expect(checksOf(found, 'locks')).toMatchObject([{ status: 'warn', fix: 'claw tick' }]);
     home.run(['doctor', '--fix']);
-    expect(fs.existsSync(file)).toBe(false);
+    expect([file, other].filter(each => fs.existsSync(each))).toEqual([]);
+    fs.writeFileSync(other, 'half');
     home.run(['tick']);
+    expect(fs.existsSync(other)).toBe(false);
     expect(home.run(['doctor']).status).toBe(0);
   });
 

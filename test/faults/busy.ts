@@ -1,9 +1,10 @@
 /** Two messages for one session at once: one process holds it, the other stands in line, and one of them is struck. */
-import { names, transcriptTexts } from './check.ts';
+import { transcriptTexts } from './check.ts';
 import {
   type Ended,
   type Fault,
   type Mode,
+  names,
   type Operation,
   type Place,
   type Program,
@@ -109,6 +110,7 @@ export async function strikeBusy(
             ...said,
             order: options.order ?? 'tick-first',
             before,
+            fault,
             also: [SCENARIOS[other].message.id],
           })),
         ];

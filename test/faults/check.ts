@@ -1,7 +1,8 @@
 /** What must hold of a home after any trouble, once a tick has run. Each finding is one sentence. */
 import fs from 'node:fs';
 import path from 'node:path';
-import type { Place } from './lab.ts';
+import { checkCompactions } from './check-compaction.ts';
+import { names, type Place, parse } from './lab.ts';
 
 type Json = any;
 
@@ -79,6 +80,7 @@ export function check(place: Place, options: CheckOptions): string[] {
     ...checkLitter(home, options.pending),
     ...checkRecords(home, transcripts, options.recordMayLag ?? false),
     ...checkOld(home, options),
+    ...checkCompactions(place, transcripts, options.recordMayLag ?? false),
   );
   return problems;
 }
@@ -98,6 +100,9 @@ function checkMessages(all: Json[], sent: Sent[]): string[] {
 
 function checkRuns(all: Json[]): string[] {
   const problems: string[] = [];
+  /** It was told that it had been given too much: that is worth another start, beside those that a death is. */
+  const overflows = (id: string) =>
+    all.filter(entry => entry.type === 'compact' && entry.reason === 'overflow' && entry.runId === id).length;
   const runs = new Map<string, { starts: number[]; ends: string[]; replies: number; messageIds: string[] }>();
   const run = (id: string) => {
     const known = runs.get(id) ?? { starts: [], ends: [], replies: 0, messageIds: [] };
@@ -113,7 +118,7 @@ function checkRuns(all: Json[]): string[] {
   }
   const answered = new Map<string, number>();
   for (const [id, { starts, ends, replies, messageIds }] of runs) {
-    if (starts.length > 2 || starts.some((attempt, index) => attempt !== index + 1))
+    if (starts.length > 2 + overflows(id) || starts.some((attempt, index) => attempt !== index + 1))
       problems.push(`run ${id} was started as attempts ${starts.join(', ') || 'none'}`);
     if (ends.length > 1) problems.push(`run ${id} ended ${ends.length} times: ${ends.join(', ')}`);
     if (replies > 1) problems.push(`run ${id} has ${replies} replies`);
@@ -242,20 +247,4 @@ export function walk(folder: string, below = ''): string[] {
     const name = path.join(below, each.name);
     return each.isDirectory() ? walk(folder, name) : [name];
   });
-}
-
-export function names(folder: string): string[] {
-  try {
-    return fs.readdirSync(folder).sort();
-  } catch {
-    return [];
-  }
-}
-
-export function parse(text: string): Json {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,6 @@
 /** Trouble during the recovery: the victim is killed, then the tick that recovers from it, then all must come right. */
 import { transcriptTexts } from './check.ts';
-import { type Program, pooled } from './lab.ts';
+import { type Fault, type Program, pooled } from './lab.ts';
 import { baseline, judgeVictim, type Report, recover } from './points.ts';
 import { between, random } from './random.ts';
 import { type Scenario, stage } from './scenarios.ts';
@@ -34,13 +34,14 @@ export async function strikeTwice(
       async ({ first, second }) => {
         const place = template.copy();
         try {
-          const struck = await place.run(scenario.victim, { mode: 'kill', at: first });
-          const said = judgeVictim(struck, scenario, { mode: 'kill', at: first });
+          const fault: Fault = { mode: 'kill', at: first };
+          const struck = await place.run(scenario.victim, fault);
+          const said = judgeVictim(struck, scenario, fault);
           const tick = await place.run(['tick', '--json'], { mode: 'kill', at: second });
           const problems = [...said.problems];
           if (tick.signal === null && tick.status !== 0)
             problems.push(`the second victim: exit ${tick.status} ${tick.stderr.slice(0, 300)}`);
-          problems.push(...(await recover(place, scenario, { ...said, order: 'tick-first', before })));
+          problems.push(...(await recover(place, scenario, { ...said, order: 'tick-first', before, fault })));
           const kept = process.env.CLAW_FAULTS_KEEP ? ` (${place.folder})` : '';
           return {
             acknowledged: said.acknowledged,

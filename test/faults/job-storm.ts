@@ -5,9 +5,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { SeenRecord } from '../../src/core/schedule/run-record.ts';
-import { check, names, parse } from './check.ts';
+import { check } from './check.ts';
 import { COMMAND, jobConfig, putJobs, runsOf } from './jobs.ts';
-import { lines, Place, type Program, stillLives } from './lab.ts';
+import { lines, names, Place, type Program, parse, stillLives } from './lab.ts';
 import { between, type Random, random } from './random.ts';
 
 export interface JobStormOptions {

@@ -3,8 +3,18 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { finishedRuns, type ListedRun } from '../../src/core/schedule/run-listing.ts';
 import type { RunLine } from '../../src/core/schedule/run-record.ts';
-import { check, names, parse } from './check.ts';
-import { type Ended, lines, type Mode, Place, type Program, pooled, stillLives } from './lab.ts';
+import { check } from './check.ts';
+import {
+  type Ended,
+  lines,
+  type Mode,
+  names,
+  Place,
+  type Program,
+  parse,
+  pooled,
+  stillLives,
+} from './lab.ts';
 import { type Report, type StrikeOptions, strikable, tick } from './points.ts';
 import { config, message, succeed } from './scenarios.ts';
 import { type Point, pointsOf, trace, wasStruck } from './strace.ts';

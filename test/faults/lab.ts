@@ -205,7 +205,7 @@ export class Place {
     return lines(this.operationLog).map(line => JSON.parse(line) as Operation);
   }
 
-  /** The agents' log: `S run pid`, `E run pid`, `OVERLAP run pid other`. */
+  /** The agents' log: see agent.sh. */
   lives(): string[][] {
     return lines(path.join(this.audit, 'log')).map(line => line.split(' '));
   }
@@ -224,7 +224,7 @@ export class Place {
 
   /** Ends agents that still live here, and removes everything, unless CLAW_FAULTS_KEEP is set. */
   remove(): void {
-    for (const [kind, , id] of this.lives()) if (kind === 'S') endAgent(id!);
+    for (const [kind, , id] of this.lives()) if (/^[SAM]$/.test(kind!)) endAgent(id!);
     if (!process.env.CLAW_FAULTS_KEEP) fs.rmSync(this.folder, { recursive: true, force: true });
   }
 }
@@ -285,4 +285,22 @@ export async function pooled<T, R>(
   };
   await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker));
   return results;
+}
+
+/** Names in a folder, sorted; none where it is not there. */
+export function names(folder: string): string[] {
+  try {
+    return fs.readdirSync(folder).sort();
+  } catch {
+    return [];
+  }
+}
+
+/** What a text says as JSON; undefined where it is none. */
+export function parse(text: string): any {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -2,6 +2,7 @@
  * Deliberately broken builds. A test that never fails proves nothing; each of these has to be caught, by the kind of
  * attack that is there for it.
  */
+import { compaction, operatorCompaction } from './compaction.ts';
 import type { Program } from './lab.ts';
 import { strikeEverywhere } from './points.ts';
 import { cutPower } from './power.ts';
@@ -84,5 +85,50 @@ export const MUTANTS: Mutant[] = [
     edits: [[/if\(tail\.torn\|\|tail\.unterminated\)\{/, 'if(false){']],
     says: /torn|not a JSON object/,
     attack: async mutant => (await strikeEverywhere(mutant, turn, 'short')).findings,
+  },
+  {
+    name: 'the record says that the session is compacted before the line does',
+    edits: [
+      [
+        /let entry=lineOf\(desk,plan,\w+,order,made\);/,
+        `$&(file=>{const fs=require("fs"),record=JSON.parse(fs.readFileSync(file));record.context.compactions++;fs.writeFileSync(file,JSON.stringify(record)+"\\n")})(desk.layout.record(seat.agentId,seat.key));`,
+      ],
+    ],
+    says: /counts 1 compactions, its transcript has 0/,
+    attack: async mutant => (await strikeEverywhere(mutant, compaction, 'kill', { every: 2 })).findings,
+  },
+  {
+    name: 'a torn line of a compaction is not mended',
+    edits: [[/if\(tail\.torn\|\|tail\.unterminated\)\{/, 'if(false){']],
+    says: /not a JSON object: "\{\\"type\\":\\"compact/,
+    attack: async mutant => (await strikeEverywhere(mutant, operatorCompaction, 'short')).findings,
+  },
+  {
+    name: 'a note is written before the line that announces it',
+    edits: [
+      [
+        /return announce\((.{20,160}?text:body\})\),(append\w*\(desk,agentId,[\s\S]{10,60}?isApart:!0\}\))/,
+        'let added=await $2;return announce($1),added',
+      ],
+    ],
+    says: /1 notes stand in memory, and 0 lines/,
+    attack: async mutant => (await strikeEverywhere(mutant, compaction, 'kill')).findings,
+  },
+  {
+    name: 'what is missing of a note is not written',
+    edits: [[/async function redoNotes\(desk,seat,entries\)\{/, '$&return;']],
+    says: /0 notes stand in memory, and 1 lines/,
+    attack: async mutant => (await strikeEverywhere(mutant, compaction, 'kill')).findings,
+  },
+  {
+    name: 'a compaction by hand leaves no mark',
+    edits: [
+      [
+        /\(0,\w+\.markTurn\)\(desk\.layout,seat\.agentId,seat\.key\);let outcome=await compactBetweenTurns/,
+        'let outcome=await compactBetweenTurns',
+      ],
+    ],
+    says: /is at byte \d+, its transcript at/,
+    attack: async mutant => (await strikeEverywhere(mutant, operatorCompaction, 'kill')).findings,
   },
 ];

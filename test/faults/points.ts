@@ -4,13 +4,20 @@ import {
   check,
   deliveries,
   isAcceptance,
-  parse,
   readTranscripts,
   transcriptTexts,
   walk,
 } from './check.ts';
-import type { Ended, Fault, Mode, Operation, Place, Program } from './lab.ts';
-import { pooled } from './lab.ts';
+import {
+  type Ended,
+  type Fault,
+  type Mode,
+  type Operation,
+  type Place,
+  type Program,
+  parse,
+  pooled,
+} from './lab.ts';
 import { type Scenario, stage } from './scenarios.ts';
 
 /** Who comes first after the fault: the timer, or the sender with the same message. */
@@ -126,7 +133,7 @@ async function strike(
   // A repetition that was refused stands by its first acceptance.
   if (said.refused && !scenario.accepted && standsAnywhere(place, scenario.message.id))
     problems.push('it said "not accepted", and the message stands nevertheless');
-  problems.push(...(await recover(place, scenario, { ...said, order, before })));
+  problems.push(...(await recover(place, scenario, { ...said, order, before, fault })));
   return { acknowledged: said.acknowledged, problems };
 }
 
@@ -145,16 +152,18 @@ export interface Said {
 /** What the victim said on stdout and by its exit status, and whether it may say that. */
 export function judgeVictim(
   run: Ended,
-  scenario: Pick<Scenario, 'message' | 'victim' | 'accepted'>,
+  scenario: Pick<Scenario, 'message' | 'victim' | 'accepted' | 'ofOperator'>,
   fault: Fault,
 ): Said {
   const problems: string[] = [];
   if (run.hung) problems.push('it hung');
   const isTick = scenario.victim[0] === 'tick';
+  const isSender = !isTick && !scenario.ofOperator;
   const whole = run.stdout.endsWith('\n');
-  const result = whole && !isTick ? parse(run.stdout) : undefined;
-  if (whole && !isTick && (typeof result !== 'object' || result === null))
+  const document = whole && !isTick ? parse(run.stdout) : undefined;
+  if (whole && !isTick && (typeof document !== 'object' || document === null))
     problems.push(`stdout is no JSON document: ${run.stdout.slice(0, 80)}`);
+  const result = isSender ? document : undefined;
   const said: Said = {
     acknowledged: scenario.accepted || (result !== undefined && result.messageId === scenario.message.id),
     printed: scenario.message.reply.test(result?.reply?.text ?? ''),
@@ -172,6 +181,8 @@ export function judgeVictim(
   if (isTick) {
     // A tick may say that it met trouble; the next one goes on.
     if (![0, 65, 74, 75].includes(run.status ?? -1)) problems.push(`the tick ended with ${told}`);
+  } else if (!isSender) {
+    if (![0, 65, 69, 74, 75].includes(run.status ?? -1)) problems.push(told);
   } else if (run.status === 75) {
     said.refused = true;
     if (run.stdout !== '') problems.push(`not accepted, but ${told}`);
@@ -202,6 +213,8 @@ interface Recovery extends Said {
   also?: string[];
   /** see CheckOptions */
   recordMayLag?: boolean;
+  /** what it recovers from */
+  fault: Fault;
 }
 
 /** Tick and the same message again, in either order; returns everything that does not hold on the way. */
@@ -235,6 +248,7 @@ export async function recover(place: Place, scenario: Scenario, known: Recovery)
   const undelivered = deliveries(place.home);
   if (undelivered.size > 0)
     problems.push(`fetched, but still to be delivered: ${[...undelivered.keys()].join(', ')}`);
+  if (scenario.afterwards) problems.push(...(await scenario.afterwards(place, known.fault)));
   return problems;
 }
 

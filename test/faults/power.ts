@@ -6,10 +6,10 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { check, parse, transcriptTexts } from './check.ts';
-import { lines, Place, type Program, pooled } from './lab.ts';
+import { check, transcriptTexts } from './check.ts';
+import { lines, Place, type Program, parse, pooled } from './lab.ts';
 import { judgeRepetition, type Report, recover } from './points.ts';
-import { message, type PowerScenario, type Scenario, stage } from './scenarios.ts';
+import { entriesOf, message, type PowerScenario, type Scenario, stage } from './scenarios.ts';
 
 /** An operation as hook.cjs records it. */
 type Recorded =
@@ -330,8 +330,12 @@ async function recoverFromCut(
     order: 'tick-first',
     before,
     recordMayLag: true,
+    fault: { mode: 'kill', at: 0 },
   });
-  if (printed && place.lives().length > 0)
+  const turns = entriesOf(place).filter(
+    entry => entry.type === 'turn' && entry.messageIds.includes(scenario.message.id),
+  );
+  if (printed && place.lives().some(([, run]) => turns.some(turn => turn.runId === run)))
     problems.push('its reply had been read, and its agent was started again');
   // The next message finds whatever lags behind, and puts it right.
   const next = message('m9', 'next');

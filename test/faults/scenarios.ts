@@ -1,7 +1,7 @@
 /** What is going on when the fault strikes. Each scenario is made once and copied for every point. */
 import fs from 'node:fs';
-import { names, parse, readTranscripts } from './check.ts';
-import { AGENT, type Ended, Place, type Program } from './lab.ts';
+import { readTranscripts } from './check.ts';
+import { AGENT, type Ended, type Fault, names, Place, type Program, parse } from './lab.ts';
 
 export interface Message {
   id: string;
@@ -24,6 +24,10 @@ export interface Scenario {
   resets: number;
   /** one copy at a time: its open run is in every copy, and who takes over ends every process that carries its id */
   alone?: true;
+  /** the victim is no sender: what it says is not about the message, which comes behind it */
+  ofOperator?: true;
+  /** what must hold in the end beside everything else; the talk may go on */
+  afterwards?(place: Place, fault: Fault): Promise<string[]>;
 }
 
 export interface PowerScenario {
@@ -115,6 +119,14 @@ export const resetByDay: Scenario = {
   resets: 1,
 };
 
+/** The tick that ends a session whose day is over; its next message comes behind it. */
+export const tickOfReset: Scenario = {
+  ...resetByDay,
+  name: 'the tick that ends a session by the day',
+  victim: ['tick', '--json'],
+  ofOperator: true,
+};
+
 export const bareReset: Scenario = {
   name: 'a bare /new',
   config: config(),
@@ -183,26 +195,6 @@ export const fetch: Scenario = {
   accepted: true,
 };
 
-const long = message('m1', `hello${' word'.repeat(170)}`);
-
-/** Memory is saved, the context compacted, and then the turn runs: three agents one behind the other. */
-export const compaction: Scenario = {
-  name: 'a message before which the context is compacted',
-  config: config(
-    {
-      agents: { defaults: { runner: 'agent', contextTokens: 1200, compaction: { keepRecentTurns: 1 } } },
-    },
-    { context: 'claw' },
-  ),
-  prepare: async place => {
-    for (const id of ['m0', 'm-1', 'm-2'])
-      await succeed(place, message(id, `first${' word'.repeat(80)}`).args);
-  },
-  victim: long.args,
-  message: long,
-  resets: 0,
-};
-
 /** Runs a command and kills it at the first operation that matches, found by a clean run in a copy. */
 export async function killAt(
   place: Place,
@@ -228,13 +220,13 @@ export const SCENARIOS: Scenario[] = [
   firstMessage,
   resetByUser,
   resetByDay,
+  tickOfReset,
   bareReset,
   noWait,
   tickOfNoWait,
   tickOfNoWaitInNewHome,
   tickOfKilledTurn,
   fetch,
-  compaction,
 ];
 
 /** The place where a scenario's victim starts; to be copied for every point. */

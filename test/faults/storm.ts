@@ -3,8 +3,8 @@
  * killed and stopped for a while at random and a timer ticks. Then quiet, ticks until nothing is left, and the account.
  */
 import fs from 'node:fs';
-import { check, isAcceptance, names, parse, readTranscripts } from './check.ts';
-import { Place, type Program, type Running } from './lab.ts';
+import { check, isAcceptance, readTranscripts } from './check.ts';
+import { names, Place, type Program, parse, type Running } from './lab.ts';
 import { between, type Random, random } from './random.ts';
 import { config } from './scenarios.ts';
 

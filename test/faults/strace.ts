@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { transcriptTexts } from './check.ts';
-import { AGENT, type Ended, launch, lines, type Place, type Program, pooled } from './lab.ts';
+import { AGENT, type Ended, type Fault, launch, lines, type Place, type Program, pooled } from './lab.ts';
 import { judgeVictim, type Order, type Report, recover } from './points.ts';
 import { type Scenario, stage } from './scenarios.ts';
 
@@ -119,10 +119,16 @@ export async function strikeSystemCalls(
             ['-e', `inject=${call}:signal=KILL:when=${n}`, ...(file ? ['-P', file] : [])],
           );
           const run = await done;
-          const said = judgeVictim(run, scenario, { mode: 'kill', at: n });
+          const fault: Fault = { mode: 'kill', at: n };
+          const said = judgeVictim(run, scenario, fault);
           const problems = [
             ...said.problems,
-            ...(await recover(place, scenario, { ...said, order: options.order ?? 'tick-first', before })),
+            ...(await recover(place, scenario, {
+              ...said,
+              order: options.order ?? 'tick-first',
+              before,
+              fault,
+            })),
           ];
           const last = lines(log).findLast(line => line.includes(`${call}(`)) ?? '';
           const kept = process.env.CLAW_FAULTS_KEEP ? ` (${place.folder})` : '';

@@ -1,11 +1,13 @@
 /** The tests themselves, written once: the whole battery and the part of it that every `vitest run` has. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { strikeBusy } from './busy.ts';
-import { deliveries, parse } from './check.ts';
+import { deliveries } from './check.ts';
+import * as compactions from './compaction.ts';
 import { strikeTwice } from './compound.ts';
+import { fillDisk, whyNoMount } from './full.ts';
 import { jobStorm } from './job-storm.ts';
 import { JOB_SCENARIOS, type JobScenario, strikeJob, strikeJobCalls } from './jobs.ts';
-import { type Mode, Program } from './lab.ts';
+import { type Mode, Program, parse } from './lab.ts';
 import { MUTANTS } from './mutants.ts';
 import { type Report, type StrikeOptions, strikeEverywhere } from './points.ts';
 import { cutPower } from './power.ts';
@@ -16,20 +18,22 @@ import { strikeSystemCalls, whyNoStrace } from './strace.ts';
 
 export type Extent = 'part' | 'whole';
 
-const { SCENARIOS } = scenarios;
+const SCENARIOS = [...scenarios.SCENARIOS, ...compactions.COMPACTIONS];
 
 /** What the everyday run takes of each mode; the whole battery takes every scenario in both orders. */
 const PART: [Mode, scenarios.Scenario[], StrikeOptions?][] = [
   ['kill', [scenarios.turn, scenarios.firstMessage, scenarios.resetByUser, scenarios.bareReset]],
   ['kill', [scenarios.turn, scenarios.tickOfNoWait], { order: 'message-first' }],
   ['kill', [scenarios.tickOfKilledTurn], { every: 2 }],
-  ['kill', [scenarios.compaction], { every: 4 }],
+  ['kill', [compactions.compaction], { every: 4 }],
   ['short', [scenarios.turn, scenarios.resetByUser], { part: 0.95 }],
   ['short', [scenarios.firstMessage], { order: 'message-first', part: 0.05 }],
   ['EIO', [scenarios.turn, scenarios.noWait]],
   ['ENOSPC-ever', [scenarios.turn, scenarios.resetByDay, scenarios.noWait]],
 ];
 
+/** Faults at a compaction that goes wrong by itself: what its failure leaves must stand a death too, and a short write. */
+const MODES_OF_BAD_SUMMARIES: Mode[] = ['kill', 'short'];
 const MODES: Mode[] = ['kill', 'split', 'EIO', 'EIO-ever', 'ENOSPC', 'ENOSPC-ever', 'read-EIO'];
 const PARTS = [0.05, 0.5, 0.95];
 
@@ -67,6 +71,8 @@ export function faultPoints(extent: Extent): void {
         for (const victim of ['holder', 'waiter'] as const) strikeOneOfTwo('short', victim, { order, part });
       }
     }
+    for (const mode of MODES_OF_BAD_SUMMARIES)
+      for (const scenario of compactions.BAD_SUMMARIES) strike(mode, scenario);
   });
 
   describe('the same message twice while it waits', () => {
@@ -126,6 +132,7 @@ export function systemCalls(extent: Extent): void {
         scenarios.firstMessage,
         scenarios.resetByUser,
         scenarios.tickOfKilledTurn,
+        ...compactions.COMPACTIONS,
       ])
         strike(scenario, { order });
     }
@@ -142,6 +149,10 @@ export function powerCuts(extent: Extent): void {
       { power: { scenario: scenarios.firstMessage, commands: [scenarios.firstMessage.victim] }, every: 23 },
       { power: { scenario: scenarios.resetByUser, commands: [scenarios.resetByUser.victim] }, every: 23 },
       { power: scenarios.noWaitAndTick, every: 23 },
+      ...(extent === 'part' ? [compactions.compaction] : compactions.COMPACTIONS).map(scenario => ({
+        power: { scenario, commands: [scenario.victim] },
+        every: 41,
+      })),
     ];
     for (const { power, every } of cases) {
       const options = extent === 'part' ? { every } : {};
@@ -150,6 +161,17 @@ export function powerCuts(extent: Extent): void {
       );
     }
   });
+}
+
+/** A disk that fills while a session is compacted. */
+export function fullDisks(): void {
+  const reason = whyNoMount();
+  describe.skipIf(reason !== null)('a disk that is full while a session is compacted', () => {
+    const getProgram = withProgram();
+    for (const scenario of compactions.COMPACTIONS)
+      it(nameOf('full', scenario.name, {}), async () => holds(await fillDisk(getProgram(), scenario)));
+  });
+  if (reason !== null) console.log(`full disks are not tried: ${reason}`);
 }
 
 /** Kills during the recovery from a kill. */

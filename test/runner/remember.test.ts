@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { ConfigInput } from '../../src/config/schema.ts';
 import type { ClawError } from '../../src/core/errors.ts';
 import { beat } from '../../src/runner/beat.ts';
-import { addNote, appendFlush } from '../../src/runner/remember.ts';
+import { addNote, appendFlush, redoFlush } from '../../src/runner/remember.ts';
 import { tryLock } from '../../src/store/lock.ts';
 import { putSystemEvent } from '../../src/store/system-events.ts';
 import { NOON } from '../core/turn-facts.ts';
@@ -72,6 +72,56 @@ describe('a flush before a compaction (M04 #89195, #38574)', () => {
     const error = await appendFlush(at.desk, 'main', 'x', NOON).catch(each => each as ClawError);
     expect(error).toMatchObject({ exit: 'noPermission', code: 'memory-link' });
     expect(fs.readdirSync(outside)).toEqual([]);
+  });
+});
+
+describe('a flush whose writer died', () => {
+  const NOTE = '- grüße an Zoë\n- und Tee';
+
+  test('is announced before a byte of it stands', async () => {
+    const at = testDesk({}, NOON);
+    const heard: object[] = [];
+    const added = await appendFlush(at.desk, 'main', ` ${NOTE}\r\n`, NOON, note => {
+      heard.push({ ...note, stood: fs.existsSync(note.path) });
+    });
+    expect(heard).toEqual([{ path: added!.path, text: NOTE, stood: false }]);
+  });
+
+  test.each(['', '- by hand, no newline', '# Day\n\n- before\n'])(
+    'stands whole and once behind %j, however much of it stood',
+    async before => {
+      const at = testDesk({}, NOON);
+      const flush = { note: NOTE, timestamp: NOON };
+      const day = 'memory/2026-03-10.md';
+      write(at, day, before);
+      await appendFlush(at.desk, 'main', NOTE, NOON);
+      const whole = fs.readFileSync(workspace(at, day));
+      // From before its first byte to behind its last one, in the middle of letters too.
+      const start = Buffer.byteLength(before);
+      for (let stood = start; stood <= whole.length; stood++) {
+        fs.writeFileSync(workspace(at, day), whole.subarray(0, stood));
+        await redoFlush(at.desk, 'main', flush);
+        const text = read(at, day);
+        expect(text.replace(/\n+/g, '\n')).toBe(whole.toString('utf8').replace(/\n+/g, '\n'));
+        await redoFlush(at.desk, 'main', flush);
+        expect(read(at, day)).toBe(text);
+        // What a power cut can make of the rest.
+        const nuls = Buffer.alloc(whole.length - stood);
+        fs.writeFileSync(workspace(at, day), Buffer.concat([whole.subarray(0, stood), nuls]));
+        await redoFlush(at.desk, 'main', flush);
+        expect(read(at, day)).toBe(text);
+      }
+    },
+  );
+
+  test('goes behind what somebody added meanwhile; where it stands whole before that, nothing is written', async () => {
+    const at = testDesk({}, NOON);
+    const flush = { note: NOTE, timestamp: NOON };
+    const { name } = (await appendFlush(at.desk, 'main', 'other', NOON))!;
+    await redoFlush(at.desk, 'main', flush);
+    await appendFlush(at.desk, 'main', 'last', NOON);
+    await redoFlush(at.desk, 'main', flush);
+    expect(read(at, name)).toBe(`other\n\n${NOTE}\n\nlast\n`);
   });
 });
 

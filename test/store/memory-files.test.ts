@@ -40,7 +40,7 @@ describe('adding to a file of notes', () => {
   ])('to one that is %s keeps every byte before it', (_, before, isApart, after, line) => {
     const { workspace, write, read } = place();
     write('MEMORY.md', before);
-    expect(appendMemory(workspace, 'MEMORY.md', '- one\n', isApart).line).toBe(line);
+    expect(appendMemory(workspace, 'MEMORY.md', '- one\n', { isApart }).line).toBe(line);
     expect(read('MEMORY.md')).toBe(after);
   });
 

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { SessionRecord } from '../../core/session/session.ts';
 import type { Desk } from '../../runner/desk.ts';
+import { temporaryFolders } from '../../runner/leftovers.ts';
 import {
   findUnreadableRecords,
   findUnreadableSettings,
@@ -11,7 +12,6 @@ import {
 } from '../../runner/repair.ts';
 import { listNames, sweepTemporaries } from '../../store/json-file.ts';
 import { holderOf, tokenState } from '../../store/lock.ts';
-import { listPendingAgents } from '../../store/pending.ts';
 import { listAgents } from '../../store/sessions.ts';
 import { type Check, count, failure, fine, mended, warning } from './check.ts';
 
@@ -105,11 +105,7 @@ export function checkAside(desk: Desk): Check[] {
 /** Temporaries whose writer is dead. A tick takes them away. */
 export function checkTemporaries(desk: Desk, fix: boolean): Check[] {
   const { layout, context } = desk;
-  const folders = [
-    layout.outbox(),
-    ...listPendingAgents(layout).map(agentId => layout.pending(agentId)),
-    ...listAgents(layout).map(agentId => layout.drafts(agentId)),
-  ];
+  const folders = temporaryFolders(layout);
   const isDead = (token: string) => tokenState(context, token) === 'dead';
   const stale = folders.flatMap(folder =>
     listNames(folder)

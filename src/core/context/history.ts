@@ -294,6 +294,7 @@ export function summaryMessage({ summary, timestamp }: CompactEntry): HistoryMes
  * `limits.chatter` is taken. What was compacted comes along as its summary, whichever limit is reached before it.
  *
  * @param compact the newest compaction, where it is known: its summary has its room before anything else
+ * @param isOwn an entry of the turn itself: it is passed over here, and no sooner, for a compaction may keep nothing before it
  * @returns oldest first
  */
 export function selectHistory(
@@ -301,6 +302,7 @@ export function selectHistory(
   limits: HistoryLimits,
   group: boolean,
   compact: CompactEntry | null = null,
+  isOwn: (entry: Entry) => boolean = () => false,
 ): HistoryMessage[] {
   const chosen: HistoryMessage[] = [];
   let turns = 0;
@@ -322,7 +324,7 @@ export function selectHistory(
   if (summary) take(summary);
   for (const entry of sinceCompaction(newestFirst, met)) {
     const message = historyMessage(entry, group);
-    if (!message) continue;
+    if (!message || isOwn(entry)) continue;
     const recorded = message.role === 'user' && (entry as { recorded?: true }).recorded === true;
     chatter = recorded ? chatter + 1 : 0;
     if (chatter > limits.chatter) {

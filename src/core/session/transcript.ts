@@ -252,6 +252,8 @@ export interface MemoryFlushEntry {
   threshold: number;
   /** file it was appended to */
   file?: string;
+  /** what was appended, once: from here it is done again where its writer died */
+  note?: string;
   error?: { code: string; message: string };
   /** where it was asked in the session that its program keeps: how that was used */
   native?: NativeUse;

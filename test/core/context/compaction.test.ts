@@ -64,8 +64,13 @@ const NONE: HistoryLimits = {
   messages: Number.POSITIVE_INFINITY,
   tokens: Number.POSITIVE_INFINITY,
 };
-const sent = (transcript: Entry[], limits: Partial<HistoryLimits> = {}, known: CompactEntry | null = null) =>
-  selectHistory(transcript.toReversed(), { ...NONE, ...limits }, false, known).map(({ content }) =>
+const sent = (
+  transcript: Entry[],
+  limits: Partial<HistoryLimits> = {},
+  known: CompactEntry | null = null,
+  isOwn?: (entry: Entry) => boolean,
+) =>
+  selectHistory(transcript.toReversed(), { ...NONE, ...limits }, false, known, isOwn).map(({ content }) =>
     content.replace(/^\[Summary.*\]\n/, 'summary: '),
   );
 
@@ -77,6 +82,13 @@ describe('history behind a compaction', () => {
       ...['q2', 'a2', 'q3', 'a3', 'q4', 'a4'],
     ]);
     expect(sent([...talk(1, 3), compact(), ...talk(4, 4)])).toEqual(['summary: SUMMARY', 'q4', 'a4']);
+  });
+
+  test('is the summary alone where nothing is kept but the message of the turn itself', () => {
+    const own = user('own');
+    const line = compact({ keptFrom: 'own', keptFromAt: NOON });
+    expect(sent([...talk(1, 3), own, line], {}, null, entry => entry === own)).toEqual(['summary: SUMMARY']);
+    expect(sent([...talk(1, 3), own, line], {}, line, entry => entry === own)).toEqual(['summary: SUMMARY']);
   });
 
   test('follows the newest one, also where it keeps what stands before an older one', () => {

@@ -1,0 +1,3 @@
+import { fullDisks } from './suite.ts';
+
+fullDisks();
