@@ -271,8 +271,8 @@ function checkHandedOver(place: Place, { message }: Scenario, said: Said): strin
   // Collected: the reply belongs to the last message of the turn.
   if (end && turn.messageIds.at(-1) !== message.id) return [];
   const text = deliveries(place.home).get(message.id);
-  // What claw itself has to say (a reset is never silent) stands before the reply.
-  return text !== undefined && message.reply.test(text.replace(/^(\(New session.*\)\n)+/, ''))
+  // What claw itself has to say (of a reset, of a context that stays full) stands before the reply.
+  return text !== undefined && message.reply.test(text.replace(/^(\((New session|The context is full).*\)\n)+/, ''))
     ? []
     : [`its caller never saw the reply, and the outbox has ${JSON.stringify(text)}`];
 }
