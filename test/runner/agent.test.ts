@@ -282,7 +282,12 @@ describe('what its end means', () => {
 describe('streaming', () => {
   test('the pieces are the reply', async () => {
     const pieces: string[] = [];
-    const outcome = await run({ command: agent('split-utf8.mjs') }, { onDelta: text => pieces.push(text) });
+    const heard = path.join(setting.folder, 'heard');
+    const onDelta = (text: string) => {
+      pieces.push(text);
+      fs.writeFileSync(heard, '');
+    };
+    const outcome = await run({ command: agent('split-utf8.mjs'), args: [heard] }, { onDelta });
     expect(pieces.join('')).toBe(textOf(outcome));
     expect(pieces.length).toBeGreaterThan(1);
   });

@@ -222,7 +222,23 @@ function afterSeen(state: JobState, line: SeenRecord): JobState {
     before?.enabled && state.disabled === null && state.position !== null && state.position < line.from
       ? [{ schedule: before.schedule, from: state.position, to: line.from }]
       : [];
-  return { ...next, position: line.from, behind: [...state.behind, ...unaccounted], done: false };
+  return {
+    ...next,
+    position: positionFrom(state, line),
+    behind: [...state.behind, ...unaccounted],
+    done: false,
+  };
+}
+
+/**
+ * Where instants of a definition begin to count. One that was switched off and on under a clock that had been set back
+ * waits as it would have waited untouched: what it ran or recorded does not come again. An instant of its own (`at`)
+ * that lies ahead once more when somebody switches it on is meant to come.
+ */
+function positionFrom({ seen, position }: JobState, { schedule, from }: SeenRecord): number {
+  const isSwitched = seen !== null && scheduleText(seen.schedule) === scheduleText(schedule);
+  if (!isSwitched || position === null || schedule.kind === 'at') return from;
+  return Math.max(position, from);
 }
 
 /** What earlier schedules still leave to be accounted for, when everything up to an instant is: one may have run while it was changed. */
