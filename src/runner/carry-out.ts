@@ -151,7 +151,7 @@ async function askAgent(
     const isLate = error.code === 'timeout' || error.code === 'idle-timeout';
     // What it printed is no answer and goes nowhere; who looks for the reason finds it in the record.
     const printed = endedTurnOf(desk, message)?.end.output?.trim();
-    const kept = printed ? { summary: summaryOf(printed) } : {};
+    const kept = printed ? { output: summaryOf(printed) } : {};
     return { status: isLate ? 'timeout' : 'error', error, ...kept, ...place };
   }
   if (result.reason === 'stopped') return { status: 'cancelled', reason: 'stopped', ...place };

@@ -255,7 +255,7 @@ describe('an isolated run', () => {
     ['another status, whatever the text', ['half an answer', 'boom', '3'], 'exit', 'half an answer'],
   ])(
     'with %s is a failure; what was printed is in its record and nowhere else (openclaw#43604, openclaw#121626)',
-    (_, args, code, summary) => {
+    (_, args, code, output) => {
       const outlet = configure(home, { command: program('say.sh'), args });
       const to = { deliver: true, channel: 'telegram', to: '42' };
       putJobs(home, [
@@ -266,7 +266,8 @@ describe('an isolated run', () => {
       for (const id of ['news', 'full']) {
         const [record] = runsOf(home, id);
         expect(record).toMatchObject({ status: 'error', error: { code } });
-        expect(record.summary).toBe(summary);
+        expect(record.output).toBe(output);
+        expect(record.summary).toBeUndefined();
       }
       // What goes out is that the job has failed, and why.
       for (const text of outlet.sent()) expect(text).toMatch(/^42: Job .* has failed: runner "agent" exited/);

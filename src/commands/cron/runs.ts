@@ -95,6 +95,7 @@ function what(desk: Desk, run: ListedRun): string {
     ...(run.error === undefined ? [] : [typeof run.error === 'string' ? run.error : run.error.message]),
     ...fateOfRun(desk, run),
     ...(run.summary === undefined ? [] : [run.summary]),
+    ...(run.output === undefined ? [] : [`it printed: ${run.output}`]),
   ];
   return parts.join(' · ');
 }

@@ -32,10 +32,8 @@ export function eventOf(
   const { status, error, summary } = ending;
   const prefix = postToMainPrefix?.trim() || 'Cron';
   const head = status === 'ok' ? prefix : `${prefix} (${status})`;
-  // What a run printed before it failed is no answer, and must not be told as one.
-  if (error !== undefined) return `${head}: ${error.message}`;
   const said = mode === 'full' ? clip(text.trim(), postToMainMaxChars ?? FULL) : '';
-  return `${head}: ${said || summary?.trim() || status}`;
+  return `${head}: ${said || summary?.trim() || error?.message || status}`;
 }
 
 /** What somebody is told when a job keeps failing, is switched off, or works again. */

@@ -55,6 +55,8 @@ export interface RunRecord {
   temporary?: true;
   /** what it said, clipped */
   summary?: string;
+  /** what an agent printed that failed, clipped: no answer, and told to nobody */
+  output?: string;
   agentId?: string;
   sessionKey?: string;
   sessionId?: string;
