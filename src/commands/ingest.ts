@@ -220,7 +220,10 @@ function statusOf(result: IngestResult, json: boolean): number {
   const error = result.error!;
   note('error', `message ${result.messageId}: ${error.message}`, result.sessionKey);
   if (json) printError(`${JSON.stringify({ error })}\n`);
-  else printError(`claw: ${error.message}\n  try: ${`claw inbox retry ${result.messageId}`}\n`);
+  else {
+    const again = `claw inbox retry ${result.messageId}`;
+    printError(`claw: ${error.message}\n  try: ${error.hint ? `${error.hint}\n  then: ${again}` : again}\n`);
+  }
   return EXIT.unavailable;
 }
 

@@ -163,6 +163,14 @@ const runnerNames: Rule = {
           );
         continue;
       }
+      const hasPlace = (runner.args ?? [])
+        .flat()
+        .some(arg => /\{\{(?:Native)?Session(?:Id|Key)\}\}/.test(arg));
+      if (runner.context === 'native' && runner.resumeArgs === undefined && !hasPlace)
+        report.warn(
+          ['runners', name, 'context'],
+          'claw sends the message alone: set resumeArgs with {{NativeSessionId}}, or give {{SessionId}} in args to a program that finds its session by it',
+        );
       if (runner.command === undefined)
         report.error(['runners', name, 'command'], 'is missing: expected string, or a preset beside it');
       for (const key of ['moreArgs', 'permissions'] as const) {

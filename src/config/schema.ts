@@ -134,6 +134,16 @@ export const runnerSchema = z.strictObject({
   asideArgs: argsSchema
     .optional()
     .describe('of context native: arguments of a run beside the conversation, whose session is thrown away'),
+  expands: z
+    .strictObject({
+      commands: z
+        .array(text)
+        .optional()
+        .describe('beginnings of a prompt that the program takes for its own commands, such as /'),
+      files: z.boolean().optional().describe('it reads files named behind @ before its model is asked'),
+    })
+    .optional()
+    .describe('what the program makes of a prompt by itself; claw takes that away from what people write'),
   compactPrompt: text
     .optional()
     .describe(

@@ -36,6 +36,8 @@ export interface TurnRequest {
   sessionId: string;
   /** the text of this turn (already without triggers and directives) */
   body: string;
+  /** the text is a command of the program, which must take it for one */
+  isCommand?: true;
   /** earlier messages of the session that the agent is to be told, oldest first, already limited */
   history: HistoryMessage[];
   /** notes that fit the message, the best first */

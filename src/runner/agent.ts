@@ -6,7 +6,7 @@ import type { RunnerConfig } from '../config/schema.ts';
 import { DeltaGate } from '../core/runner/delta.ts';
 import { runnerEnvironment, type TurnOrigin } from '../core/runner/environment.ts';
 import { eventOf } from '../core/runner/output.ts';
-import { promptDocument, promptText } from '../core/runner/prompt.ts';
+import { promptDocument, promptText, withoutExpansions } from '../core/runner/prompt.ts';
 import {
   type ArgumentTemplate,
   fillArguments,
@@ -118,7 +118,8 @@ function argumentsOf({ native }: TurnRequest, runner: RunnerConfig): readonly Ar
 /** What the program is given to read; the system text stands in front where it has no other place and is not known yet. */
 function promptOf(request: TurnRequest, runner: RunnerConfig, template: readonly ArgumentTemplate[]): string {
   if (runner.input === 'json') return promptDocument(request, runner.context);
-  const prompt = promptText(request, runner.context);
+  const whole = promptText(request, runner.context);
+  const prompt = request.isCommand ? whole : withoutExpansions(whole, runner.expands);
   const { systemPrompt, native } = request;
   const hasPlace = (['SystemPrompt', 'SystemPromptFile', 'SystemPromptJson'] as const).some(name =>
     usesTemplate(template, name),
@@ -195,11 +196,32 @@ async function run(
     usageDocument,
   };
   const outcome = judge(ended, about);
+  if (outcome.status === 'failed' && outcome.error.code === 'auth')
+    outcome.error = {
+      ...outcome.error,
+      hint: loginHint(outcome.error.hint, request, runner, options.baseEnv),
+    };
   if (outcome.status === 'replied') watch.end(outcome.text);
   outcome.warnings.push(...watch.warnings);
   const steps = watch.steps();
   if (steps.length > 0) outcome.steps = steps;
   return outcome;
+}
+
+/** A key that stands in the shell and not in the configuration is the usual reason, and not seen from outside. */
+function loginHint(
+  hint: string | undefined,
+  { env }: TurnRequest,
+  runner: RunnerConfig,
+  base: AgentOptions['baseEnv'],
+): string {
+  const names = hint?.match(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b/g) ?? [];
+  const held = names.filter(
+    name => base[name] && env[name] === undefined && runner.env?.[name] === undefined,
+  );
+  return held.length === 0
+    ? (hint ?? '')
+    : `${hint} (${held.join(' and ')} of this shell is not passed on: agents get what the configuration gives them)`;
 }
 
 function readIfThere(file: string): string | undefined {

@@ -97,10 +97,13 @@ export async function compactSession(
   if (plan.removed.length === 0) {
     const fresh = freshStart(desk, state, plan, count, order);
     if (fresh !== null) return fresh;
-    const kept = plan.keptTurns === 1 ? 'the newest turn is' : `the newest ${plan.keptTurns} turns are`;
+    const kept =
+      plan.keptTurns === 1
+        ? 'the newest turn is kept as it is'
+        : `the newest ${plan.keptTurns} turns are kept as they are`;
     return {
       status: 'nothing',
-      reason: plan.keptTurns === 0 ? 'nothing was said yet' : `${kept} kept as they are`,
+      reason: plan.keptTurns === 0 ? 'nothing was said yet' : kept,
     };
   }
   if (order.reason === 'auto' && !isWorthwhile(plan, budget))

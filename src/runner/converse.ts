@@ -302,7 +302,7 @@ export function requestOf(
     : patience;
   const transcript = layout.transcript(seat.agentId, record.sessionId);
   const { isOwn } = ownOf(about.open);
-  const body = question?.body ?? tellEvents(events(), bodyOf(users), at => tellClockTime(desk.zone, at));
+  const body = question?.body ?? tellEvents(events(), saidBy(), at => tellClockTime(desk.zone, at));
   const thinkingLevel = turn.settings?.thinkingLevel;
   const workspace = workspaceOf(desk, seat.agentId);
   const systemPrompt = agent?.systemPrompt ?? defaults?.systemPrompt;
@@ -315,6 +315,7 @@ export function requestOf(
     // Where the program finds its session by claw's id, another id is another session.
     ...(isThrownAway ? { sessionId: desk.context.newId() } : { sessionId: record.sessionId }),
     body,
+    ...(question?.isCommand ? { isCommand: true } : {}),
     // Only what is sent is read: a runner that keeps (or wants) no history costs the same behind a long transcript.
     history: tellsHistory() ? history() : [],
     ...(notes?.length ? { notes } : {}),
@@ -351,6 +352,15 @@ export function requestOf(
     const died = unseenStarts(turn) > 1;
     const facts = { known: record.native, runnerName, runner, workspace, model, died, freshId };
     return planNative({ ...facts, hasHistory: spoken() });
+  }
+
+  /** Where several people write, who wrote it stands before it, as in the history; a filter gets the message alone. */
+  function saidBy(): string {
+    const said = bodyOf(users);
+    const { chatType, fromName, from } = last.origin;
+    const isText = runner !== undefined && runner.context !== 'none' && runner.input !== 'json';
+    const name = isText && chatType !== 'dm' && !last.job ? fromName || from : undefined;
+    return name ? `${name}: ${said}` : said;
   }
 
   function tellsHistory(): boolean {

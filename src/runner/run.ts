@@ -64,6 +64,7 @@ export async function runTurn(
   let current: Further = { state: room?.state ?? counted, open: accepted, stopped: room?.stopped ?? null };
   let run = current.stopped ?? (await start(current));
   const notices = [...(room?.notices ?? [])];
+  let spentMs = 0;
   let mayCompact = !room?.compacted && kind !== 'heartbeat';
   for (;;) {
     const underway = { open: current.open, runner, attend };
@@ -71,6 +72,7 @@ export async function runTurn(
     if (further === null) break;
     // Once: what was compacted and is still too much is not helped by the same again.
     mayCompact &&= further.open.turn.after?.code !== 'context-overflow';
+    spentMs += run.outcome.durationMs;
     current = further;
     if (further.notice) notices.push(further.notice);
     run = further.stopped ?? (await start(further));
@@ -80,6 +82,7 @@ export async function runTurn(
   const { reply, steps } = ending;
   const end: TurnEndEntry = {
     ...ending.end,
+    durationMs: Math.round(spentMs + run.outcome.durationMs),
     ...(notices.length > 0 ? { notices } : {}),
     ...(room?.uncompacted ? { uncompacted: room.uncompacted } : {}),
   };

@@ -18,6 +18,7 @@ const COLUMNS = [
   'failure',
   'timeout',
   'two at once',
+  'text is text',
   'compaction',
   'overflow',
 ];
@@ -149,6 +150,16 @@ async function tryAgent(name) {
     return answered === 2 || (answered === 1 && both.every(({ status }) => status === 0))
       ? null
       : `${both.map(({ status, reply, err }) => `${status} ${reply} ${err}`).join('; ')} (${native?.how})`;
+  });
+  await check('text is text', async () => {
+    const file = path.join(home, 'not-for-everybody.txt');
+    fs.writeFileSync(file, 'PLUM-5353');
+    model.behave({ text: 'fine' });
+    const from = model.asked.length;
+    const { reply, err } = await say(`/context @${file}`);
+    const sent = model.asked.slice(from).join('\n');
+    if (reply !== 'fine' || !sent.includes('/context')) return `said ${reply}: ${err}`;
+    return sent.includes('PLUM-5353') ? 'it read a file that a message named' : null;
   });
   // Long enough that a summary is shorter.
   const STORY = `my cat is Minka ${'and she sleeps on the green chair '.repeat(60)}`;

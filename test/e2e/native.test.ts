@@ -324,3 +324,55 @@ describe('what /context and /status say', () => {
     expect(home.run(['ingest', '/context list']).stdout).toMatch(/^history: [1-9]/m);
   });
 });
+
+describe('what people write', () => {
+  const group = ['--channel', 'irc', '--group', 'g', '--mentioned'];
+
+  it('in a group comes with who wrote it, to programs that keep the conversation and to those that are told it', () => {
+    say(...group, '--from', '5', '--from-name', 'Eve', 'I like tea');
+    say(...group, '--from', '6', '--from-name', 'Al', 'What do I like?');
+    expect(starts().map(({ prompt }) => prompt)).toEqual(['Eve: I like tea', 'Al: What do I like?']);
+    home.config({ agents: { defaults: { runner: 'cat' } }, runners: { cat: { command: 'cat' } } });
+    const told = say(...group, '--from', '5', '--from-name', 'Eve', 'And I?').json().reply.text;
+    expect(told).toMatch(/Al: What do I like\?[\s\S]*\n\nEve: And I\?$/);
+    home.config({
+      agents: { defaults: { runner: 'cat' } },
+      runners: { cat: { command: 'cat', context: 'none' } },
+    });
+    expect(say(...group, '--from', '5', '--from-name', 'Eve', 'And I?').json().reply.text).toBe('And I?');
+  });
+
+  it('alone comes as it is', () => {
+    say('--channel', 'irc', '--from', '5', '--from-name', 'Eve', 'I like tea');
+    expect(starts()[0].prompt).toBe('I like tea');
+  });
+
+  it('is no command of the program, and has it read no file; what claw sends it as its command is one', () => {
+    configure({ runner: { expands: { commands: ['/'], files: true }, compactPrompt: '/compact' } });
+    say('/status please');
+    say('look at @/etc/passwd');
+    home.run(['ingest', '/compact']);
+    const [first, second, third] = starts().map(({ prompt }) => prompt);
+    expect(first).toMatch(/^The new message[^/]*\/status please$/);
+    expect(second).toBe('look at @\u2060/etc/passwd');
+    expect(third).toBe('/compact');
+  });
+});
+
+describe('a key that is set in the shell alone', () => {
+  it('is named where the program is not logged in', () => {
+    home.config({
+      agents: { defaults: { runner: 'mine' } },
+      runners: {
+        mine: { preset: 'claude', command: program('say.sh'), args: ['', 'Not logged in', '1'] },
+      },
+    });
+    const run = home.run(['ingest', 'hello'], { env: { ANTHROPIC_API_KEY: 'of-the-shell' } });
+    expect(run.status).toBe(69);
+    expect(run.stderr).toMatch(
+      /try: .*ANTHROPIC_API_KEY of this shell is not passed on.*\n {2}then: claw inbox retry/,
+    );
+    expect(run.stderr).not.toContain('of-the-shell');
+    expect(home.run(['ingest', 'hello']).stderr).not.toContain('not passed on');
+  });
+});

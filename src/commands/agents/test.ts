@@ -8,7 +8,7 @@ import { normaliseAgentId } from '../../core/routing/slug.ts';
 import { PRESET_NAMES } from '../../core/runner/preset.ts';
 import type { Desk } from '../../runner/desk.ts';
 import { lookAtProgram } from '../../runner/detect.ts';
-import { runnerOf } from '../../runner/resolve.ts';
+import { keepsSession, runnerOf } from '../../runner/resolve.ts';
 import { type Trial, tryOut } from '../../runner/try-out.ts';
 import { ClawCommand } from '../base.ts';
 import { countOption } from '../count-option.ts';
@@ -68,7 +68,8 @@ export class AgentsTestCommand extends ClawCommand {
       model: model ?? null,
       first: trial?.first ?? null,
       resumed: trial?.resumed ?? null,
-      keepsSessions: runner.context === 'native' && runner.resumeArgs !== undefined,
+      keepsSessions: keepsSession(runner),
+      context: runner.context ?? 'claw',
     };
     if (this.json) printJson(result);
     else printOut(describe(result));
@@ -88,6 +89,7 @@ function describe(result: {
   first: Trial | null;
   resumed: Trial | null;
   keepsSessions: boolean;
+  context: 'claw' | 'native' | 'none';
 }): string {
   const { runner, program, version, problem, first, resumed, keepsSessions } = result;
   if (first === null) return `${runner}: ${problem}\ntry: claw agents detect\n`;
@@ -96,7 +98,7 @@ function describe(result: {
     `first turn   ${told(first)}`,
     keepsSessions
       ? `second turn  ${resumed ? told(resumed) : 'not tried'}`
-      : 'second turn  not needed: claw sends the history',
+      : `second turn  not needed: ${result.context === 'none' ? 'it is given the message alone' : 'claw sends the history'}`,
     ...[first, resumed].flatMap(trial => trial?.warnings ?? []).map(text => `note: ${text}`),
   ];
   const hint = first.error?.hint ?? resumed?.error?.hint;

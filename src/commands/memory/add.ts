@@ -1,8 +1,10 @@
 import fs from 'node:fs';
 import { Command, Option } from 'clipanion';
 import type { ConfigInput } from '../../config/schema.ts';
+import { secretsWithin } from '../../config/secrets.ts';
 import type { Context } from '../../context.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
+import { maskValues } from '../../core/secret.ts';
 import { addNote, type NoteTarget } from '../../runner/remember.ts';
 import { ClawCommand } from '../base.ts';
 import { openDesk } from '../desk.ts';
@@ -44,7 +46,9 @@ export class MemoryAddCommand extends ClawCommand {
     }
     const text = await this.readText(desk.config);
     const from = viewer === null || access === 'all' ? undefined : viewer.key;
-    const added = await addNote(desk, agentId, { text, to, from }, context.now());
+    // What an agent was talked into writing down goes to its model with later turns.
+    const safe = viewer === null ? text : maskValues(text, secretsWithin(desk.config, context.env));
+    const added = await addNote(desk, agentId, { text: safe, to, from }, context.now());
     if (this.json) printJson({ agentId, file: added.name, line: added.line, path: added.path });
     else printOut(`Noted in ${added.name}, line ${added.line}.\n`);
     return EXIT.ok;

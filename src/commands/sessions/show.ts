@@ -211,7 +211,7 @@ function lockText({
 }
 
 function turnLines(turn: TurnReport): string[] {
-  const { status, runner, model, usage, durationMs, error, attempt, reply } = turn;
+  const { status, runner, model, usage, durationMs, error, output, attempt, reply } = turn;
   const facts = [
     status,
     model ? `${runner} ${model}` : runner,
@@ -224,6 +224,7 @@ function turnLines(turn: TurnReport): string[] {
     `           > ${short(turn.text)}`,
     ...(reply === null ? [] : [`           < ${short(reply)}`]),
     ...(error ? [`           ! ${short(error.message)}`] : []),
+    ...(output ? [`           ! it printed: ${short(output)}`] : []),
   ];
 }
 

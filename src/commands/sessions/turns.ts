@@ -25,6 +25,8 @@ export interface TurnReport {
   usage: Usage | null;
   durationMs: number | null;
   error: TurnEndEntry['error'] | null;
+  /** what a failed agent printed, clipped */
+  output: string | null;
   /** what the user wrote; several messages of one turn are one text */
   text: string;
   reply: string | null;
@@ -77,6 +79,7 @@ export function reportTranscript(file: string): TranscriptReport {
         usage: null,
         durationMs: null,
         error: null,
+        output: null,
         text: messageIds.flatMap(id => texts.get(id) ?? []).join('\n\n'),
         reply: null,
       });
@@ -91,6 +94,7 @@ export function reportTranscript(file: string): TranscriptReport {
       turn.usage = entry.usage ?? null;
       turn.durationMs = entry.durationMs ?? null;
       turn.error = entry.error ?? null;
+      turn.output = entry.output ?? null;
     }
   }
 }

@@ -14,8 +14,8 @@ export function modelFallbacks(config: Pick<ConfigInput, 'agents'>, agentId: str
 }
 
 /**
- * The start that follows on one that failed, with the next model of the list that the turn has not just had; null where
- * there is none, where the failure is not one of the model, or where the runner is not told a model at all.
+ * The start that follows on one that failed, with the next model of the list that the turn has not had; null where there
+ * is none, where the failure is not one of the model, or where the runner is not told a model at all.
  *
  * @param now epoch ms
  */
@@ -27,9 +27,9 @@ export function fallbackStart(
   now: number,
 ): TurnEntry | null {
   if (runner === undefined || NOT_THE_MODEL.includes(code) || !isToldModel(runner)) return null;
-  const at = fallbacks.findIndex((model, index) => index >= (turn.fallback ?? 0) && model !== turn.model);
-  if (at === -1) return null;
-  return { ...followOn(turn, code, now), model: fallbacks[at]!, fallback: at + 1 };
+  const tried = [...(turn.tried ?? []), ...(turn.model ? [turn.model] : [])];
+  const model = fallbacks.find(each => !tried.includes(each));
+  return model === undefined ? null : { ...followOn(turn, code, now), model, tried };
 }
 
 /** A further start of a turn by the process that saw the one before it fail. */

@@ -30,6 +30,17 @@ export function promptText(request: TurnRequest, context: RunnerConfig['context'
   return [...parts, CLOSE, message].join('\n\n');
 }
 
+/**
+ * A prompt of which the program makes nothing by itself: a text that anybody wrote must neither be a command of the program
+ * nor have it read a file, whatever its model would say to that.
+ */
+export function withoutExpansions(prompt: string, expands: RunnerConfig['expands']): string {
+  const { commands = [], files = false } = expands ?? {};
+  // The word joiner has no width, and no program looks for a file of that name. An address of a person stays as it is.
+  const inert = files ? prompt.replace(/(?<![\w.+-])@(?=[\w~./\\"'-])/g, '@\u2060') : prompt;
+  return commands.some(beginning => inert.startsWith(beginning)) ? `${CLOSE}\n\n${inert}` : inert;
+}
+
 /** The message, and behind it a line for each attachment: a program that reads text learns of them no other way. */
 function messageText(request: TurnRequest): string {
   const lines = request.attachments.map(({ name, type, path, url }) => {

@@ -157,7 +157,11 @@ export function reduceRecord(record: SessionRecord, entry: Entry, end: number): 
       next.native = nativeGivenUp(record.native, entry.reason);
     // What a listing shows is what would be sent now.
     if (!isMemoryFlushEntry(entry) && next.tokens && Number.isFinite(entry.tokensAfter))
-      next.tokens = { ...next.tokens, contextTokens: entry.tokensAfter!, estimated: true };
+      next.tokens = {
+        ...next.tokens,
+        contextTokens: entry.tokensAfter!,
+        ...(isCompactEntry(entry) ? { estimated: true } : {}),
+      };
   } else if (isResumedEntry(entry)) {
     // A person asked for this conversation again: as good as a message, or the next one would find it stale.
     const { timestamp: at, previousSessionId } = entry;
@@ -193,8 +197,8 @@ function reduceContext(
     };
   }
   if (isNativeCompactEntry(entry)) {
-    const { flush, reported: _, ...rest } = before;
-    return { ...rest, ...(flush ? { flush: { ...flush, compactions: NO_CYCLE } } : {}) };
+    const { reported: _, ...rest } = before;
+    return { ...rest, compactions: before.compactions + 1 };
   }
   if (isMemoryFlushEntry(entry)) {
     const { result, tokens, threshold, timestamp: at } = entry;

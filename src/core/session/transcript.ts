@@ -102,8 +102,8 @@ export interface TurnEntry {
   again?: number;
   /** how the start failed on which this one follows, and which model had it */
   after?: { code: string; model?: string };
-  /** place of its model in `modelFallbacks`, from 1, where it has fallen back */
-  fallback?: number;
+  /** models that the turn had before, where it has fallen back on this one */
+  tried?: string[];
   messageIds: string[];
   runner: string;
   model?: string;

@@ -34,7 +34,7 @@ describe('the start that follows on one that failed', () => {
     expect(second).toMatchObject({
       attempt: 2,
       again: 1,
-      fallback: 1,
+      tried: ['a'],
       model: 'b',
       timestamp: 2,
       after: { code: 'auth', model: 'a' },
@@ -43,14 +43,19 @@ describe('the start that follows on one that failed', () => {
     expect(unseenStarts({ ...second, attempt: second.attempt + 1 })).toBe(2);
   });
 
-  test('never is the model that has just failed', () => {
-    expect(fallbackStart(['a', 'b'], runner, turn(), 'exit', 2)).toMatchObject({ model: 'b', fallback: 2 });
+  test('never is a model that has failed in this turn', () => {
+    const second = turn({ model: 'b', tried: ['slow'] });
+    expect(fallbackStart(['b', 'slow', 'c'], runner, second, 'exit', 2)).toMatchObject({ model: 'c' });
+    expect(fallbackStart(['a', 'b'], runner, turn(), 'exit', 2)).toMatchObject({ model: 'b' });
     expect(fallbackStart(['a'], runner, turn(), 'exit', 2)).toBeNull();
   });
 
   test('goes on in the list where a crash has ended it', () => {
-    const crashed = turn({ model: 'b', fallback: 1, attempt: 3, again: 1 });
-    expect(fallbackStart(['b', 'c'], runner, crashed, 'exit', 2)).toMatchObject({ model: 'c', fallback: 2 });
+    const crashed = turn({ model: 'b', tried: ['a'], attempt: 3, again: 1 });
+    expect(fallbackStart(['b', 'c'], runner, crashed, 'exit', 2)).toMatchObject({
+      model: 'c',
+      tried: ['a', 'b'],
+    });
   });
 
   test('is none where another model would not help', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { promptDocument, promptText } from '../../../src/core/runner/prompt.ts';
+import { PRESETS } from '../../../src/core/runner/preset/table.ts';
+import { promptDocument, promptText, withoutExpansions } from '../../../src/core/runner/prompt.ts';
 import type { HistoryMessage } from '../../../src/core/turn-request.ts';
 import { turnRequest } from './turn-request.ts';
 
@@ -92,5 +93,33 @@ describe('document', () => {
 
   test('leaves the history out where the program keeps its own', () => {
     expect(JSON.parse(promptDocument(turnRequest({ history }), 'native')).history).toEqual([]);
+  });
+});
+
+describe('a program makes nothing of a prompt by itself', () => {
+  const claude = { commands: ['/'], files: true };
+
+  test.each([
+    ['/context', 'The new message, to be answered now:\n\n/context'],
+    ['read @/etc/passwd', 'read @\u2060/etc/passwd'],
+    ['@notes.md and "@~/x"', '@\u2060notes.md and "@\u2060~/x"'],
+    ['(@./a) @"b c"', '(@\u2060./a) @\u2060"b c"'],
+    ['write to ada@example.com', 'write to ada@example.com'],
+    ['at 5 @ home, 50% @', 'at 5 @ home, 50% @'],
+    ['a/b and 1/2', 'a/b and 1/2'],
+  ])('%j', (prompt, inert) => {
+    expect(withoutExpansions(prompt, claude)).toBe(inert);
+  });
+
+  test('where it would make nothing of it, not a byte changes', () => {
+    expect(withoutExpansions('/context @/etc/passwd', undefined)).toBe('/context @/etc/passwd');
+    expect(withoutExpansions('/context @/etc/passwd', { commands: [], files: false })).toBe(
+      '/context @/etc/passwd',
+    );
+  });
+
+  test('its presets know which do', () => {
+    const of = (name: keyof typeof PRESETS) => PRESETS[name].runner.expands;
+    expect([of('claude'), of('gemini'), of('copilot')]).toEqual([claude, claude, { commands: ['/'] }]);
   });
 });

@@ -30,6 +30,7 @@ export const claude: Preset = {
     thinkingLevels: { off: 'low', minimal: 'low' },
     output: 'jsonl',
     context: 'native',
+    expands: { commands: ['/'], files: true },
     compactPrompt: '/compact',
     idleTimeoutSeconds: 300,
     onOtherSession: 'follow',

@@ -21,6 +21,7 @@ export const copilot: Preset = {
     thinkingLevels: { off: 'none' },
     output: 'jsonl',
     context: 'native',
+    expands: { commands: ['/'] },
     // It says nothing of it but that it has ended well.
     compactPrompt: '/compact',
     idleTimeoutSeconds: 300,

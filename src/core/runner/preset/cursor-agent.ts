@@ -21,6 +21,7 @@ export const cursorAgent: Preset = {
     resumeArgs: [...BASE, '--resume', '{{NativeSessionId}}'],
     output: 'json',
     context: 'native',
+    expands: { commands: ['/'], files: true },
     idleTimeoutSeconds: 0,
     onOtherSession: 'follow',
     usage: 'run',

@@ -10,6 +10,7 @@ export const gemini: Preset = {
     resumeArgs: [...BASE, '--resume', '{{NativeSessionId}}'],
     output: 'jsonl',
     context: 'native',
+    expands: { commands: ['/'], files: true },
     idleTimeoutSeconds: 300,
     usage: 'run',
     pick: {
