@@ -137,7 +137,9 @@ export function reduceRecord(record: SessionRecord, entry: Entry, end: number): 
     if (entry.model) next.model = entry.model;
   } else if (isTurnEndEntry(entry)) {
     const { status, usage, unasked } = entry;
-    if (usage) next.tokens = addUsage(record.tokens, usage);
+    // What ran beside the conversation is no size of it.
+    const isAside = entry.native?.how === 'aside';
+    if (usage) next.tokens = isAside ? addCost(record.tokens, usage) : addUsage(record.tokens, usage);
     const native = nativeAfter(record.native, status, entry.native);
     if (native) next.native = native;
     else delete next.native;
@@ -148,7 +150,9 @@ export function reduceRecord(record: SessionRecord, entry: Entry, end: number): 
   } else if (isCompactEntry(entry) || isNativeCompactEntry(entry) || isMemoryFlushEntry(entry)) {
     if (entry.usage) next.tokens = addCost(record.tokens, entry.usage);
     if (!isCompactEntry(entry) && entry.native) {
-      const isFailed = isMemoryFlushEntry(entry) && entry.result === 'failed';
+      // Where only the note could not be written, the run had ended well: its id is there, and what it counted counts.
+      const isFailed =
+        isMemoryFlushEntry(entry) && entry.result === 'failed' && entry.native.id === undefined;
       const native = nativeAfter(record.native, isFailed ? 'failed' : 'replied', entry.native);
       if (native) next.native = native;
       else delete next.native;
@@ -157,7 +161,11 @@ export function reduceRecord(record: SessionRecord, entry: Entry, end: number): 
       next.native = nativeGivenUp(record.native, entry.reason);
     // What a listing shows is what would be sent now.
     if (!isMemoryFlushEntry(entry) && next.tokens && Number.isFinite(entry.tokensAfter))
-      next.tokens = { ...next.tokens, contextTokens: entry.tokensAfter!, estimated: true };
+      next.tokens = {
+        ...next.tokens,
+        contextTokens: entry.tokensAfter!,
+        ...(isCompactEntry(entry) ? { estimated: true } : {}),
+      };
   } else if (isResumedEntry(entry)) {
     // A person asked for this conversation again: as good as a message, or the next one would find it stale.
     const { timestamp: at, previousSessionId } = entry;
@@ -201,6 +209,7 @@ function reduceContext(
     return { ...before, flush: { at, result, tokens, threshold, compactions: before.compactions } };
   }
   if (isTurnEndEntry(entry)) {
+    if (entry.native?.how === 'aside') return before;
     const { usage, uncompacted } = entry;
     const { reported: _, ...rest } = before;
     const tokens =
