@@ -24,8 +24,8 @@ const SHORTEST_LINE = 16;
 /** The beginning of a secret at the end of a text that was cut there tells as much of it. */
 const SHORTEST_PART = 6;
 
-/** By so many of its first characters a value is sought: one of 32 KiB and more is refused by regular expressions. */
-const HEAD = 32;
+/** A longer value is sought by its beginning: regular expressions refuse one of 32 KiB among several. */
+const HEAD = 8192;
 
 const HIDDEN = '***';
 

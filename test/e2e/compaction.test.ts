@@ -544,6 +544,8 @@ describe('an agent whose program keeps the conversation', () => {
       after: { code: 'context-overflow' },
     });
     expect(talk.entries('message').filter(({ message }) => message.role === 'user')).toHaveLength(13);
+    const times = talk.entries().map(({ timestamp }) => timestamp);
+    expect(times).toEqual([...times].sort((a, b) => a - b));
   });
 
   test.each([

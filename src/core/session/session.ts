@@ -244,11 +244,14 @@ function named(origin: Origin, before: Origin | undefined): Origin {
 }
 
 function addUsage(tokens: TokenCounts | undefined, usage: Usage): TokenCounts {
+  // A line may have been written by others, or by hand.
+  const count = (value: unknown) => (Number.isFinite(value) ? (value as number) : 0);
+  const [inputTokens, outputTokens] = [count(usage.inputTokens), count(usage.outputTokens)];
   return {
-    inputTokens: (tokens?.inputTokens ?? 0) + usage.inputTokens,
-    outputTokens: (tokens?.outputTokens ?? 0) + usage.outputTokens,
-    totalTokens: (tokens?.totalTokens ?? 0) + usage.totalTokens,
-    contextTokens: usage.contextTokens ?? usage.inputTokens + usage.outputTokens,
+    inputTokens: count(tokens?.inputTokens) + inputTokens,
+    outputTokens: count(tokens?.outputTokens) + outputTokens,
+    totalTokens: count(tokens?.totalTokens) + count(usage.totalTokens),
+    contextTokens: Number.isFinite(usage.contextTokens) ? usage.contextTokens! : inputTokens + outputTokens,
     ...(usage.estimated || tokens?.estimated ? { estimated: true } : {}),
   };
 }

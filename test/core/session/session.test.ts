@@ -261,6 +261,17 @@ describe('a redo after a crash', () => {
   });
 });
 
+test('a count that is no number counts as none', () => {
+  const tokens = { inputTokens: 100, outputTokens: 10, totalTokens: 110, contextTokens: 800 };
+  const odd = { inputTokens: 'a', outputTokens: null, contextTokens: {} };
+  const lines: Entry[] = [
+    { ...turnEnd(), usage: odd },
+    { type: 'memory_flush', timestamp: LATER, result: 'saved', usage: {} },
+  ];
+  const after = lines.reduce((next, line) => reduceRecord(next, line, 1), record({ tokens }));
+  expect(after.tokens).toEqual({ ...tokens, contextTokens: 0 });
+});
+
 describe('a session that the program keeps', () => {
   const place = { runner: 'agent', workspace: '/w' };
   const context = { tokens: 900, turns: 3, compactions: 0, reported: { tokens: 800, at: 850 } };
