@@ -268,7 +268,9 @@ class StreamPrinter {
     if (this.json) return printOut(`${JSON.stringify({ type: 'result', ...result })}\n`);
     if (this.streamed === '') return printText(this.started ? { ...result, notices: [] } : result);
     const reply = result.reply?.text ?? '';
+    // Before it may stand what was said on the way to a tool, or by a start that failed.
+    const isShown = this.streamed.endsWith(`\n\n${reply}`);
     const rest = reply.startsWith(this.streamed) ? reply.slice(this.streamed.length) : `\n${reply}`;
-    return printOut(`${result.reply ? rest : ''}\n`);
+    return printOut(`${result.reply && !isShown ? rest : ''}\n`);
   }
 }

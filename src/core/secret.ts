@@ -10,7 +10,7 @@ const SHAPES = [
   /\bAIza[0-9A-Za-z_-]{35}/g,
   /\b\d{8,10}:[A-Za-z0-9_-]{35}\b/g,
   /\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+/g,
-  /(?<=\bBearer\s+)[A-Za-z0-9._~+/=-]{8,}/gi,
+  /(?<=\bBearer\s{1,20})[A-Za-z0-9._~+/=-]{8,}/gi,
   // The password in an address.
   /(?<=\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]{1,100}:)[^\s/@]{1,200}(?=@)/gi,
 ];
@@ -23,6 +23,9 @@ const SHORTEST_LINE = 16;
 
 /** The beginning of a secret at the end of a text that was cut there tells as much of it. */
 const SHORTEST_PART = 6;
+
+/** A longer value is sought by its beginning: regular expressions refuse one of 32 KiB among several. */
+const HEAD = 8192;
 
 const HIDDEN = '***';
 
@@ -37,7 +40,7 @@ export class SecretVeil {
   readonly #forms: readonly string[];
   readonly #beginnings: ReadonlySet<string>;
   readonly #longest: number;
-  readonly #pattern: RegExp | null;
+  readonly #next: Finder | null;
   #held = '';
 
   /** @param secrets values that are secret; those below 8 characters are left */
@@ -45,25 +48,24 @@ export class SecretVeil {
     this.#forms = formsOfAll(secrets);
     this.#beginnings = new Set(this.#forms.map(form => form[0]!));
     this.#longest = this.#forms[0]?.length ?? 0;
-    this.#pattern = this.#forms.length === 0 ? null : new RegExp(this.#forms.map(escaped).join('|'), 'g');
+    this.#next = finderOf(this.#forms);
   }
 
   /** Takes the next piece; returns what can be shown, without an end that a value may begin with. */
   push(text: string): string {
-    if (this.#pattern === null) return text;
+    if (this.#next === null) return text;
     const held = this.#held + text;
     let shown = '';
     let at = 0;
     let open = this.#openIn(held, 0);
     for (;;) {
-      this.#pattern.lastIndex = at;
-      const match = this.#pattern.exec(held);
-      if (match === null || match.index >= open) {
+      const found = this.#next(held, at);
+      if (found === null || found.start >= open) {
         this.#held = held.slice(open);
         return shown + held.slice(at, open);
       }
-      shown += held.slice(at, match.index) + HIDDEN;
-      at = match.index + match[0].length;
+      shown += held.slice(at, found.start) + HIDDEN;
+      at = found.end;
       if (at > open) open = this.#openIn(held, at);
     }
   }
@@ -72,9 +74,15 @@ export class SecretVeil {
   end(isCut = false): string {
     const rest = this.#held;
     this.#held = '';
-    if (this.#pattern === null || rest === '') return rest;
+    if (this.#next === null || rest === '') return rest;
     if (isCut && rest.length >= SHORTEST_PART) return HIDDEN;
-    return rest.replace(this.#pattern, HIDDEN);
+    let shown = '';
+    let at = 0;
+    for (const { start, end } of allIn(rest, this.#next)) {
+      shown += rest.slice(at, start) + HIDDEN;
+      at = end;
+    }
+    return shown + rest.slice(at);
   }
 
   /** Where in a text its end may be the beginning of a value that goes on. */
@@ -93,8 +101,28 @@ function formsOfAll(secrets: readonly string[]): string[] {
   return [...new Set(secrets.flatMap(formsOf))].sort((a, b) => b.length - a.length);
 }
 
-function patternOf(forms: readonly string[]): RegExp | null {
-  return forms.length === 0 ? null : new RegExp(forms.map(escaped).join('|'), 'g');
+/** The first value in a text from a place on, of several there the longest; null where there is none. */
+type Finder = (text: string, from: number) => { start: number; end: number } | null;
+
+/** @param forms the longest first; null where there are none */
+function finderOf(forms: readonly string[]): Finder | null {
+  if (forms.length === 0) return null;
+  const heads = new Set(forms.map(form => form.slice(0, HEAD)));
+  const pattern = new RegExp([...heads].map(escaped).join('|'), 'g');
+  return (text, from) => {
+    pattern.lastIndex = from;
+    for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
+      const start = match.index;
+      const form = forms.find(each => text.startsWith(each, start));
+      if (form !== undefined) return { start, end: start + form.length };
+      pattern.lastIndex = start + 1;
+    }
+    return null;
+  };
+}
+
+function* allIn(text: string, next: Finder): Generator<{ start: number; end: number }> {
+  for (let found = next(text, 0); found !== null; found = next(text, found.end)) yield found;
 }
 
 /** A value as it may be met: as it is, inside JSON, inside an address, one of its lines, the password of an address. */
@@ -136,18 +164,16 @@ export function maskValues(text: string, secrets: readonly string[], isCut = fal
  * another nothing is left in either.
  */
 export function maskPieces(pieces: readonly string[], secrets: readonly string[]): string[] {
-  const pattern = patternOf(formsOfAll(secrets));
-  if (pattern === null) return [...pieces];
+  const next = finderOf(formsOfAll(secrets));
+  if (next === null) return [...pieces];
   const whole = pieces.join('');
-  const hidden = [...whole.matchAll(pattern)].map(
-    ({ index, 0: found }) => [index, index + found.length] as const,
-  );
+  const hidden = [...allIn(whole, next)];
   let from = 0;
   return pieces.map(piece => {
     const to = from + piece.length;
     let at = from;
     let masked = '';
-    for (const [start, end] of hidden) {
+    for (const { start, end } of hidden) {
       if (end <= at || start >= to) continue;
       masked += whole.slice(at, Math.max(at, start));
       if (start >= from) masked += HIDDEN;

@@ -2,7 +2,16 @@
 import fs from 'node:fs';
 import { type HistoryChat, historyLimits, selectHistory, sinceCompaction } from '../core/context/history.ts';
 import { type ContextCount, reduceRecord, type SessionRecord } from '../core/session/session.ts';
-import { type CompactEntry, type Entry, isCompactEntry, isTurnEndEntry } from '../core/session/transcript.ts';
+import {
+  type CompactEntry,
+  type Entry,
+  isCompactEntry,
+  isMemoryFlushEntry,
+  isNativeCompactEntry,
+  isTurnEndEntry,
+  isTurnEntry,
+  isUserEntry,
+} from '../core/session/transcript.ts';
 import type { HistoryMessage } from '../core/turn-request.ts';
 import { lineNumber, parseLine, readBackward } from '../store/jsonl-file.ts';
 import { newestFirst } from '../store/transcripts.ts';
@@ -48,10 +57,39 @@ export function* entriesOf(
     if (isQuiet) return;
     desk.warn(`${file}:${lineNumber(file, offset)}: ${reason}; the line is left in place`);
   };
+  const knows = knownTo === undefined ? () => 'no' : whatIsKnownTo(knownTo);
   for (const entry of newestFirst(file, onBad)) {
-    if (knownTo !== undefined && isTurnEndEntry(entry) && entry.native?.id === knownTo) return;
-    if (!isOwn?.(entry)) yield entry;
+    const verdict = knows(entry);
+    if (verdict === 'all') return;
+    if (verdict === 'no' && !isOwn?.(entry)) yield entry;
   }
+}
+
+/**
+ * What a session of the agent's program knows, asked for each entry, newest first: `all`, of this entry and those before it.
+ * It may have got its id, or have begun, where it was asked to save memory or to compact, beside a turn.
+ */
+function whatIsKnownTo(id: string): (entry: Entry) => 'no' | 'this' | 'all' {
+  let isRenamed = false;
+  let begunIn: string | undefined;
+  let own: Set<string> | null = null;
+  return entry => {
+    if (begunIn !== undefined) {
+      // All was told there but the message of that turn, which was to follow.
+      if (isTurnEntry(entry) && entry.runId === begunIn) own ??= new Set(entry.messageIds);
+      const isOwn = isUserEntry(entry) && own?.delete(entry.id) === true;
+      if (isOwn) return 'no';
+      return own?.size === 0 ? 'all' : 'this';
+    }
+    const isTurn = isTurnEndEntry(entry);
+    if (!isTurn && !isMemoryFlushEntry(entry) && !isNativeCompactEntry(entry)) return 'no';
+    const { native, runId } = entry;
+    if (native?.id === undefined || (native.id !== id && !isRenamed)) return 'no';
+    if (isTurn) return 'all';
+    if (native.how === 'resumed') isRenamed = true;
+    else begunIn = runId;
+    return 'no';
+  };
 }
 
 /** The newest compaction of a transcript by its place, however far behind it the transcript has grown; null: not known. */

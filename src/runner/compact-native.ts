@@ -44,9 +44,10 @@ export async function compactWithin(
     const said = outcome.status === 'replied' ? outcome.text.trim().replace(/\.$/, '') : '';
     return { status: 'nothing', reason: said.slice(0, 300) || 'the program did not say that it compacted' };
   }
-  const { id, counted } = record.native!;
   // A run without a reply counts as failed and stores nothing: what it counted is in the counters of the next.
-  const use: NativeUse = { ...native, id: native.id ?? id, ...(counted ? { counted } : {}) };
+  const { id, counted } = record.native!;
+  const now = order.runner.onOtherSession === 'follow' ? (outcome.nativeId ?? id) : id;
+  const use: NativeUse = { ...native, id: now, ...(counted && now === id ? { counted } : {}) };
   const entry: NativeCompactEntry = {
     type: 'compact',
     timestamp: desk.context.now(),

@@ -21,7 +21,13 @@ import { estimateTokens, messageTokens, summaryMessage } from '../core/context/h
 import { clippedMessage, flushPrompt, judgeSummary, summaryPrompt } from '../core/context/summary.ts';
 import { RUNNER_DEFAULTS } from '../core/runner/verdict.ts';
 import type { ContextCount, SessionRecord } from '../core/session/session.ts';
-import type { CompactEntry, Entry, MemoryFlushEntry, Usage } from '../core/session/transcript.ts';
+import {
+  type CompactEntry,
+  type Entry,
+  type MemoryFlushEntry,
+  sumOfUsage,
+  type Usage,
+} from '../core/session/transcript.ts';
 import { append } from './accept.ts';
 import { countContext, entriesOf } from './assemble.ts';
 import type { EndedRun } from './converse.ts';
@@ -272,7 +278,7 @@ async function summarise(
     }
     return soFar === null
       ? failed('summary-empty', 'there was nothing to summarise')
-      : { status: 'made', text: soFar, usage: sumOf(spent), unread: 0 };
+      : { status: 'made', text: soFar, usage: sumOfUsage(spent), unread: 0 };
   }
 }
 
@@ -289,18 +295,6 @@ function newestPart(tokens: number[], size: number): number[] {
 
 function turnsIn(pieces: Piece[]): number {
   return pieces.filter(({ message }) => message.role === 'user').length;
-}
-
-function sumOf(spent: Usage[]): Usage | null {
-  if (spent.length === 0) return null;
-  const sum = (name: 'inputTokens' | 'outputTokens' | 'totalTokens') =>
-    spent.reduce((total, usage) => total + usage[name], 0);
-  return {
-    inputTokens: sum('inputTokens'),
-    outputTokens: sum('outputTokens'),
-    totalTokens: sum('totalTokens'),
-    ...(spent.some(usage => usage.estimated) ? { estimated: true } : {}),
-  };
 }
 
 /** What came of making room before a turn. */

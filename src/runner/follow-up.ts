@@ -132,12 +132,10 @@ async function afterOverflow(
     '/compact summarises the conversation; agents.defaults.contextTokens should be what the model can read';
   run.outcome = { ...run.outcome, error: { ...run.outcome.error, hint } };
   const { mode } = compactionSettings(desk.config, seat.agentId);
-  const turn = followOn(open.turn, 'context-overflow', desk.context.now());
-  const further = (from: State): Further => ({
-    state: append(desk, from, [turn]).state,
-    open: { ...open, turn },
-    stopped: null,
-  });
+  const further = (from: State): Further => {
+    const turn = followOn(open.turn, 'context-overflow', desk.context.now());
+    return { state: append(desk, from, [turn]).state, open: { ...open, turn }, stopped: null };
+  };
   // What was said in the session of a program is not known to claw: only what it told counts as sent.
   const wasTold = run.native?.how !== 'resumed';
   const anew = wasTold

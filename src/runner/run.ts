@@ -3,12 +3,14 @@
  * `runner/turn.ts` decides when.
  */
 import { applyResponsePrefix, prefixValues } from '../core/delivery/response-prefix.ts';
-import type {
-  AssistantEntry,
-  Entry,
-  SendVerdict,
-  TurnEndEntry,
-  TurnEntry,
+import {
+  type AssistantEntry,
+  type Entry,
+  type SendVerdict,
+  sumOfUsage,
+  type TurnEndEntry,
+  type TurnEntry,
+  type Usage,
 } from '../core/session/transcript.ts';
 import { append } from './accept.ts';
 import { converse, type EndedRun } from './converse.ts';
@@ -64,6 +66,8 @@ export async function runTurn(
   let current: Further = { state: room?.state ?? counted, open: accepted, stopped: room?.stopped ?? null };
   let run = current.stopped ?? (await start(current));
   const notices = [...(room?.notices ?? [])];
+  // By the starts that others followed: it was paid for, too.
+  const spent: (Usage | null)[] = [];
   let spentMs = 0;
   let mayCompact = !room?.compacted && kind !== 'heartbeat';
   for (;;) {
@@ -72,6 +76,7 @@ export async function runTurn(
     if (further === null) break;
     // Once: what was compacted and is still too much is not helped by the same again.
     mayCompact &&= further.open.turn.after?.code !== 'context-overflow';
+    spent.push(run.outcome.usage);
     spentMs += run.outcome.durationMs;
     current = further;
     if (further.notice) notices.push(further.notice);
@@ -82,6 +87,7 @@ export async function runTurn(
   const { reply, steps } = ending;
   const end: TurnEndEntry = {
     ...ending.end,
+    usage: usageOfStarts(spent, ending.end.usage),
     durationMs: Math.round(spentMs + run.outcome.durationMs),
     ...(notices.length > 0 ? { notices } : {}),
     ...(room?.uncompacted ? { uncompacted: room.uncompacted } : {}),
@@ -100,6 +106,15 @@ export async function runTurn(
     users.some(user => user.queuedAs),
   );
   return { ...next, tail: [] };
+}
+
+/** What all starts of a turn have used; how full its context is, only the last that says so does. */
+function usageOfStarts(before: readonly (Usage | null)[], last: Usage | null): Usage | null {
+  const all = [...before, last].filter(usage => usage !== null);
+  const newest = all.at(-1);
+  if (all.length < 2 || newest === undefined) return newest ?? null;
+  const { contextTokens = newest.inputTokens + newest.outputTokens } = newest;
+  return { ...sumOfUsage(all)!, contextTokens };
 }
 
 /** What a start shows that follows on one which has shown something begins on a line of its own. */

@@ -91,19 +91,23 @@ function requestName(runId: string): string {
   return `stop-${runId}`;
 }
 
-/** Watches for a request to end one run; `found` is called once. Returns how to stop watching. */
+/**
+ * Watches for a request to end one run; `found` is called once, at once where it is there. Returns how to stop watching.
+ * A request that nobody has looked at stays: it means the whole run, of which another start may follow.
+ */
 export function watchForStop(lock: Lock, runId: string, found: (request: StopRequest) => void): () => void {
   const file = path.join(lock.folder, requestName(runId));
-  const timer = setInterval(() => {
+  let timer: NodeJS.Timeout | undefined;
+  const look = () => {
     const request = readRequest(file);
     if (!request) return;
     clearInterval(timer);
-    found(request);
-  }, LOOK_EVERY);
-  return () => {
-    clearInterval(timer);
     fs.rmSync(file, { force: true });
+    found(request);
   };
+  timer = setInterval(look, LOOK_EVERY);
+  look();
+  return () => clearInterval(timer);
 }
 
 /** Half written is not there yet. */

@@ -80,6 +80,21 @@ describe('a secret in pieces', () => {
     expect(maskPieces(['a', 'b'], [])).toEqual(['a', 'b']);
   });
 
+  test('values that are too long for a regular expression are hidden like others, at each place the longest', () => {
+    const long = Array.from({ length: 5 }, (_, at) => `${at}${'0123456789abcdef'.repeat(6250)}`);
+    const secrets = [...long, long[0]!.slice(0, 40)];
+    expect(maskValues(`a ${long[0]} b ${long[0]!.slice(0, 50)} c ${long[4]} d`, secrets)).toBe(
+      'a *** b ***9abcdef012 c *** d'.replace('9abcdef012', long[0]!.slice(40, 50)),
+    );
+    expect(maskPieces([long[1]!.slice(0, 9), `${long[1]!.slice(9)}!`], secrets)).toEqual(['***', '!']);
+  });
+
+  test('many blanks behind a word that announces a token take no time', () => {
+    const begun = performance.now();
+    maskSecrets(`Bearer${' '.repeat(200_000)}x`, []);
+    expect(performance.now() - begun).toBeLessThan(2000);
+  });
+
   test('a hundred long values and a megabyte take no time worth speaking of', () => {
     const many = Array.from({ length: 100 }, (_, i) => `${i}-${'k'.repeat(3000)}`);
     const begun = performance.now();

@@ -544,6 +544,8 @@ describe('an agent whose program keeps the conversation', () => {
       after: { code: 'context-overflow' },
     });
     expect(talk.entries('message').filter(({ message }) => message.role === 'user')).toHaveLength(13);
+    const times = talk.entries().map(({ timestamp }) => timestamp);
+    expect(times).toEqual([...times].sort((a, b) => a - b));
   });
 
   test.each([
@@ -606,9 +608,9 @@ describe('an agent whose program keeps the conversation', () => {
       compactedFrom: { at: 'before', when: { type: 'compacted' } },
       compactedTo: { at: 'after', when: { type: 'compacted' } },
     };
-    function talkTo() {
+    function talkTo(more: object = {}) {
       const talk = new Talk(100_000, { keepRecentTurns: 2 });
-      const beside = besideNative(talk, pick, { compactPrompt: '/compact' });
+      const beside = besideNative(talk, pick, { compactPrompt: '/compact', ...more });
       beside.use('native');
       for (const at of [1, 2, 3, 4]) talk.say(at, 50);
       return {
@@ -642,6 +644,20 @@ describe('an agent whose program keeps the conversation', () => {
       fs.mkdirSync(beside.folder);
       talk.say(6, 10);
       expect(beside.starts().at(-1)!.prompt).toMatch(/fact-1 word[\s\S]*fact-4 word[\s\S]*fact-6/);
+    });
+
+    test('goes on with the session that it compacted, though that has another id', () => {
+      const { talk, beside, mode } = talkTo({ onOtherSession: 'follow' });
+      mode('forks-beside');
+      talk.home.run(['ingest', '--json', '/compact']);
+      for (const at of [5, 6]) {
+        talk.say(at, 10);
+        expect(beside.starts().at(-1)).toMatchObject({
+          flag: '--resume',
+          id: expect.stringMatching(/^forked-/),
+          prompt: expect.stringMatching(/^fact-/),
+        });
+      }
     });
 
     test('that it cannot is told in its words, and nothing changes, not a byte', () => {
@@ -720,6 +736,24 @@ describe('an agent whose program keeps the conversation', () => {
           .map(({ flag }) => flag),
       ),
     ).toEqual(new Set(['--resume']));
+  });
+
+  test.each([
+    ['answers from another session', 'forks-beside', { onOtherSession: 'follow' }, ['--resume']],
+    ['has lost its session', 'forgets-beside', {}, ['--resume', '--id']],
+  ])('that %s when memory is saved is not told the conversation again', (_, mode, more, flags) => {
+    const talk = new Talk(2000, { keepRecentTurns: 2 });
+    const beside = besideNative(talk, { inputTokens: 'tokens' }, more);
+    beside.use('native');
+    fs.writeFileSync(path.join(beside.folder, 'mode'), mode);
+    for (let at = 1; at <= 8; at++) expect(talk.say(at, 200)).toMatchObject({ status: 'replied' });
+    const starts = beside.starts();
+    const saves = starts.filter(({ prompt }) => prompt.includes('Save now what must survive'));
+    expect(saves.map(({ flag }) => flag)).toEqual(flags);
+    const next = starts[starts.indexOf(saves.at(-1)!) + 1] as { flag: string; id?: string; prompt: string };
+    expect(next).toMatchObject({ flag: '--resume', prompt: expect.stringMatching(/^fact-/) });
+    expect(next.id).not.toBe((starts[0] as { id?: string }).id);
+    expect((starts.at(-1) as { id?: string }).id).toBe(next.id);
   });
 
   test('is told the summary of what claw compacted before; one that goes on, only of what it has missed', () => {

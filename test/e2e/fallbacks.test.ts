@@ -74,3 +74,31 @@ test('nothing is tried again where the runner is told no model, or the list is e
   expect(say('hello').status).toBe(69);
   expect(asked()).toEqual(['bad-fixed', 'bad-1']);
 });
+
+test('what the starts that failed have used is in the count of the turn', () => {
+  const answer = '{"result":"this is good","usage":{"input_tokens":5,"output_tokens":2},"cost":0.125}';
+  const refusal = '{"error":"overloaded","usage":{"input_tokens":100,"output_tokens":1},"cost":0.25}';
+  const script = `cat > /dev/null; case $1 in bad*) echo '${refusal}' ;; *) echo '${answer}' ;; esac`;
+  configure(
+    { model: 'bad-1', modelFallbacks: ['bad-2', 'good'] },
+    {
+      command: '/bin/sh',
+      args: ['-c', script, 'agent', '{{Model}}'],
+      output: 'json',
+      pick: { costUsd: 'cost' },
+    },
+  );
+  expect(say('hello').json()).toMatchObject({
+    status: 'replied',
+    usage: { inputTokens: 205, outputTokens: 4, totalTokens: 209, contextTokens: 7, costUsd: 0.625 },
+  });
+});
+
+test('the reply is streamed once, behind what a start that failed has shown', () => {
+  const script = 'cat > /dev/null; case $1 in bad*) echo I begin; exit 1 ;; *) echo "this is $1" ;; esac';
+  configure(
+    { model: 'bad-1', modelFallbacks: ['good'] },
+    { command: '/bin/sh', args: ['-c', script, 'agent', '{{Model}}'] },
+  );
+  expect(home.run(['ingest', '--stream', 'hello']).stdout).toBe('I begin\n\nthis is good\n');
+});

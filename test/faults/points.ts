@@ -272,7 +272,8 @@ function checkHandedOver(place: Place, { message }: Scenario, said: Said): strin
   if (end && turn.messageIds.at(-1) !== message.id) return [];
   const text = deliveries(place.home).get(message.id);
   // What claw itself has to say (of a reset, of a context that stays full) stands before the reply.
-  return text !== undefined && message.reply.test(text.replace(/^(\((New session|The context is full).*\)\n)+/, ''))
+  return text !== undefined &&
+    message.reply.test(text.replace(/^(\((New session|The context is full).*\)\n)+/, ''))
     ? []
     : [`its caller never saw the reply, and the outbox has ${JSON.stringify(text)}`];
 }

@@ -154,6 +154,18 @@ describe('asking the holder to end a run', () => {
     expect(found).toEqual({ kind: 'interrupt', messageId: 'm2' });
   });
 
+  it('that came as a start of its run ended is found by the start that follows, at once', () => {
+    const desk = deskIn(scratch());
+    const lock = tryLock(desk.context, desk.layout.lock('main', KEY), KEY)!;
+    const finish = watchForStop(lock, 'r1', () => expect.unreachable());
+    requestStop(desk, place, 'r1', STOP);
+    finish();
+    const found: StopRequest[] = [];
+    watchForStop(lock, 'r1', request => found.push(request))();
+    expect(found).toEqual([STOP]);
+    expect(names(lock.folder).filter(name => name.startsWith('stop-'))).toEqual([]);
+  });
+
   it('means one run: the next one is not ended by it', async () => {
     const desk = deskIn(scratch());
     const lock = tryLock(desk.context, desk.layout.lock('main', KEY), KEY)!;

@@ -76,7 +76,7 @@ export function judge(run: ExecOutcome, input: VerdictInput): TurnOutcome {
     durationMs: run.durationMs,
     warnings: warningsOf(run, input),
     ...(parsed.compacted ? { compacted: parsed.compacted } : {}),
-    ...(parsed.sessionId === undefined ? {} : { nativeId: maskValues(parsed.sessionId, input.secrets) }),
+    ...nativeIdOf(parsed.sessionId, input.secretsInReply ?? input.secrets),
   };
   if (error !== null) {
     // A program that was stopped may have been in the middle of a value.
@@ -175,6 +175,11 @@ function outputFailure(
       ? `set ${setting}.pick.text to where the reply is in its output`
       : `an agent that has nothing to say prints ${input.runner.silentTokens?.[0] ?? RUNNER_DEFAULTS.silentTokens[0]}`;
   return failure('empty', `${name} exited with status 0, but ${said}`, run, input, hint);
+}
+
+/** An id that holds a secret is not kept; masked, it would be the id of nothing. */
+function nativeIdOf(id: string | undefined, secrets: readonly string[]): { nativeId?: string } {
+  return id === undefined || maskValues(id, secrets) !== id ? {} : { nativeId: id };
 }
 
 /** Some programs say what went wrong where their reply would be, and exit with 0: from the first such line on, else null. */

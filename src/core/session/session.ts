@@ -137,7 +137,9 @@ export function reduceRecord(record: SessionRecord, entry: Entry, end: number): 
     if (entry.model) next.model = entry.model;
   } else if (isTurnEndEntry(entry)) {
     const { status, usage, unasked } = entry;
-    if (usage) next.tokens = addUsage(record.tokens, usage);
+    // What ran beside the conversation is no size of it.
+    const isAside = entry.native?.how === 'aside';
+    if (usage) next.tokens = isAside ? addCost(record.tokens, usage) : addUsage(record.tokens, usage);
     const native = nativeAfter(record.native, status, entry.native);
     if (native) next.native = native;
     else delete next.native;
@@ -148,7 +150,9 @@ export function reduceRecord(record: SessionRecord, entry: Entry, end: number): 
   } else if (isCompactEntry(entry) || isNativeCompactEntry(entry) || isMemoryFlushEntry(entry)) {
     if (entry.usage) next.tokens = addCost(record.tokens, entry.usage);
     if (!isCompactEntry(entry) && entry.native) {
-      const isFailed = isMemoryFlushEntry(entry) && entry.result === 'failed';
+      // Where only the note could not be written, the run had ended well: its id is there, and what it counted counts.
+      const isFailed =
+        isMemoryFlushEntry(entry) && entry.result === 'failed' && entry.native.id === undefined;
       const native = nativeAfter(record.native, isFailed ? 'failed' : 'replied', entry.native);
       if (native) next.native = native;
       else delete next.native;
@@ -198,13 +202,18 @@ function reduceContext(
   }
   if (isNativeCompactEntry(entry)) {
     const { reported: _, ...rest } = before;
-    return { ...rest, compactions: before.compactions + 1 };
+    const { tokensAfter } = entry;
+    const size = Number.isFinite(tokensAfter)
+      ? { reported: { tokens: tokensAfter!, at: before.tokens } }
+      : {};
+    return { ...rest, ...size, compactions: before.compactions + 1 };
   }
   if (isMemoryFlushEntry(entry)) {
     const { result, tokens, threshold, timestamp: at } = entry;
     return { ...before, flush: { at, result, tokens, threshold, compactions: before.compactions } };
   }
   if (isTurnEndEntry(entry)) {
+    if (entry.native?.how === 'aside') return before;
     const { usage, uncompacted } = entry;
     const { reported: _, ...rest } = before;
     const tokens =
@@ -239,11 +248,14 @@ function named(origin: Origin, before: Origin | undefined): Origin {
 }
 
 function addUsage(tokens: TokenCounts | undefined, usage: Usage): TokenCounts {
+  // A line may have been written by others, or by hand.
+  const count = (value: unknown) => (Number.isFinite(value) ? (value as number) : 0);
+  const [inputTokens, outputTokens] = [count(usage.inputTokens), count(usage.outputTokens)];
   return {
-    inputTokens: (tokens?.inputTokens ?? 0) + usage.inputTokens,
-    outputTokens: (tokens?.outputTokens ?? 0) + usage.outputTokens,
-    totalTokens: (tokens?.totalTokens ?? 0) + usage.totalTokens,
-    contextTokens: usage.contextTokens ?? usage.inputTokens + usage.outputTokens,
+    inputTokens: count(tokens?.inputTokens) + inputTokens,
+    outputTokens: count(tokens?.outputTokens) + outputTokens,
+    totalTokens: count(tokens?.totalTokens) + count(usage.totalTokens),
+    contextTokens: Number.isFinite(usage.contextTokens) ? usage.contextTokens! : inputTokens + outputTokens,
     ...(usage.estimated || tokens?.estimated ? { estimated: true } : {}),
   };
 }

@@ -22,6 +22,19 @@ export interface Usage {
   costUsd?: number;
 }
 
+/** What several runs have used together, but for the size of a context; null for none. */
+export function sumOfUsage(all: readonly Usage[]): Usage | null {
+  if (all.length === 0) return null;
+  const sum = (count: (usage: Usage) => number) => all.reduce((total, usage) => total + count(usage), 0);
+  return {
+    inputTokens: sum(usage => usage.inputTokens),
+    outputTokens: sum(usage => usage.outputTokens),
+    totalTokens: sum(usage => usage.totalTokens),
+    ...(all.some(usage => usage.estimated) ? { estimated: true } : {}),
+    ...(all.some(usage => usage.costUsd !== undefined) ? { costUsd: sum(usage => usage.costUsd ?? 0) } : {}),
+  };
+}
+
 /** First line. Not in context. */
 export interface HeaderEntry {
   type: 'session';

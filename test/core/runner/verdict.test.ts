@@ -248,3 +248,13 @@ test('odd bytes and a held pipe are warnings, not failures', () => {
   expect(outcome.status).toBe('replied');
   expect(outcome.warnings).toHaveLength(2);
 });
+
+test('an id of the program is kept as it is, though a variable names a part of it; one that holds a secret is not kept', () => {
+  const runner = { command: 'agent', output: 'json' as const, pick: { sessionId: 'id' } };
+  const stdout = '{"result":"yes","id":"project-x/session-1"}';
+  const about = { runnerName: 'mine', runner, prompt: 'a prompt', secrets: ['project-x'] };
+  const idOf = (secretsInReply: string[]) =>
+    judge({ ...quiet, stdout }, { ...about, secretsInReply }).nativeId;
+  expect(idOf([])).toBe('project-x/session-1');
+  expect(idOf(['project-x'])).toBeUndefined();
+});

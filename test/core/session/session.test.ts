@@ -260,3 +260,61 @@ describe('a redo after a crash', () => {
     );
   });
 });
+
+test('a count that is no number counts as none', () => {
+  const tokens = { inputTokens: 100, outputTokens: 10, totalTokens: 110, contextTokens: 800 };
+  const odd = { inputTokens: 'a', outputTokens: null, contextTokens: {} };
+  const lines: Entry[] = [
+    { ...turnEnd(), usage: odd },
+    { type: 'memory_flush', timestamp: LATER, result: 'saved', usage: {} },
+  ];
+  const after = lines.reduce((next, line) => reduceRecord(next, line, 1), record({ tokens }));
+  expect(after.tokens).toEqual({ ...tokens, contextTokens: 0 });
+});
+
+describe('a session that the program keeps', () => {
+  const place = { runner: 'agent', workspace: '/w' };
+  const context = { tokens: 900, turns: 3, compactions: 0, reported: { tokens: 800, at: 850 } };
+  const flush = { at: NOON, result: 'saved' as const, tokens: 700, threshold: 600, compactions: 0 };
+  const usage = { inputTokens: 40, outputTokens: 2, totalTokens: 42, contextTokens: 42 };
+  const tokens = { inputTokens: 100, outputTokens: 10, totalTokens: 110, contextTokens: 800 };
+  const before = record({ context: { ...context, flush }, tokens });
+
+  test('is as full as it was after a run beside it; what that used is in the sums', () => {
+    const after = reduceRecord(before, turnEnd({ usage, native: { how: 'aside', ...place } }), 1);
+    expect(after.context).toEqual(before.context);
+    expect(after.tokens).toEqual({
+      inputTokens: 140,
+      outputTokens: 12,
+      totalTokens: 152,
+      contextTokens: 800,
+    });
+  });
+
+  const counted = { inputTokens: 60, outputTokens: 6 };
+  const known = { id: 'n1', ...place, counted: { inputTokens: 50, outputTokens: 5 } };
+  const flushed = (more: object) =>
+    reduceRecord(
+      { ...before, native: known },
+      {
+        type: 'memory_flush',
+        timestamp: LATER,
+        result: 'failed',
+        tokens: 900,
+        threshold: 600,
+        usage,
+        native: { how: 'resumed', ...place, ...more },
+      },
+      1,
+    ).native;
+
+  test('has counted what a saving of memory took whose note could not be written; one that failed is a failure', () => {
+    expect(flushed({ id: 'n1', counted })).toEqual({ ...known, counted });
+    expect(flushed({})).toEqual({ ...known, failures: 1 });
+  });
+
+  test('has the size that the program names after it compacted, which is no estimate', () => {
+    const line = { type: 'compact', timestamp: LATER, byProgram: true, turns_removed: 0, tokensAfter: 90 };
+    expect(reduceRecord(before, line, 1).tokens).toEqual({ ...tokens, contextTokens: 90 });
+  });
+});
