@@ -170,7 +170,7 @@ export function handOver(
     announceDropped(desk, seat, outcome.user, outcome.user.announceTo);
   const toSender = message.via === 'sender' || message.via === 'both';
   if (message.via !== 'none' && (toSender || callerGone)) {
-    const reason = toSender ? 'not sent yet' : 'its caller was gone before it could be handed over';
+    const reason = toSender ? 'not sent yet' : 'nobody waited for it when it came';
     const why = { reason, callerGone: !toSender, createdAt: desk.context.now() };
     const reply = outboxItem({ agentId, key, sessionId: record.sessionId }, outcome, why);
     if (reply) putOutbox(desk.context, layout, reply);

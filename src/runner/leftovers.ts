@@ -238,7 +238,7 @@ function collectOfferedReplies(desk: Desk, agentId: string): void {
       hit && messageOutcome(layout.transcript(hit.agentId, hit.sessionId), hit.at, incoming.messageId);
     const own = outcome && outcome.state !== 'open' && queuedAs(outcome) === stem;
     const why = {
-      reason: 'its caller was gone before it could be handed over',
+      reason: 'nobody waited for it when it came',
       callerGone: true,
       createdAt: context.now(),
     };

@@ -115,7 +115,9 @@ function rowOf(desk: Desk, item: OutboxItem, isSent: boolean): DeliveryRow {
     failures: failuresOf(item),
     nextAttemptAt: next > now ? isoTime(next) : null,
     lastError: item.attempts.at(-1)?.error ?? null,
-    reason: hasSender ? item.reason : `${item.reason}; channel ${origin.channel} has no sender`,
+    reason: hasSender
+      ? item.reason
+      : `${item.reason}; channel ${origin.channel} has no sender: claw delivery show ${item.id}`,
   };
 }
 
