@@ -353,7 +353,7 @@ describe('a thread that is named after the message it answers', () => {
     expect(gate.prompts()[1]).toContain('role="assistant"');
     const elsewhere = json('ingest', ...room, '--thread', '99.9', '--id', '171.10', 'hello');
     expect(elsewhere.status).toBe('replied');
-    expect(gate.prompts()[2]).toBe('hello');
+    expect(gate.prompts()[2]).toBe('ada: hello');
   });
 });
 
