@@ -15,7 +15,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expandHome } from '../context.ts';
 import { registrationPrefix, SHIM_NAME, SHIM_REFUSED, SHIM_SCRIPT } from '../core/runner/shim.ts';
-import type { ExecOutcome } from '../core/runner/verdict.ts';
+import { type ExecOutcome, NOTHING_HAPPENED } from '../core/runner/verdict.ts';
 import { endProgram, endRun } from './process-group.ts';
 
 const STDERR_BYTES = 64 * 1024;
@@ -129,22 +129,6 @@ export async function exec(request: ExecRequest): Promise<ExecOutcome> {
     invalidUtf8: stdout.invalidUtf8(),
   });
 }
-
-const NOTHING_HAPPENED: ExecOutcome = {
-  exitCode: null,
-  signal: null,
-  timedOut: false,
-  idleTimedOut: false,
-  aborted: false,
-  tooMuchOutput: false,
-  leaseLost: false,
-  outputHeldOpen: false,
-  spawnError: null,
-  stdout: '',
-  stderr: '',
-  durationMs: 0,
-  invalidUtf8: false,
-};
 
 /**
  * Finds the file that a command means, as `execvp` would with this PATH. Looked up before the start, so that a missing

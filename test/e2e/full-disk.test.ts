@@ -5,7 +5,18 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Home, list, type Outcome, withRunner } from './claw.ts';
-import { ageBy, contents, gated, HOUR, inbox, program, recordFile, undelivered } from './support.ts';
+import {
+  ageBy,
+  contents,
+  fillUp,
+  gated,
+  HOUR,
+  inbox,
+  PAGE,
+  program,
+  recordFile,
+  undelivered,
+} from './support.ts';
 
 const reason = whyNot();
 if (reason) console.log(`full-disk tests are skipped: ${reason}`);
@@ -35,33 +46,12 @@ function smallHome(config: object): void {
 
 const ballast = () => home.path('ballast');
 
-/** Writes until not one more byte fits, then gives this many pages back. */
-function fill(pages = 0): void {
-  const fd = fs.openSync(ballast(), 'a');
-  try {
-    for (let size = 64 * 1024; size >= 1; size = Math.floor(size / 2)) {
-      for (;;) {
-        try {
-          if (fs.writeSync(fd, Buffer.alloc(size)) === 0) break;
-        } catch (error) {
-          if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
-          break;
-        }
-      }
-    }
-    fs.ftruncateSync(fd, fs.fstatSync(fd).size - pages * PAGE);
-  } finally {
-    fs.closeSync(fd);
-  }
-}
+const fill = (pages = 0) => fillUp(ballast(), pages);
 
 const free = () => fs.rmSync(ballast());
 
 /** Everything that is state: no locks (folders), no cache, no ballast. */
 const state = () => contents(home.dir, ['cache', 'ballast']);
-
-/** What tmpfs gives out at a time. */
-const PAGE = 4096;
 
 /** Larger than what may be left of the last page of an old file. */
 const LARGE = 'x'.repeat(4 * PAGE);

@@ -182,3 +182,26 @@ export function modes(folder: string): { file: string; mode: string; isFolder: b
     return { file, mode: (stat.mode & 0o777).toString(8), isFolder: stat.isDirectory() };
   });
 }
+
+/** What tmpfs gives out at a time, bytes. */
+export const PAGE = 4096;
+
+/** Writes until not one more byte fits, then gives this many pages back. */
+export function fillUp(ballast: string, pages: number): void {
+  const fd = fs.openSync(ballast, 'a');
+  try {
+    for (let size = 64 * 1024; size >= 1; size = Math.floor(size / 2)) {
+      for (;;) {
+        try {
+          if (fs.writeSync(fd, Buffer.alloc(size)) === 0) break;
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+          break;
+        }
+      }
+    }
+    fs.ftruncateSync(fd, fs.fstatSync(fd).size - pages * PAGE);
+  } finally {
+    fs.closeSync(fd);
+  }
+}

@@ -3,14 +3,13 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { fillUp } from '../e2e/support.ts';
 import { transcriptTexts } from './check.ts';
 import { lengthened } from './compaction.ts';
 import { Place, type Program } from './lab.ts';
 import { judgeVictim, type Report, recover } from './points.ts';
 import { type Scenario, stage } from './scenarios.ts';
 
-/** What tmpfs gives out at a time. */
-const PAGE = 4096;
 /** Pages that are free. */
 const ROOM = [0, 1, 2, 3, 5, 8];
 /** What ids are longer by, so that each line of the transcript is once the one that has no room in its last page. */
@@ -63,7 +62,7 @@ async function fillAt(
 ): Promise<{ acknowledged: boolean; problems: string[] }> {
   const place = mountedCopy(template);
   try {
-    fill(place.path('ballast'), pages);
+    fillUp(place.path('ballast'), pages);
     const fault = { mode: 'ENOSPC-ever', at: pages } as const;
     const said = judgeVictim(await place.run(scenario.victim), scenario, fault);
     const met = await place.run(['tick', '--json']);
@@ -86,24 +85,4 @@ function mountedCopy(template: Place): Place {
   fs.cpSync(template.home, place.home, { recursive: true, preserveTimestamps: true });
   fs.cpSync(template.audit, place.audit, { recursive: true, preserveTimestamps: true });
   return place;
-}
-
-/** Writes until not one more byte fits, then gives this many pages back. */
-function fill(ballast: string, pages: number): void {
-  const fd = fs.openSync(ballast, 'a');
-  try {
-    for (let size = 64 * 1024; size >= 1; size = Math.floor(size / 2)) {
-      for (;;) {
-        try {
-          if (fs.writeSync(fd, Buffer.alloc(size)) === 0) break;
-        } catch (error) {
-          if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
-          break;
-        }
-      }
-    }
-    fs.ftruncateSync(fd, fs.fstatSync(fd).size - pages * PAGE);
-  } finally {
-    fs.closeSync(fd);
-  }
 }

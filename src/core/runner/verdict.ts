@@ -32,6 +32,23 @@ export interface ExecOutcome {
   invalidUtf8: boolean;
 }
 
+/** The end of a run of which nothing is known yet. */
+export const NOTHING_HAPPENED: ExecOutcome = {
+  exitCode: null,
+  signal: null,
+  timedOut: false,
+  idleTimedOut: false,
+  aborted: false,
+  tooMuchOutput: false,
+  leaseLost: false,
+  outputHeldOpen: false,
+  spawnError: null,
+  stdout: '',
+  stderr: '',
+  durationMs: 0,
+  invalidUtf8: false,
+};
+
 /** Limits of a run where the config says nothing. */
 export const RUNNER_DEFAULTS = {
   timeoutSeconds: 600,

@@ -7,7 +7,7 @@ import { overflowOf } from '../../../src/core/runner/overflow.ts';
 import { PRESETS } from '../../../src/core/runner/preset/table.ts';
 import { PRESET_NAMES, type PresetName, presetOf, withPreset } from '../../../src/core/runner/preset.ts';
 import { fillArguments, templateValues } from '../../../src/core/runner/template.ts';
-import { type ExecOutcome, judge } from '../../../src/core/runner/verdict.ts';
+import { type ExecOutcome, judge, NOTHING_HAPPENED } from '../../../src/core/runner/verdict.ts';
 import { turnRequest } from './turn-request.ts';
 
 const FIXTURES = path.resolve(import.meta.dirname, '../../fixtures/agents-output');
@@ -27,19 +27,11 @@ const verdictOn = (name: PresetName, what: string) => verdictOnPrinted(name, pri
 
 function verdictOnPrinted(name: PresetName, { exitCode, stdout, stderr, usageDocument }: Printed) {
   const run: ExecOutcome = {
+    ...NOTHING_HAPPENED,
     exitCode,
-    signal: null,
-    timedOut: false,
-    idleTimedOut: false,
-    aborted: false,
-    tooMuchOutput: false,
-    leaseLost: false,
-    outputHeldOpen: false,
-    spawnError: null,
     stdout: stdout.join('\n'),
     stderr: stderr.join('\n'),
     durationMs: 1,
-    invalidUtf8: false,
   };
   const runner = withPreset(PRESETS[name]);
   return judge(run, { runnerName: name, runner, prompt: 'hello', secrets: [], usageDocument });

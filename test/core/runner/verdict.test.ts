@@ -1,22 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { RunnerConfig } from '../../../src/config/schema.ts';
-import { type ExecOutcome, judge } from '../../../src/core/runner/verdict.ts';
+import { type ExecOutcome, judge, NOTHING_HAPPENED } from '../../../src/core/runner/verdict.ts';
 
-const quiet: ExecOutcome = {
-  exitCode: 0,
-  signal: null,
-  timedOut: false,
-  idleTimedOut: false,
-  aborted: false,
-  tooMuchOutput: false,
-  leaseLost: false,
-  outputHeldOpen: false,
-  spawnError: null,
-  stdout: '',
-  stderr: '',
-  durationMs: 7,
-  invalidUtf8: false,
-};
+const quiet: ExecOutcome = { ...NOTHING_HAPPENED, exitCode: 0, durationMs: 7 };
 
 function verdict(run: Partial<ExecOutcome>, runner: Partial<RunnerConfig> = {}, secrets: string[] = []) {
   const config = { command: 'agent', ...runner };
