@@ -36,7 +36,7 @@ import { assembleHistory, entriesOf } from './assemble.ts';
 import type { Ask, Question } from './compact.ts';
 import { type Desk, type Hooks, type OpenTurn, type Seat, TurnInterrupted } from './desk.ts';
 import { settingsOf, workspaceOf } from './judge.ts';
-import { runnerOf, sendsHistory } from './resolve.ts';
+import { keepsSession, runnerOf, sendsHistory } from './resolve.ts';
 import { type StopRequest, watchForStop } from './stop.ts';
 
 /** Who may end what an agent is asked: a person's Ctrl-C, and claw when it is told to end. */
@@ -344,7 +344,7 @@ export function requestOf(
 
   function nativePlan(): NativePlan | null {
     // Without a way to go on with a session of claw's choice, the program finds its own by what its arguments say.
-    if (runner?.context !== 'native' || runner.resumeArgs === undefined) return null;
+    if (!keepsSession(runner)) return null;
     if (about.plan) return about.plan;
     const freshId = desk.context.newId();
     if (about.aside) return { how: 'aside', id: freshId };

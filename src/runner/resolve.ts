@@ -20,7 +20,9 @@ export async function presetNamed(name: PresetName) {
 }
 
 /** Does a runner's program keep a conversation in a session that claw can go on with? */
-export function keepsSession(runner: RunnerConfig | undefined): boolean {
+export function keepsSession(
+  runner: RunnerConfig | undefined,
+): runner is RunnerConfig & Required<Pick<RunnerConfig, 'resumeArgs'>> {
   return runner?.context === 'native' && runner.resumeArgs !== undefined;
 }
 

@@ -9,6 +9,7 @@ import type { Usage } from '../core/session/transcript.ts';
 import type { TurnError, TurnRequest } from '../core/turn-request.ts';
 import { runAgent } from './agent.ts';
 import type { Desk } from './desk.ts';
+import { keepsSession } from './resolve.ts';
 
 export interface Trial {
   status: 'replied' | 'silent' | 'failed';
@@ -39,7 +40,7 @@ export async function tryOut(
   const { context } = desk;
   const workspace = path.join(folder, 'workspace');
   const leaseFolder = path.join(folder, 'lease');
-  const isNative = runner.context === 'native' && runner.resumeArgs !== undefined;
+  const isNative = keepsSession(runner);
   const limited = { ...runner, timeoutSeconds: Math.min(runner.timeoutSeconds ?? 600, about.timeoutSeconds) };
   try {
     fs.mkdirSync(workspace, { mode: 0o700 });
