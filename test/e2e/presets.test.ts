@@ -88,6 +88,24 @@ describe('agents', () => {
     expect(claw('agents', 'detect').stdout).toMatch(/claude +- +npm install -g @anthropic-ai\/claude-code/);
   });
 
+  it('detect --write: what is installed is entered into the config, once, and nothing else of it changes', () => {
+    install('codex', CODEX);
+    const before =
+      '// mine\n{ runners: { claude: { preset: "claude", permissions: "edit" } }, owners: ["cli"] }\n';
+    fs.writeFileSync(home.path('claw.json'), before, { mode: 0o600 });
+    expect(claw('agents', 'detect', '--write', '--json').json().written).toEqual(['codex']);
+    const after = fs.readFileSync(home.path('claw.json'), 'utf8');
+    expect(after).toContain('// mine');
+    expect(after).toContain('claude: { preset: "claude", permissions: "edit" }');
+    expect(claw('config', 'get', 'runners.codex.preset', '--json').stdout).toContain('codex');
+    expect(claw('config', 'validate').status).toBe(0);
+    expect(claw('agents', 'detect', '--write').stdout).toContain('Nothing new');
+    expect(fs.readFileSync(home.path('claw.json'), 'utf8')).toBe(after);
+    fs.writeFileSync(home.path('claw.json'), '{ runnners: {} }', { mode: 0o600 });
+    expect(claw('agents', 'detect', '--write').status).toBe(78);
+    expect(fs.readFileSync(home.path('claw.json'), 'utf8')).toBe('{ runnners: {} }');
+  });
+
   it('test: two turns, the second going on with the first, and no session of claw touched', () => {
     install('codex', CODEX);
     home.config({});

@@ -1,10 +1,13 @@
-import { Command } from 'clipanion';
+import { Command, Option } from 'clipanion';
+import { loadConfig } from '../../config/load.ts';
 import type { Context } from '../../context.ts';
 import { EXIT } from '../../core/errors.ts';
-import { PRESET_NAMES } from '../../core/runner/preset.ts';
+import { PRESET_NAMES, type PresetName } from '../../core/runner/preset.ts';
 import { detectAgents, type Interpreter } from '../../runner/detect.ts';
 import { presetNamed } from '../../runner/resolve.ts';
 import { ClawCommand } from '../base.ts';
+import { changeConfig } from '../config/change.ts';
+import { configOptions } from '../desk.ts';
 import { table } from '../format.ts';
 import { requireOperator } from '../operator.ts';
 import { printJson, printOut } from '../output.ts';
@@ -14,7 +17,14 @@ export class AgentsDetectCommand extends ClawCommand {
   static override usage = Command.Usage({
     description:
       'Which agent command lines that claw has a preset for are on the PATH, and in which version.',
-    examples: [['What is there', 'claw agents detect']],
+    examples: [
+      ['What is there', 'claw agents detect'],
+      ['Enter what is there into the config', 'claw agents detect --write'],
+    ],
+  });
+
+  write = Option.Boolean('--write', false, {
+    description: 'enter those that are installed, and not there yet, under runners in the config file',
   });
 
   override async run(context: Context): Promise<number> {
@@ -34,14 +44,39 @@ export class AgentsDetectCommand extends ClawCommand {
         };
       }),
     );
-    if (this.json) printJson({ agents });
+    const written = this.write
+      ? await this.enter(
+          context,
+          found.map(({ name }) => name),
+        )
+      : null;
+    if (this.json) printJson({ agents, ...(written ? { written } : {}) });
     else {
       const rows = agents.map(({ name, path: file, version, node, install }) =>
         file === null ? [name, '-', install] : [name, version ?? 'did not say', `${file}${troubleOf(node)}`],
       );
       printOut(table(['PRESET', 'VERSION', 'PROGRAM, OR HOW TO GET IT'], rows));
+      if (written?.length === 0) printOut(`Nothing new for ${context.configFile}.\n`);
+      for (const name of written ?? [])
+        printOut(`runners.${name} entered in ${context.configFile}; try: claw agents test ${name}\n`);
     }
     return EXIT.ok;
+  }
+
+  /** Entries for presets that have none; what is there stays as it is. */
+  private async enter(context: Context, names: PresetName[]): Promise<PresetName[]> {
+    // A file that cannot be used is told as such before anything is written.
+    const { config } = await loadConfig(configOptions(context));
+    const missing = names.filter(name => config.runners?.[name] === undefined);
+    for (const name of missing) {
+      const { notes } = await changeConfig(
+        context,
+        ['runners', name],
+        [{ preset: name, permissions: 'safe' }],
+      );
+      for (const note of notes) this.warn(note);
+    }
+    return missing;
   }
 }
 

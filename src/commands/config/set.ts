@@ -1,23 +1,15 @@
 import { Command, Option } from 'clipanion';
 import JSON5 from 'json5';
-import { type ConfigPath, formatPath, valueAt } from '../../config/config-path.ts';
-import { translateDialects } from '../../config/dialects.ts';
-import { isSame, removeFromText, setInText, withValue } from '../../config/edit.ts';
-import { quoted, readConfigText, reportProblems } from '../../config/load.ts';
+import { type ConfigPath, formatPath } from '../../config/config-path.ts';
 import { printLine } from '../../config/print.ts';
-import { saveConfig } from '../../config/save.ts';
 import { withoutSecrets } from '../../config/secrets.ts';
-import { formatProblems, type Validation, validateConfig } from '../../config/validate.ts';
 import type { Context } from '../../context.ts';
 import { ClawError, EXIT } from '../../core/errors.ts';
-import { withConfigLock } from '../../store/config-locks.ts';
 import { ClawCommand } from '../base.ts';
 import { requireOperator } from '../operator.ts';
 import { printJson, printOut } from '../output.ts';
+import { changeConfig } from './change.ts';
 import { keyPath } from './key.ts';
-
-const NEW_FILE =
-  '// Configuration of claw (JSON5). Every key: claw config schema. Check it: claw config validate\n{\n}\n';
 
 export class ConfigSetCommand extends ClawCommand {
   static override paths = [['config', 'set']];
@@ -43,16 +35,8 @@ export class ConfigSetCommand extends ClawCommand {
     }
     const wanted = this.unset ? [undefined] : readings(this.value ?? '');
     const path = await keyPath(this.key, wanted[0]);
-    const first = planChange(context, path, wanted);
-    for (const warning of first.warnings) this.warn(warning);
-    const done = first.changed
-      ? await withConfigLock(context, async () => {
-          // Another set may have come between: its change is kept.
-          const plan = planChange(context, path, wanted);
-          if (plan.changed) await saveConfig(context.configFile, plan.text, plan.before);
-          return plan;
-        })
-      : first;
+    const done = await changeConfig(context, path, wanted);
+    for (const warning of done.warnings) this.warn(warning);
     for (const note of done.notes) this.warn(note);
     this.say(context.configFile, path, done.value, done.changed);
     return EXIT.ok;
@@ -76,35 +60,6 @@ export class ConfigSetCommand extends ClawCommand {
   }
 }
 
-interface Plan extends Change {
-  warnings: string[];
-  /** the text it was made from; null where there is no file */
-  before: string | null;
-  changed: boolean;
-}
-
-/** Reads the file and finds out what is to be written. Writes nothing. */
-function planChange(context: Context, path: ConfigPath, wanted: unknown[]): Plan {
-  const file = context.configFile;
-  const opened = readConfigText({ file, explicit: false, uid: context.uid });
-  const before = opened?.text ?? NEW_FILE;
-  const old = validateConfig(before);
-  const change = chooseChange(file, before, old, path, wanted);
-  return {
-    ...change,
-    notes: change.notes.filter(note => !old.notes.includes(note)),
-    warnings: opened?.warnings ?? [],
-    before: opened === null ? null : before,
-    changed: change.text !== before,
-  };
-}
-
-interface Change {
-  text: string;
-  value: unknown;
-  notes: string[];
-}
-
 /** What a word may mean: the JSON5 it is, or, as with ids made of digits, itself as a text. */
 function readings(word: string): unknown[] {
   try {
@@ -114,92 +69,4 @@ function readings(word: string): unknown[] {
     if (!(error instanceof SyntaxError)) throw error;
     return [word];
   }
-}
-
-/** The first reading of the value with which the whole file is valid. */
-function chooseChange(
-  file: string,
-  before: string,
-  old: Validation,
-  path: ConfigPath,
-  wanted: unknown[],
-): Change {
-  if (isSyntaxError(before)) throw invalid(file, old, true);
-  const raw: unknown = JSON5.parse(before);
-  refuseOlderForms(file, raw, path);
-  let worst: Validation | undefined;
-  for (const value of wanted) {
-    if (isSame(valueAt(raw, path), value)) return { text: before, value, notes: [] };
-    const edit = value === undefined ? removeFromText(before, path) : setInText(before, path, value);
-    if (!edit.ok && edit.usage)
-      throw new ClawError('usage', 'config-path', `${edit.reason}; nothing was written`, 'claw config show');
-    if (!edit.ok) throw byHand(file, path, value, edit);
-    const checked = validateConfig(edit.text);
-    if (checked.config !== null) {
-      // In the place of an item that is taken out stands the next one.
-      const isItem = value === undefined && typeof path.at(-1) === 'number';
-      if (!isItem && !isSame(valueAt(checked.config, path), value))
-        throw byHand(file, path, value, {
-          reason: `${formatPath(path)} would not be taken over`,
-          line: null,
-        });
-      return { text: edit.text, value, notes: checked.notes };
-    }
-    worst ??= checked;
-  }
-  throw invalid(file, worst ?? old, old.config === null);
-}
-
-function isSyntaxError(text: string): boolean {
-  try {
-    JSON5.parse(text);
-    return false;
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    return true;
-  }
-}
-
-/** A value that an older key of the file gives cannot be changed or taken out at its canonical place. */
-function refuseOlderForms(file: string, raw: unknown, path: ConfigPath): void {
-  const translation = translateDialects(raw);
-  if (valueAt(raw, path) !== undefined || valueAt(translation.config, path) === undefined) return;
-  throw new ClawError(
-    'config',
-    'config-older-form',
-    `${formatPath(path)} comes from the older ${formatPath(translation.sourceOf(path))} in ${file}`,
-    'claw config migrate --write',
-  );
-}
-
-/** @param already the file was invalid before: that is its own trouble, not that of the value */
-function invalid(file: string, { problems }: Validation, already: boolean): ClawError {
-  const report = reportProblems(
-    already ? file : `with this value ${file} would have`,
-    problems.length,
-    formatProblems(problems),
-  );
-  return new ClawError(
-    already ? 'config' : 'usage',
-    already ? 'config-invalid' : 'config-value',
-    `${already ? report : report.replace(' have: ', ' have ')}\nclaw: nothing was written`,
-    already ? `claw config validate --config ${quoted(file)}` : 'claw config schema',
-  );
-}
-
-function byHand(
-  file: string,
-  path: ConfigPath,
-  value: unknown,
-  why: { reason: string; line: number | null },
-): ClawError {
-  const place = `${quoted(file)}${why.line === null ? '' : `, line ${why.line}`}`;
-  return new ClawError(
-    'config',
-    'config-by-hand',
-    `${file}: ${why.reason}; nothing was written`,
-    value === undefined
-      ? `take ${formatPath(path)} out by hand in ${place}`
-      : `write by hand into ${place}: ${printLine(withValue({}, path, withoutSecrets(value, path))).replace(/^\{ | \}$/g, '')}`,
-  );
 }
