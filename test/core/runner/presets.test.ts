@@ -360,6 +360,28 @@ describe('every preset', () => {
   });
 });
 
+describe('nobody is there', () => {
+  test('claude is given no tool that would outlive its run, however it is started and whatever it may do', () => {
+    for (const permissions of ['safe', 'edit', 'full'] as const) {
+      const { args, resumeArgs, asideArgs, env } = withPreset(PRESETS.claude, { permissions });
+      for (const each of [args, resumeArgs, asideArgs]) {
+        const flat = each!.flat();
+        const off = flat[flat.indexOf('--disallowedTools') + 1]!.split(',');
+        expect(off).toEqual(expect.arrayContaining(['ScheduleWakeup', 'CronCreate', 'Monitor']));
+      }
+      expect(env).toMatchObject({ CLAUDE_CODE_DISABLE_BACKGROUND_TASKS: '1' });
+    }
+  });
+
+  test('none waits for an answer that nobody gives', () => {
+    const started = (name: PresetName) => withPreset(PRESETS[name]).args!.flat().join(' ');
+    expect(started('copilot')).toContain('--no-ask-user');
+    expect(started('claude')).toContain('--permission-mode dontAsk');
+    expect(started('gemini')).toContain('--skip-trust');
+    expect(started('aider')).toContain('--yes-always');
+  });
+});
+
 describe('a runner made of a preset', () => {
   test('its name is enough, and a command of its own makes it something else', () => {
     expect(presetOf('claude', undefined)).toBe('claude');
